@@ -1,0 +1,45 @@
+"""Batches of the training rows, shuffled anew for every pass."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Generator, Tensor
+
+
+class Batches:
+    """The training rows of a stack, in batches; each iteration is one pass over them.
+
+    A member's order depends on its seed alone, never on its company. A full batch is not shuffled.
+    """
+
+    def __init__(self, inputs: Tensor, targets: Tensor, batch_size: int | None, seeds: Sequence[int]) -> None:
+        """Take scaled inputs and targets `[members or 1, rows, columns]` and the members' seeds."""
+        self.inputs, self.targets = inputs, targets
+        self.batch_size = min(batch_size or inputs.shape[1], inputs.shape[1])
+        self.generators = {seed: Generator().manual_seed(seed) for seed in dict.fromkeys(seeds)}
+        self._order_of_member = torch.tensor([list(self.generators).index(seed) for seed in seeds])
+
+    def __len__(self) -> int:
+        """Return the number of batches in a pass; the last may be smaller."""
+        return -(-self.inputs.shape[1] // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield inputs and targets `[members or 1, batch, columns]`."""
+        if len(self) == 1:
+            return iter([(self.inputs, self.targets)])
+        rows = self.inputs.shape[1]
+        orders = torch.stack([torch.randperm(rows, generator=each) for each in self.generators.values()])
+        if len(orders) > 1:
+            orders = orders[self._order_of_member]
+        orders = orders.to(self.inputs.device)
+        inputs, targets = (take_rows(values, orders).split(self.batch_size, 1) for values in (self.inputs, self.targets))
+        return zip(inputs, targets, strict=True)
+
+
+def take_rows(values: Tensor, orders: Tensor) -> Tensor:
+    """Reorder the rows of `[members or 1, rows, columns]` by `[members or 1, rows]`."""
+    if len(orders) == 1:
+        return values[:, orders[0]]
+    if len(values) == 1:
+        return values[0][orders]
+    return values[torch.arange(len(values), device=values.device)[:, None], orders]

@@ -1,0 +1,116 @@
+"""The data of a stack: made, split, scaled, and kept on the device."""
+
+from collections.abc import Iterator, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from fit.data.batches import Batches
+from fit.data.dataset import DataSet, Rows
+from fit.data.scalers import Scaler
+
+Batch = TypeVar("Batch")
+
+
+class Region(NamedTuple):
+    """Rows that a stack is judged on: scaled inputs and targets, and the targets in their own units.
+
+    All are `[members or 1, rows, columns]`; `truth` is float64.
+    """
+
+    name: str
+    inputs: Tensor
+    targets: Tensor
+    truth: Tensor
+
+
+class Single(Generic[Batch]):
+    """A loader of one batch, for Lightning (which would take a list apart)."""
+
+    def __init__(self, batch: Batch) -> None:
+        """Take the batch."""
+        self.batch = batch
+
+    def __len__(self) -> int:
+        """Return 1."""
+        return 1
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batch."""
+        yield self.batch
+
+
+class Problem(NamedTuple):
+    """One member's data: training and validation rows in their own units, and the scalers fitted on the former."""
+
+    dataset: DataSet
+    train: Rows
+    fresh: dict[str, Rows]
+    input_scaler: Scaler
+    target_scaler: Scaler
+
+
+def pose(dataset: DataSet) -> Problem:
+    """Make, split and measure a data set."""
+    train, fresh = dataset.split()
+    return Problem(
+        dataset,
+        train,
+        fresh,
+        Scaler.fit(dataset.scale_inputs, train.inputs),
+        Scaler.fit(dataset.scale_targets, train.targets),
+    )
+
+
+class DataModule(LightningDataModule):
+    """The data sets of a stack's members; members with equal settings share one copy."""
+
+    def __init__(self, datasets: Sequence[DataSet], seeds: Sequence[int], dtype: torch.dtype = torch.float32) -> None:
+        """Take one data set and one seed (of the shuffling) for each member."""
+        super().__init__()
+        self.dtype = dtype
+        posed = {dataset: pose(dataset) for dataset in dict.fromkeys(datasets)}
+        self.problems = [posed[dataset] for dataset in datasets]
+        distinct = self.problems if len(posed) > 1 else self.problems[:1]
+        self.regions = [
+            self._stack(distinct, name, [problem.train if name == "train" else problem.fresh[name] for problem in distinct])
+            for name in ("train", *distinct[0].fresh)
+        ]
+        scalers = [problem.target_scaler for problem in distinct]
+        self.target_scaler = Scaler(*(torch.stack(columns).unsqueeze(1) for columns in zip(*scalers, strict=True)))
+        train = self.regions[0]
+        self.batches = Batches(train.inputs, train.targets, datasets[0].batch_size, seeds)
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Number of inputs and of targets."""
+        train = self.problems[0].train
+        return train.inputs.shape[1], train.targets.shape[1]
+
+    def setup(self, stage: str) -> None:
+        """Put the rows where the stack trains."""
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        self.regions = [Region(region.name, *(part.to(device) for part in region[1:])) for region in self.regions]
+        self.batches.inputs, self.batches.targets = self.regions[0][1:3]
+        self.target_scaler = Scaler(*(part.to(device) for part in self.target_scaler))
+
+    def train_dataloader(self) -> "Single[Batches]":
+        """Return one Lightning batch: a block of passes over the batches."""
+        return Single(self.batches)
+
+    def val_dataloader(self) -> "list[Single[Region]]":
+        """Return what a look evaluates: the training rows, then every validation region."""
+        return [Single(region) for region in self.regions]
+
+    def _stack(self, problems: Sequence[Problem], name: str, rows: Sequence[Rows]) -> Region:
+        """Scale each member's rows and stack them."""
+        inputs = [problem.input_scaler.transform(each.inputs) for problem, each in zip(problems, rows, strict=True)]
+        targets = [problem.target_scaler.transform(each.targets) for problem, each in zip(problems, rows, strict=True)]
+        return Region(
+            name,
+            torch.stack(inputs).to(self.dtype),
+            torch.stack(targets).to(self.dtype),
+            torch.stack([each.targets for each in rows]),
+        )

@@ -1,0 +1,72 @@
+"""What a data set is: rows to train on, fresh rows to be judged on, and how both are presented to the network."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+
+class Rows(NamedTuple):
+    """Inputs `[rows, inputs]` and targets `[rows, targets]` in their own units, float64."""
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __getitem__(self, index: Tensor) -> "Rows":  # type: ignore[override]
+        """Select rows."""
+        return Rows(self.inputs[index], self.targets[index])
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet(ABC):
+    """A data set and the settings that all of them share; equal settings give equal rows.
+
+    `batch_size` None is the full batch. `seed` draws the points, the noise and the split.
+    """
+
+    inputs: ClassVar[tuple[str, ...]]
+    targets: ClassVar[tuple[str, ...]]
+
+    batch_size: int | None = None
+    val_fraction: float = 0.0
+    scale_inputs: str | float = "standardize"
+    scale_targets: str | float = "standardize"
+    seed: int = 0
+
+    @abstractmethod
+    def rows(self) -> Rows:
+        """Return the rows that there are to train on."""
+
+    @abstractmethod
+    def fresh(self) -> Mapping[str, Rows]:
+        """Return rows that were not trained on, region by region; the first is `val`."""
+
+    def split(self) -> tuple[Rows, dict[str, Rows]]:
+        """Return the training rows and the validation rows by name: held out where asked, else fresh."""
+        rows, fresh = self.rows(), dict(self.fresh())
+        count = round(self.val_fraction * len(rows.inputs))
+        if count:
+            order = torch.randperm(len(rows.inputs), generator=self.generator(2))
+            fresh = fresh | {"val": rows[order[:count]]}
+            rows = rows[order[count:].sort().values]
+        return rows, fresh
+
+    def generator(self, stream: int) -> Generator:
+        """Return a source of random numbers of its own for each purpose: 0 points, 1 fresh points, 2 split, 3 noise."""
+        return Generator().manual_seed(4 * self.seed + stream)
+
+
+def read_columns(name: str) -> Tensor:
+    """Read one of the tables that ship with the package `[rows, columns]`."""
+    text = files("fit.data").joinpath(name).read_text(encoding="utf-8")
+    return torch.from_numpy(np.loadtxt(text.splitlines(), delimiter=",", skiprows=1))
+
+
+def uniform(low: float, high: float, rows: int, columns: int, generator: Generator) -> Tensor:
+    """Draw points `[rows, columns]` uniformly from a box."""
+    return torch.empty(rows, columns, dtype=torch.float64).uniform_(low, high, generator=generator)

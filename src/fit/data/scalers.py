@@ -1,0 +1,38 @@
+"""Scalers: columns to comparable sizes and back."""
+
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+
+class Scaler(NamedTuple):
+    """`(x - center) * factor`, column by column; `center` and `factor` are `[columns]` in float64."""
+
+    center: Tensor
+    factor: Tensor
+
+    @classmethod
+    def fit(cls, kind: str | float, values: Tensor) -> Self:
+        """Take what `kind` needs from values `[rows, columns]`; a constant column is left alone.
+
+        `kind`: `standardize` (mean 0, sample standard deviation 1), `minmax` (0 to 1), `none`, or a number to multiply by.
+        """
+        low, high = values.amin(0), values.amax(0)
+        center, factor = torch.zeros_like(low), torch.ones_like(low)
+        if kind == "standardize":
+            center, factor = values.mean(0), 1 / values.std(0)
+        elif kind == "minmax":
+            center, factor = low, 1 / (high - low)
+        elif kind != "none":
+            factor = factor * float(kind)
+        constant = low == high
+        return cls(center.masked_fill(constant, 0.0), factor.masked_fill(constant, 1.0))
+
+    def transform(self, values: Tensor) -> Tensor:
+        """Scale values `[..., columns]`."""
+        return (values - self.center) * self.factor
+
+    def inverse_transform(self, values: Tensor) -> Tensor:
+        """Undo `transform`."""
+        return values / self.factor + self.center

@@ -1,0 +1,41 @@
+"""x² + y² from 36 points that all lie on a ring (article A1)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fit.data.dataset import DataSet, Rows, read_columns, uniform
+from fit.data.scalers import Scaler
+from fit.data.xy_square import paraboloid
+
+# The circle that fits the 36 points best, by least squares; they lie within 0.02 of it.
+CENTER, RADIUS = (-0.034574, -0.075985), 14.0114
+
+
+@dataclass(frozen=True, kw_only=True)
+class XYRing(DataSet):
+    """The article's points, with labels from the `raw` coordinates or, as the article does it, from `scaled` ones."""
+
+    inputs = ("x", "y", "1")
+    targets = ("x²+y²",)
+
+    labels: str = "raw"
+
+    def rows(self) -> Rows:
+        """Return the 36 points."""
+        return self._label(read_columns("xy_ring.csv")[:, :2])
+
+    def fresh(self) -> dict[str, Rows]:
+        """Return fresh points of the ring, and of the square [-15, 15]² around it."""
+        angles = uniform(0, 2 * torch.pi, 360, 1, self.generator(1))
+        ring = torch.tensor(CENTER, dtype=torch.float64) + RADIUS * torch.cat([angles.cos(), angles.sin()], 1)
+        square = uniform(-15, 15, 1024, 2, self.generator(1))
+        return {"val": self._label(ring), "square": self._label(square)}
+
+    def _label(self, points: Tensor) -> Rows:
+        """Label points `[rows, 2]`; scaled labels use the mean and deviation of the article's points."""
+        if self.labels == "raw":
+            return paraboloid(points)
+        scaler = Scaler.fit("standardize", read_columns("xy_ring.csv")[:, :2])
+        return Rows(paraboloid(points).inputs, paraboloid(scaler.transform(points)).targets)

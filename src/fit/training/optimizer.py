@@ -1,0 +1,81 @@
+"""Any elementwise torch optimizer, stepping every member of a stack with a learning rate of its own."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from fit.errors import FitError
+
+Settings = Mapping[str, object]
+State = dict[str, Tensor]
+
+
+class MemberOptimizer:
+    """A torch optimizer over `theta [members, parameters]` whose step each member takes times its own rate.
+
+    In the elementwise optimizers of torch a step is the learning rate times something that does not depend on it, so the
+    optimizer runs with a rate of 1 and every member goes its rate's part of the way.
+    """
+
+    def __init__(self, kind: type[Optimizer], theta: nn.Parameter, settings: Settings) -> None:
+        """Build the optimizer of class `kind` with `settings`, its learning rate left out."""
+        self.theta = theta
+        self.optimizer = build(kind, theta, 1.0, settings)
+        self._before = torch.empty_like(theta)
+
+    @torch.no_grad()
+    def step(self, rates: Tensor) -> None:
+        """Step with learning rates `[members, 1]` along `theta.grad`."""
+        self._before.copy_(self.theta)
+        self.optimizer.step()
+        torch.lerp(self._before, self.theta, rates, out=self.theta)
+
+    def member_state(self, member: int) -> State:
+        """Copy what the optimizer remembers of one member: its row of what has the shape of theta, else the number."""
+        state = self.optimizer.state[self.theta]
+        return {
+            key: (value[member] if value.shape == self.theta.shape else value).detach().cpu().clone()
+            for key, value in state.items()
+            if isinstance(value, Tensor)
+        }
+
+    def load_member_states(self, states: list[State]) -> None:
+        """Take up again what `member_state` copied, one for each member."""
+        rows = self.theta.shape[1:]
+        self.optimizer.state[self.theta] = {
+            key: torch.stack([state[key] for state in states]).to(self.theta.device) if value.shape == rows else value.clone()
+            for key, value in states[0].items()
+        }
+
+
+def build(kind: type[Optimizer], theta: nn.Parameter, lr: float, settings: Settings) -> Optimizer:
+    """Build an optimizer of one tensor; raise FitError for settings that it does not take."""
+    try:
+        return kind([theta], lr=lr, **settings)  # type: ignore[call-arg]
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise FitError(f"optimizer._target_={kind.__name__} cannot be built with {dict(settings)}: {error}.") from None
+
+
+def check_proportional(kind: type[Optimizer], settings: Settings) -> None:
+    """Raise FitError unless steps are elementwise and proportional to the learning rate, found by trying a few."""
+    full, half, alone = (
+        nn.Parameter(torch.zeros(rows, 5, dtype=torch.float64), requires_grad=False) for rows in (2, 2, 1)
+    )
+    optimizers = [build(kind, theta, lr, settings) for theta, lr in ((full, 1.0), (half, 0.5), (alone, 1.0))]
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(4):
+        start, gradient = (torch.randn(2, 5, dtype=torch.float64, generator=generator) for _ in range(2))
+        for theta, optimizer in zip((full, half, alone), optimizers, strict=True):
+            theta.data, theta.grad = start[: len(theta)].clone(), gradient[: len(theta)].clone()
+            try:
+                optimizer.step()
+            except TypeError:
+                raise FitError(f"optimizer._target_={kind.__name__} needs a closure: choose one that steps on gradients.") from None
+        step = full - start
+        if not torch.allclose(2 * (half - start), step, rtol=1e-9) or not torch.allclose(alone, full[:1], rtol=1e-9):
+            raise FitError(
+                f"optimizer._target_={kind.__name__} is not elementwise with steps proportional to its learning rate: "
+                "choose one that is, such as torch.optim.Adam."
+            )
