@@ -1,4 +1,4 @@
-"""Many small networks of one shape, trained as one."""
+"""Many small networks of one shape, computed as one."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -8,17 +8,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fit.model.activations import ACTIVATIONS
+from fit.model.functions import FUNCTIONS
 
 # The widest step that a CPU's vector loops take at once, in numbers: see `elementwise`.
 LANES = 32
 
 
 class Layer(NamedTuple):
-    """One linear layer of every member: weight `[members, inputs, outputs]`, bias `[members, 1, outputs]` or None."""
+    """A linear layer of every member: weight `[members, inputs, outputs]`, bias `[members, 1, outputs]` or None."""
 
     weight: Tensor
     bias: Tensor | None
+
+
+class Trace(NamedTuple):
+    """What a layer leaves for the way back: its inputs, its sums, their activation, and what was dropped."""
+
+    inputs: Tensor
+    sums: Tensor
+    values: Tensor
+    mask: Tensor | None
 
 
 class Stack(nn.Module):
@@ -40,84 +49,67 @@ class Stack(nn.Module):
         """Take start values `theta [members, parameters]` for layers of `sizes` (inputs, hidden ..., outputs)."""
         super().__init__()
         self.sizes = tuple(sizes)
-        self.activation = ACTIVATIONS[activation].load()
-        self.output_activation = ACTIVATIONS[output_activation].load()
+        self.functions = [FUNCTIONS.get(activation)] * (len(sizes) - 2) + [FUNCTIONS.get(output_activation)]
         self.bias = bias
         self.dropout = dropout
-        self.theta = nn.Parameter(theta, requires_grad=False)
-        self._bind()
+        self.theta = nn.Parameter(theta)
 
     @property
     def members(self) -> int:
         """Number of networks."""
         return self.theta.shape[0]
 
-    def forward(self, inputs: Tensor, masks: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """Map inputs `[members or 1, rows, inputs]` to outputs `[members, rows, outputs]`.
+    def layers(self, values: Tensor) -> list[Layer]:
+        """View values `[members, parameters]` (weights, or their gradient) layer by layer."""
+        layers = []
+        for (fan_in, fan_out), (start, middle, end) in zip(pairwise(self.sizes), self.offsets(), strict=True):
+            weight = values[:, start:middle].view(-1, fan_in, fan_out)
+            layers.append(Layer(weight, values[:, middle:end].view(-1, 1, fan_out) if self.bias else None))
+        return layers
 
-        `masks` makes the dropout factors for a hidden layer's values; without it, nothing is dropped.
+    def offsets(self) -> Iterator[tuple[int, int, int]]:
+        """Yield where each layer's weights start, where its biases start, and where it ends, in a row of `theta`."""
+        start = 0
+        for fan_in, fan_out in pairwise(self.sizes):
+            middle = start + fan_in * fan_out
+            end = middle + (fan_out if self.bias else 0)
+            yield start, middle, end
+            start = end
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map inputs `[members or 1, rows, inputs]` to outputs `[members, rows, outputs]`, dropping nothing."""
+        return self.trace(inputs, self.layers(self.theta))[-1].values
+
+    def trace(
+        self, inputs: Tensor, layers: Sequence[Layer], draw_mask: Callable[[Tensor], Tensor] | None = None
+    ) -> list[Trace]:
+        """Map inputs to outputs and keep what `backward` needs; `draw_mask` makes dropout factors for hidden values."""
+        values = inputs if len(inputs) == self.members else inputs.expand(self.members, -1, -1)
+        traces: list[Trace] = []
+        for layer, function in zip(layers, self.functions, strict=True):
+            sums = linear(values, layer)
+            activated = sums if function is None else elementwise(function.forward, sums)
+            mask = draw_mask(activated) if draw_mask is not None and len(traces) < len(layers) - 1 else None
+            traces.append(Trace(values, sums, activated, mask))
+            values = activated if mask is None else activated * mask
+        return traces
+
+    def backward(
+        self, traces: Sequence[Trace], gradient: Tensor, layers: Sequence[Layer], gradients: Sequence[Layer]
+    ) -> None:
+        """Write the gradient of a loss by every weight into `gradients`, from its `gradient` by the outputs.
+
+        Source: Rumelhart, Hinton and Williams, Learning representations by back-propagating errors (1986).
         """
-        values = inputs.expand(self.members, -1, -1)
-        *hidden, last = self.layers
-        for layer in hidden:
-            values = elementwise(self.activation, linear(values, layer))
-            if masks is not None:
-                values = values * masks(values)
-        return elementwise(self.output_activation, linear(values, last))
-
-    def penalty(self, l1: Tensor, l2: Tensor) -> Tensor:
-        """Return `l1 * sum |w| + l2 * sum w²` over the weights (not the biases), all `[members]`."""
-        weights = [layer.weight.detach() for layer in self.layers]
-        return torch.stack([l1 * weight.abs().sum(2).sum(1) + l2 * norm_squared(weight) for weight in weights]).sum(0)
-
-    def add_penalty_gradient(self, l1: Tensor, l2: Tensor) -> None:
-        """Add the gradient of `penalty`."""
-        for weight, _ in self.layers:
-            assert weight.grad is not None
-            weight.grad += l1[:, None, None] * weight.sign() + 2 * l2[:, None, None] * weight
-
-    def gradient_norms(self) -> dict[str, Tensor]:
-        """Euclidean norm `[members]` of the gradient, in total and for each layer."""
-        squares = [
-            torch.stack([norm_squared(part.grad) for part in layer if part is not None and part.grad is not None]).sum(0)
-            for layer in self.layers
-        ]
-        norms = {"total": torch.stack(squares).sum(0).sqrt()}
-        return norms | {f"layer_{index}": square.sqrt() for index, square in enumerate(squares, start=1)}
-
-    def _bind(self) -> None:
-        """Lay the layers over `theta`, and their gradients over `theta.grad`: no copying, no extra graph nodes."""
-        theta = self.theta.detach()
-        self.gradient = self.theta.grad = torch.zeros_like(theta)
-        self.layers: list[Layer] = []
-        for (fan_in, fan_out), (start, middle, end) in zip(pairwise(self.sizes), offsets(self.sizes, self.bias), strict=True):
-            parts = []
-            for begin, finish, rows in ((start, middle, fan_in), (middle, end, 1)):
-                if begin == finish:
-                    parts.append(None)
-                    continue
-                shape = (self.members, rows, fan_out)
-                part = theta[:, begin:finish].view(shape).detach().requires_grad_()
-                part.grad = self.gradient[:, begin:finish].view(shape)
-                parts.append(part)
-            self.layers.append(Layer(*parts))
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Move to a device or precision, as every Module does, and lay the layers over the new storage."""
-        self.theta.grad = None
-        moved = super()._apply(fn, recurse)
-        moved._bind()
-        return moved
-
-
-def offsets(sizes: Sequence[int], bias: bool) -> Iterator[tuple[int, int, int]]:
-    """Yield where each layer's weights start, where its biases start, and where it ends, in a row of `theta`."""
-    start = 0
-    for fan_in, fan_out in pairwise(sizes):
-        middle = start + fan_in * fan_out
-        end = middle + (fan_out if bias else 0)
-        yield start, middle, end
-        start = end
+        for index in reversed(range(len(layers))):
+            (inputs, sums, values, mask), function = traces[index], self.functions[index]
+            if mask is not None:
+                gradient = gradient * mask
+            if function is not None:
+                gradient = elementwise(function.backward, gradient, sums, values)
+            linear_gradient(inputs, gradient, gradients[index])
+            if index:
+                gradient = linear(gradient, Layer(layers[index].weight.transpose(1, 2), None))
 
 
 def linear(values: Tensor, layer: Layer) -> Tensor:
@@ -138,22 +130,26 @@ def linear(values: Tensor, layer: Layer) -> Tensor:
     return product if bias is None else product + bias
 
 
-def elementwise(function: Callable[[Tensor], Tensor] | None, values: Tensor) -> Tensor:
-    """Apply a function (None: nothing) to each number of `[members, rows, columns]`, whichever its place.
+def linear_gradient(inputs: Tensor, gradient: Tensor, out: Layer) -> None:
+    """Write the gradient by a layer's weight and bias into `out`, from its inputs and the gradient by its sums."""
+    members, fan_in, fan_out = out.weight.shape
+    if fan_in == 1 or fan_out == 1:
+        torch.sum(inputs * gradient, 1, out=out.weight.view(members, fan_in * fan_out))
+    else:
+        torch.bmm(inputs.transpose(1, 2), gradient, out=out.weight)
+    if out.bias is not None:
+        torch.sum(gradient, 1, keepdim=True, out=out.bias)
+
+
+def elementwise(function: Callable[..., Tensor], *operands: Tensor) -> Tensor:
+    """Apply a function number by number to `[members, rows, columns]`, the same way wherever a number stands.
 
     A CPU computes whole vectors by one formula and what is left over by another, whose last bit may differ. So that no
     number of a member is left over in one company and not in another, every member fills whole vectors.
     """
-    if function is None:
-        return values
-    members, rows, columns = values.shape
+    members, rows, columns = operands[0].shape
     missing = -(rows * columns) % (LANES * torch.get_num_threads())
-    if missing == 0 or values.device.type != "cpu":
-        return function(values)
-    filled = function(F.pad(values.reshape(members, rows * columns), (0, missing)))
+    if missing == 0 or operands[0].device.type != "cpu":
+        return function(*operands)
+    filled = function(*(F.pad(each.reshape(members, rows * columns), (0, missing)) for each in operands))
     return filled[:, : rows * columns].reshape(members, rows, columns)
-
-
-def norm_squared(values: Tensor) -> Tensor:
-    """Sum of squares `[members]` of `[members, rows, columns]`, summed in the same order in any company."""
-    return values.square().sum(2).sum(1)
