@@ -4,12 +4,16 @@ from collections.abc import Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
 from lightning.pytorch import LightningDataModule
+from omegaconf import DictConfig
 from torch import Tensor
 
 from fit.data.batches import Batches
 from fit.data.dataset import DataSet, Rows
 from fit.data.scalers import Scaler
+from fit.errors import FitError
 
 Batch = TypeVar("Batch")
 
@@ -114,3 +118,14 @@ class DataModule(LightningDataModule):
             torch.stack(targets).to(self.dtype),
             torch.stack([each.targets for each in rows]),
         )
+
+
+def build_dataset(cfg: DictConfig) -> DataSet:
+    """Build the data set that a configuration names; raise FitError for settings that it does not take."""
+    try:
+        dataset = instantiate(cfg)
+    except InstantiationException as error:
+        raise FitError(f"data cannot be made: {str(error).splitlines()[0]}.") from None
+    if not isinstance(dataset, DataSet):
+        raise FitError(f"data._target_={cfg._target_} is not a data set: give a class derived from fit.data.dataset.DataSet.")
+    return dataset

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from fit.errors import FitError
+
 
 class Rows(NamedTuple):
     """Inputs `[rows, inputs]` and targets `[rows, targets]` in their own units, float64."""
@@ -31,6 +33,7 @@ class DataSet(ABC):
 
     inputs: ClassVar[tuple[str, ...]]
     targets: ClassVar[tuple[str, ...]]
+    axes: ClassVar[Mapping[str, str]] = {}
 
     batch_size: int | None = None
     val_fraction: float = 0.0
@@ -46,11 +49,21 @@ class DataSet(ABC):
     def fresh(self) -> Mapping[str, Rows]:
         """Return rows that were not trained on, region by region; the first is `val`."""
 
+    def axis(self, name: str) -> str:
+        """Return what an axis that shows the column `name` is called."""
+        return self.axes.get(name, name)
+
+    def drawn(self) -> Rows:
+        """Return the rows that the figure draws: those of `fresh` unless a data set has better ones."""
+        return self.fresh()["val"]
+
     def split(self) -> tuple[Rows, dict[str, Rows]]:
         """Return the training rows and the validation rows by name: held out where asked, else fresh."""
         rows, fresh = self.rows(), dict(self.fresh())
-        count = round(self.val_fraction * len(rows.inputs))
-        if count:
+        if self.val_fraction > 0:
+            count = max(1, round(self.val_fraction * len(rows.inputs)))
+            if count >= len(rows.inputs):
+                raise FitError(f"data.val_fraction={self.val_fraction} leaves none of {count} rows to train on: give a lower one.")
             order = torch.randperm(len(rows.inputs), generator=self.generator(2))
             fresh = fresh | {"val": rows[order[:count]]}
             rows = rows[order[count:].sort().values]
@@ -70,3 +83,9 @@ def read_columns(name: str) -> Tensor:
 def uniform(low: float, high: float, rows: int, columns: int, generator: Generator) -> Tensor:
     """Draw points `[rows, columns]` uniformly from a box."""
     return torch.empty(rows, columns, dtype=torch.float64).uniform_(low, high, generator=generator)
+
+
+def grid(low: float, high: float, lines: int = 61) -> Tensor:
+    """Return the crossings of a square grid `[lines², 2]`."""
+    line = torch.linspace(low, high, lines, dtype=torch.float64)
+    return torch.cartesian_prod(line, line)

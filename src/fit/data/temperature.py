@@ -1,6 +1,7 @@
 """A thermometer in unknown units (article A3)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from fit.data.dataset import DataSet, Rows, read_columns, uniform
 
@@ -11,6 +12,7 @@ class Temperature(DataSet):
 
     inputs = ("°F",)
     targets = ("°C",)
+    axes: ClassVar = {"°F": "Temperature (°Fahrenheit)", "°C": "Temperature (°Celsius)"}
 
     def rows(self) -> Rows:
         """Return the readings."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fit.data.dataset import DataSet, Rows, read_columns, uniform
+from fit.data.dataset import DataSet, Rows, grid, read_columns, uniform
 from fit.data.scalers import Scaler
 from fit.data.xy_square import paraboloid
 
@@ -32,6 +32,10 @@ class XYRing(DataSet):
         ring = torch.tensor(CENTER, dtype=torch.float64) + RADIUS * torch.cat([angles.cos(), angles.sin()], 1)
         square = uniform(-15, 15, 1024, 2, self.generator(1))
         return {"val": self._label(ring), "square": self._label(square)}
+
+    def drawn(self) -> Rows:
+        """Return a grid over the square."""
+        return self._label(grid(-15, 15))
 
     def _label(self, points: Tensor) -> Rows:
         """Label points `[rows, 2]`; scaled labels use the mean and deviation of the article's points."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fit.data.dataset import DataSet, Rows, uniform
+from fit.data.dataset import DataSet, Rows, grid, uniform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,10 @@ class XYSquare(DataSet):
     def fresh(self) -> dict[str, Rows]:
         """Return as many fresh points of the square, without noise."""
         return {"val": paraboloid(uniform(self.low, self.high, max(self.points, 1024), 2, self.generator(1)))}
+
+    def drawn(self) -> Rows:
+        """Return a grid over the square."""
+        return paraboloid(grid(self.low, self.high))
 
 
 def paraboloid(points: Tensor) -> Rows:

@@ -76,15 +76,20 @@ class Stack(nn.Module):
             yield start, middle, end
             start = end
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Map inputs `[members or 1, rows, inputs]` to outputs `[members, rows, outputs]`, dropping nothing."""
-        return self.trace(inputs, self.layers(self.theta))[-1].values
+    def forward(self, inputs: Tensor, member: int | None = None) -> Tensor:
+        """Map inputs `[members or 1, rows, inputs]` to outputs `[members, rows, outputs]`, dropping nothing.
+
+        With `member`, only that one answers: inputs and outputs are `[1, rows, ...]`.
+        """
+        theta = self.theta if member is None else self.theta[member : member + 1]
+        return self.trace(inputs, self.layers(theta))[-1].values
 
     def trace(
         self, inputs: Tensor, layers: Sequence[Layer], draw_mask: Callable[[Tensor], Tensor] | None = None
     ) -> list[Trace]:
         """Map inputs to outputs and keep what `backward` needs; `draw_mask` makes dropout factors for hidden values."""
-        values = inputs if len(inputs) == self.members else inputs.expand(self.members, -1, -1)
+        members = len(layers[0].weight)
+        values = inputs if len(inputs) == members else inputs.expand(members, -1, -1)
         traces: list[Trace] = []
         for layer, function in zip(layers, self.functions, strict=True):
             sums = linear(values, layer)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule
@@ -10,15 +11,24 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from fit.data.batches import Batches
-from fit.data.datamodule import Region
-from fit.data.scalers import Scaler
+from fit.data.datamodule import DataModule, Region
+from fit.measure.collapse import collapse
 from fit.measure.errors import errors
+from fit.measure.outcome import Outcome
 from fit.model.stack import Stack
 from fit.training.recipe import Recipe
 from fit.training.stepper import Stepper
 
-# Steps between two looks at whether the loss is still finite: on a GPU, each makes the host wait for the device.
-STEPS_PER_CHECK = 256
+# Steps between two checks of whether the loss is still finite, by device: a GPU would have to be waited for each time.
+STEPS_PER_CHECK = {"cpu": 1}
+MOST_STEPS_PER_CHECK = 256
+
+
+class Best(NamedTuple):
+    """A member's look of lowest `val/loss`."""
+
+    epoch: int
+    loss: float
 
 
 @dataclass(frozen=True)
@@ -39,15 +49,17 @@ class StackModule(LightningModule):
     stepper: Stepper
 
     def __init__(
-        self, stack: Stack, recipe: Recipe, target_scaler: Scaler, stop: Callable[[], bool] = lambda: False
+        self, stack: Stack, recipe: Recipe, data: DataModule, stop: Callable[[], bool] = lambda: False
     ) -> None:
-        """Take the stack, how to train it, and `stop`, which is asked after each pass whether to end early."""
+        """Take the stack, how to train it and on what, and `stop`, which is asked after each pass whether to end early."""
         super().__init__()
         self.automatic_optimization = False
         self.stack = stack
         self.recipe = recipe
-        self.target_scaler = target_scaler
+        self.data = data
         self.stop = stop
+        self.on_epoch: Callable[[], object] = lambda: None
+        self.best = [Best(0, math.inf)] * stack.members
         self.diverged_epoch: list[int | None] = [None] * stack.members
         self.look = Look([], {}, {})
         self._measured: dict[str, tuple[Tensor, dict[str, Tensor], Tensor]] = {}
@@ -56,6 +68,11 @@ class StackModule(LightningModule):
         """Make the stepper, now that the stack is on its device, and name its optimizer to Lightning."""
         self.stepper = Stepper(self.stack, self.recipe)
         return self.stepper.optimizer.optimizer
+
+    @property
+    def batches(self) -> Batches:
+        """The training rows."""
+        return self.data.batches
 
     @property
     def finished(self) -> bool:
@@ -73,11 +90,13 @@ class StackModule(LightningModule):
         stepper = self.stepper
         rates = stepper.rates_ahead(len(batches))
         totals: list[Tensor] = []
+        patience = STEPS_PER_CHECK.get(self.device.type, MOST_STEPS_PER_CHECK)
         for _ in range(self.next_look - stepper.epoch):
             totals += stepper.train_epoch(batches, rates)
-            if len(totals) >= STEPS_PER_CHECK:
+            if len(totals) >= patience:
                 self._note_divergence(totals, len(batches))
                 totals.clear()
+            self.on_epoch()
             if self.finished or self.stop():
                 break
         self._note_divergence(totals, len(batches))
@@ -88,7 +107,7 @@ class StackModule(LightningModule):
         outputs = self.stack(region.inputs)
         loss = self.recipe.loss
         losses = loss.value(outputs - region.targets).sum((1, 2)) * loss.weight(outputs)
-        predictions = self.target_scaler.inverse_transform(outputs.to(region.truth.device, torch.float64))
+        predictions = self.data.target_scaler.inverse_transform(outputs.to(region.truth.device, torch.float64))
         self._measured[region.name] = (losses, errors(predictions, region.truth), predictions)
 
     def on_validation_epoch_end(self) -> None:
@@ -108,6 +127,8 @@ class StackModule(LightningModule):
             {name: predictions for name, (_, _, predictions) in self._measured.items()},
         )
         for member, row in enumerate(self.look.rows):
+            if row["val/loss"] < self.best[member].loss:
+                self.best[member] = Best(stepper.epoch, row["val/loss"])
             if self.diverged_epoch[member] is None and not math.isfinite(row["train/loss"]):
                 self.diverged_epoch[member] = stepper.epoch
         self.trainer.should_stop |= self.finished
@@ -123,3 +144,38 @@ class StackModule(LightningModule):
         for member, first in enumerate(lost.int().argmax(0).tolist()):
             if self.diverged_epoch[member] is None and lost[first, member]:
                 self.diverged_epoch[member] = (before + first) // steps_per_epoch + 1
+
+    def predict(self, member: int, inputs: Tensor) -> Tensor:
+        """Map inputs `[rows, inputs]` to one member's targets `[rows, targets]`, both in own units, on the CPU."""
+        problem, theta = self.data.problems[member], self.stack.theta
+        scaled = problem.input_scaler.transform(inputs).to(theta)
+        with torch.no_grad():
+            outputs = self.stack(scaled.unsqueeze(0), member)[0]
+        return problem.target_scaler.inverse_transform(outputs.cpu().double())
+
+    def outcome(self, member: int, seconds: float) -> Outcome:
+        """Say how one member ended; `seconds` is how long it was trained."""
+        problem, row, diverged = self.data.problems[member], self.look.rows[member], self.diverged_epoch[member]
+        stack, layers = self.stack, self.stack.layers(self.stack.theta.data)
+        numbers: dict[str, object] = {key: row[key] for key in row if "/" in key and not key.startswith("grad_norm")}
+        numbers["targets"] = {
+            name: {f"{region}/{error}": float(values[member, index]) for region, each in self.look.targets.items() for error, values in each.items()}
+            for index, name in enumerate(problem.dataset.targets)
+        }
+        numbers |= {
+            "best/epoch": self.best[member].epoch,
+            "best/val/loss": self.best[member].loss,
+            "diverged": diverged is not None,
+            "diverged_epoch": diverged,
+            "epochs": self.stepper.epoch,
+            "steps": self.stepper.step,
+            "parameters": stack.theta.shape[1],
+            "device": str(self.device),
+            "seconds/fit": seconds,
+        }
+        return Outcome(
+            numbers,
+            {name: each[member].cpu() for name, each in self.look.predictions.items()},
+            lambda inputs: self.predict(member, inputs),
+            collapse(layers, member, problem.input_scaler, problem.target_scaler) if not any(stack.functions) else None,
+        )

@@ -1,11 +1,16 @@
 """How a stack is trained."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
+from fit.errors import FitError
 from fit.training.losses import LOSSES, Loss
+from fit.training.optimizer import check_proportional
 from fit.training.schedules import Schedule
 
 
@@ -25,3 +30,32 @@ class Recipe:
     loss: Loss = LOSSES["mse"]
     max_epochs: int
     look_every: int
+
+
+def build_recipe(cfgs: Sequence[DictConfig]) -> Recipe:
+    """Collect what the configurations of a stack's members say of training; raise FitError for an unfit optimizer."""
+    first = cfgs[0]
+    settings = OmegaConf.to_container(first.optimizer, resolve=True)
+    assert isinstance(settings, dict)
+    name = settings.pop("_target_")
+    del settings["lr"]
+    try:
+        kind = get_class(name)
+    except (ImportError, ValueError, AttributeError) as error:
+        raise FitError(f"optimizer._target_={name} cannot be imported: {str(error).splitlines()[0]}.") from None
+    check_proportional(kind, settings)
+    clip_val = [cfg.trainer.gradient_clip_val for cfg in cfgs]
+    return Recipe(
+        optimizer=kind,
+        optimizer_settings=settings,
+        lr=[cfg.optimizer.lr for cfg in cfgs],
+        seeds=[cfg.seed for cfg in cfgs],
+        l1=[cfg.regularization.l1 for cfg in cfgs],
+        l2=[cfg.regularization.l2 for cfg in cfgs],
+        clip_val=[math.inf if value is None else value for value in clip_val],
+        clip_algorithm=first.trainer.gradient_clip_algorithm,
+        schedule=instantiate(first.scheduler),
+        loss=LOSSES[first.loss],
+        max_epochs=first.trainer.max_epochs,
+        look_every=first.trainer.check_val_every_n_epoch,
+    )

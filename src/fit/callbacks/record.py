@@ -1,0 +1,34 @@
+"""Writing every look down: history.csv and the loggers."""
+
+from collections.abc import Sequence
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
+
+from fit.report.folder import RunFolder
+from fit.training.module import StackModule
+
+
+class Record(Callback):
+    """Adds a row for each look of each member; the step of every logger is the epoch."""
+
+    def __init__(self, folders: Sequence[RunFolder], loggers: Sequence[Sequence[Logger]]) -> None:
+        """Take each member's run folder and loggers."""
+        self.folders = folders
+        self.loggers = loggers
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the look down, unless it is the one that a resumed run begins with, written long ago."""
+        assert isinstance(pl_module, StackModule)
+        if trainer.sanity_checking and pl_module.stepper.epoch > 0:
+            return
+        for folder, loggers, row in zip(self.folders, self.loggers, pl_module.look.rows, strict=True):
+            folder.append_history(row)
+            for logger in loggers:
+                logger.log_metrics({tag(key): value for key, value in row.items() if key != "epoch"}, pl_module.stepper.epoch)
+
+
+def tag(key: str) -> str:
+    """Turn `train/loss` into `loss/train`: TensorBoard draws together what stands before the slash."""
+    region, _, error = key.partition("/")
+    return f"{error}/{region}" if error and region != "grad_norm" else key

@@ -1,0 +1,63 @@
+"""What TensorBoard shows beside curves: weights, the fit as a picture, the configuration, the HParams table."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from matplotlib.figure import Figure
+
+from fit.callbacks.record import tag
+from fit.report.figures import to_pixels
+from fit.training.module import StackModule
+
+# Pictures of the fit in a run, spread evenly: each costs as much as hundreds of steps.
+PICTURES = 4
+METRICS = ("val/loss", "val/rmse", "val/max_error", "val/r2", "train/loss", "train/rmse")
+
+
+class TensorBoard(Callback):
+    """Adds what is TensorBoard's own to the loggers that are TensorBoard's; others are left alone."""
+
+    def __init__(
+        self,
+        loggers: Sequence[Sequence[Logger]],
+        draw: Callable[[int], Figure],
+        configs: Sequence[str],
+        hparams: Sequence[Mapping[str, object]],
+    ) -> None:
+        """Take each member's loggers, configuration as text and hyperparameters, and `draw`, its figure of the fit."""
+        boards = [[each for each in mine if isinstance(each, TensorBoardLogger)] for mine in loggers]
+        self.boards = [(member, board) for member, mine in enumerate(boards) for board in mine]
+        self.draw = draw
+        self.configs = configs
+        self.hparams = hparams
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the configuration."""
+        for member, board in self.boards:
+            board.experiment.add_text("config", f"```yaml\n{self.configs[member]}\n```", 0)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the weights, and the fit every few looks."""
+        assert isinstance(pl_module, StackModule)
+        if trainer.sanity_checking:
+            return
+        recipe, epoch = pl_module.recipe, pl_module.stepper.epoch
+        looks = -(-recipe.max_epochs // recipe.look_every)
+        pictured = -(-epoch // recipe.look_every) % max(1, looks // PICTURES) == 0
+        for member, board in self.boards:
+            for number, layer in enumerate(pl_module.stack.layers(pl_module.stack.theta.data), start=1):
+                weight = layer.weight[member]
+                if weight.isfinite().all():
+                    board.experiment.add_histogram(f"weights/layer_{number}", weight, epoch)
+            if pictured:
+                board.experiment.add_image("fit", to_pixels(self.draw(member)), epoch, dataformats="HWC")
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Fill a row of the HParams table: the same columns in every run, written once."""
+        assert isinstance(pl_module, StackModule)
+        if not pl_module.finished and not trainer.should_stop:
+            return
+        for member, board in self.boards:
+            row = pl_module.look.rows[member]
+            board.log_hyperparams(dict(self.hparams[member]), {tag(key): row[key] for key in METRICS}, pl_module.stepper.epoch)

@@ -1,0 +1,65 @@
+"""What stands between a composed configuration and the first byte written: checks, resuming, a folder of its own."""
+
+from itertools import count
+from pathlib import Path
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from fit.config.resume import resumed
+from fit.config.rules import check
+from fit.errors import FitError
+
+
+class Guard(Callback):
+    """Hydra calls it before a run makes its folder (Hydra's own order: folder first, application after)."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
+        """Refuse what cannot be, and settle the run folder; leaves by SystemExit, since Hydra only warns of exceptions."""
+        try:
+            self.settle(config)
+        except FitError as error:
+            raise SystemExit(refusal(error)) from None
+
+    def settle(self, config: DictConfig) -> None:
+        """Check the settings and make the folder."""
+        check(config)
+        with read_write(config), open_dict(config):
+            if config.resume is None:
+                config.hydra.run.dir = str(new_folder(config))
+                return
+            typed = list(config.hydra.overrides.task)
+            for key, value in resumed(config, typed).items_ex(resolve=False):
+                config[key] = value
+            config.hydra.run.dir = config.resume
+            config.hydra.output_subdir = None
+        check(config)
+
+
+def new_folder(config: DictConfig) -> Path:
+    """Make the run folder, numbered if there is one of that name already."""
+    asked = Path(OmegaConf.select(config, "hydra.run.dir"))
+    named_by_user = any(override.startswith("hydra.run.dir=") for override in config.hydra.overrides.hydra)
+    if named_by_user and (asked / ".hydra").exists():
+        raise FitError(f"hydra.run.dir={asked} holds a run already: give another folder, or go on with it by resume={asked}.")
+    try:
+        asked.parent.mkdir(parents=True, exist_ok=True)
+        for number in count(1):
+            folder = asked if number == 1 else asked.with_name(f"{asked.name}-{number}")
+            try:
+                folder.mkdir(exist_ok=named_by_user)
+                return folder
+            except FileExistsError:
+                if named_by_user or not folder.is_dir():
+                    raise
+    except OSError as error:
+        raise FitError(f"hydra.run.dir={asked} cannot be written: {error.strerror}.") from None
+    raise AssertionError
+
+
+def refusal(error: Exception) -> int:
+    """Say what cannot be, on standard error, and return the exit code."""
+    import sys
+
+    print(f"fit: {error}", file=sys.stderr)
+    return 2

@@ -1,0 +1,92 @@
+"""Going on with a run: what its folder must hold, and what may change."""
+
+import zipfile
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from fit.config.rules import shown
+from fit.errors import FitError
+
+# What does not change the weights that a run had so far.
+CHANGEABLE = (
+    "trainer.max_epochs",
+    "trainer.check_val_every_n_epoch",
+    "trainer.accelerator",
+    "trainer.num_threads",
+    "early_stopping.patience",
+    "optimized_metric",
+    "logger",
+)
+
+
+def resumed(cfg: DictConfig, typed: list[str]) -> DictConfig:
+    """Return the stored configuration of the run `cfg.resume`, changed by what was `typed` where that may change.
+
+    Raises FitError when the folder is no run, its checkpoint is damaged, or a typed setting does not fit it.
+    """
+    folder = Path(cfg.resume)
+    stored = read_config(folder)
+    check_checkpoint(folder)
+    keys = [override.split("=")[0].lstrip("+~").split("@")[0] for override in typed]
+    for key in keys:
+        if key == "resume":
+            continue
+        scope = key if OmegaConf.select(cfg, key, default=None) is not None and key != "experiment" else ""
+        new, old = flatten(cfg), flatten(stored)
+        for leaf in sorted(new.keys() | old.keys()):
+            if leaf == "resume" or not (leaf + ".").startswith(scope + "." if scope else ""):
+                continue
+            if leaf.startswith(CHANGEABLE):
+                if leaf in new and (leaf == key or not scope):
+                    OmegaConf.update(stored, leaf, new[leaf])
+            elif new.get(leaf) != old.get(leaf):
+                raise FitError(
+                    f"{leaf}={shown(new.get(leaf))} does not fit {folder}, which was started with "
+                    f"{leaf}={shown(old.get(leaf))}: what may change is {', '.join(CHANGEABLE)}."
+                )
+    stored.resume = str(folder)
+    return stored
+
+
+def read_config(folder: Path) -> DictConfig:
+    """Read the configuration that a run folder was started with."""
+    path = folder / ".hydra" / "config.yaml"
+    if not folder.is_dir() or not path.is_file():
+        raise FitError(f"resume={folder} is not a run folder: give one that holds .hydra/config.yaml, under outputs/runs.")
+    try:
+        stored = OmegaConf.load(path)
+        if isinstance(stored, DictConfig) and {"data", "model", "optimizer", "trainer", "seed"} <= set(stored):
+            return stored
+    except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError):
+        pass
+    raise FitError(f"resume={folder} cannot be resumed: {path} is not the configuration of a run.")
+
+
+def check_checkpoint(folder: Path) -> None:
+    """Raise FitError when the last checkpoint is cut off or damaged; none at all is a run that starts again."""
+    path = folder / "checkpoints" / "last.ckpt"
+    if not path.exists():
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sound = archive.testzip() is None
+    except (zipfile.BadZipFile, OSError, EOFError):
+        sound = False
+    if not sound:
+        raise FitError(
+            f"resume={folder} cannot be resumed: {path} is cut off or damaged. Delete it and resume again to train from the start."
+        )
+
+
+def flatten(cfg: DictConfig) -> dict[str, object]:
+    """Return every setting by its dotted name; lists are settings."""
+    flat: dict[str, object] = {}
+    for name, value in cfg.items_ex(resolve=False):
+        if isinstance(value, DictConfig) and len(value):
+            flat |= {f"{name}.{leaf}": each for leaf, each in flatten(value).items()}
+        else:
+            flat[str(name)] = value
+    return flat

@@ -1,0 +1,160 @@
+"""What every setting may be, checked before anything heavy is imported."""
+
+import math
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from fit.errors import FitError
+from fit.model.activations import ACTIVATIONS
+
+ERRORS = ("loss", "mse", "rmse", "max_error", "r2", "nrmse")
+
+
+class Rule(NamedTuple):
+    """What a setting may be: in words, and as a test."""
+
+    allowed: str
+    test: Callable[[object], bool]
+
+    def or_null(self) -> "Rule":
+        """Allow null, too."""
+        return Rule(f"{self.allowed}, or null", lambda value: value is None or self.test(value))
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number (true and false are not)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def number(allowed: str, test: Callable[[float], bool]) -> Rule:
+    """Rule for a number."""
+    return Rule(allowed, lambda value: isinstance(value, int | float) and is_number(value) and test(value))
+
+
+def whole(least: int) -> Rule:
+    """Rule for a whole number that a machine can hold."""
+    return Rule(
+        f"a whole number from {least} up",
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**31,
+    )
+
+
+def choice(*names: str) -> Rule:
+    """Rule for one of a few names."""
+    return Rule("one of " + ", ".join(names), lambda value: value in names)
+
+
+def is_init(value: object) -> bool:
+    """Whether start values are named, or given as the constants `weight` and `bias`."""
+    if isinstance(value, DictConfig):
+        return set(value) == {"weight", "bias"} and all(map(is_number, value.values()))
+    return value in INITS
+
+
+INITS = ("default", "xavier_normal", "xavier_uniform", "kaiming_normal")
+POSITIVE = number("a number above 0", lambda value: value > 0)
+NOT_NEGATIVE = number("a number from 0 up", lambda value: value >= 0)
+FRACTION = number("a number from 0 up and below 1", lambda value: 0 <= value < 1)
+NUMBER = number("a number", lambda value: True)
+SCALING = Rule(
+    "standardize, minmax, none, or a number other than 0 to multiply by",
+    lambda value: value in ("standardize", "minmax", "none") or (is_number(value) and value != 0),
+)
+BOOLEAN = Rule("true or false", lambda value: isinstance(value, bool))
+
+RULES = {
+    "seed": whole(0),
+    "loss": choice("mse", "mse_sum", "mae", "huber"),
+    "regularization.l1": NOT_NEGATIVE,
+    "regularization.l2": NOT_NEGATIVE,
+    "early_stopping.patience": whole(1).or_null(),
+    "optimized_metric": Rule(
+        "REGION/ERROR, with train, val (or another region of the data) and " + ", ".join(ERRORS),
+        lambda value: isinstance(value, str) and value.count("/") == 1 and value.split("/")[1] in ERRORS,
+    ),
+    "data.batch_size": whole(1).or_null(),
+    "data.val_fraction": FRACTION,
+    "data.scale_inputs": SCALING,
+    "data.scale_targets": SCALING,
+    "data.seed": whole(0),
+    "data.points": whole(2),
+    "data.low": NUMBER,
+    "data.high": NUMBER,
+    "data.noise": NOT_NEGATIVE,
+    "data.shift": NUMBER,
+    "data.labels": choice("raw", "scaled"),
+    "model.hidden": Rule(
+        "a list of whole numbers from 1 up, such as [64,64]",
+        lambda value: isinstance(value, ListConfig) and all(map(whole(1).test, value)),
+    ),
+    "model.activation": choice(*ACTIVATIONS),
+    "model.output_activation": choice(*ACTIVATIONS),
+    "model.init": Rule(f"one of {', '.join(INITS)}, or constants such as {{weight:1,bias:0}}", is_init),
+    "model.gain": POSITIVE,
+    "model.bias": BOOLEAN,
+    "model.dropout": FRACTION,
+    "optimizer._target_": Rule(
+        "the dotted name of a class, such as torch.optim.Adam",
+        lambda value: isinstance(value, str) and "." in value.strip("."),
+    ),
+    "optimizer.lr": POSITIVE,
+    "optimizer.weight_decay": NOT_NEGATIVE,
+    "scheduler.warmup_epochs": NOT_NEGATIVE,
+    "scheduler.step_size": POSITIVE,
+    "scheduler.gamma": POSITIVE,
+    "scheduler.final": NOT_NEGATIVE,
+    "scheduler.pct_start": number("a number above 0 and below 1", lambda value: 0 < value < 1),
+    "scheduler.div_factor": POSITIVE,
+    "scheduler.final_div_factor": POSITIVE,
+    "trainer.max_epochs": whole(1),
+    "trainer.check_val_every_n_epoch": whole(1),
+    "trainer.accelerator": choice("auto", "cpu", "gpu", "cuda", "mps"),
+    "trainer.precision": choice("32-true", "64-true"),
+    "trainer.num_threads": whole(1),
+    "trainer.gradient_clip_val": POSITIVE.or_null(),
+    "trainer.gradient_clip_algorithm": choice("norm", "value"),
+}
+
+
+def check(cfg: DictConfig) -> None:
+    """Raise FitError for the first setting that cannot be, in one sentence with what is allowed."""
+    for key, rule in RULES.items():
+        group, _, name = key.rpartition(".")
+        node = OmegaConf.select(cfg, group) if group else cfg
+        if not isinstance(node, DictConfig) or name not in node:
+            continue
+        value = node[name]
+        if not rule.test(value):
+            raise FitError(f"{key}={shown(value)} cannot be: give {rule.allowed}.")
+    low, high = OmegaConf.select(cfg, "data.low"), OmegaConf.select(cfg, "data.high")
+    if low is not None and high is not None and low >= high:
+        raise FitError(f"data.low={low} cannot be: give a number below data.high={high}.")
+    check_accelerator(cfg.trainer.accelerator, cfg.trainer.precision)
+
+
+def check_accelerator(accelerator: str, precision: str) -> None:
+    """Raise FitError for an accelerator that this machine plainly lacks (torch has the last word later)."""
+    present = ["cpu"]
+    if any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")) or platform.system() == "Windows":
+        present += ["gpu", "cuda"]
+    if platform.system() == "Darwin" and platform.machine() == "arm64":
+        present += ["gpu", "mps"]
+    if accelerator not in ("auto", *present):
+        raise FitError(f"trainer.accelerator={accelerator} is not on this machine: give auto or {' or '.join(present)}.")
+    if precision == "64-true" and (accelerator == "mps" or (accelerator in ("auto", "gpu") and "mps" in present)):
+        raise FitError("trainer.precision=64-true cannot be on mps: give 32-true, or trainer.accelerator=cpu.")
+
+
+def shown(value: object) -> str:
+    """Write a value as it is typed on the command line."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, DictConfig | ListConfig):
+        return str(OmegaConf.to_container(value)).replace("'", "")
+    return str(value)

@@ -1,0 +1,122 @@
+"""Figures of a run: the fit, and the loss on its way."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from fit.data.dataset import DataSet, Rows
+
+DATA, TRUTH, FIT = "#555555", "#1f77b4", "#d62728"
+MOST_PANELS = 6
+
+
+class Drawing(NamedTuple):
+    """What a figure of the fit shows: the rows trained on, and rows to draw with the network's answer to them."""
+
+    dataset: DataSet
+    train: Rows
+    drawn: Rows
+    predictions: Tensor
+
+
+def draw_fit(drawing: Drawing) -> Figure:
+    """Draw curves for one input, maps for two, and predictions against targets for more (constant columns not counted)."""
+    varying = [column for column in range(drawing.train.inputs.shape[1]) if drawing.train.inputs[:, column].std() > 0]
+    if len(varying) == 1:
+        return draw_curves(drawing, varying[0])
+    if len(varying) == 2:
+        return draw_maps(drawing, varying)
+    return draw_scatter(drawing)
+
+
+def draw_curves(drawing: Drawing, column: int) -> Figure:
+    """Draw target over input: training points, truth and fit."""
+    targets = drawing.dataset.targets[:MOST_PANELS]
+    figure, panels = sheet(len(targets))
+    inputs, points = drawing.drawn.inputs[:, column], drawing.train.inputs[:, column]
+    for index, (panel, target) in enumerate(zip(panels, targets, strict=True)):
+        panel.plot(inputs, drawing.drawn.targets[:, index], color=TRUTH, linewidth=3, alpha=0.4, label="truth")
+        panel.plot(points, drawing.train.targets[:, index], "o", color=DATA, markersize=3.5, label="training points")
+        panel.plot(inputs, drawing.predictions[:, index], color=FIT, label="fit")
+        panel.set_xlabel(drawing.dataset.axis(drawing.dataset.inputs[column]))
+        panel.set_ylabel(drawing.dataset.axis(target))
+    panels[0].legend(frameon=False)
+    return figure
+
+
+def draw_maps(drawing: Drawing, varying: Sequence[int]) -> Figure:
+    """Draw truth, prediction and error over the plane of two inputs, with the training points."""
+    figure, panels = sheet(3)
+    x, y = (drawing.drawn.inputs[:, column].numpy() for column in varying)
+    truth, prediction = drawing.drawn.targets[:, 0].numpy(), drawing.predictions[:, 0].numpy()
+    error = prediction - truth
+    same = {"vmin": truth.min(), "vmax": truth.max(), "cmap": "viridis"}
+    reach = max(float(np.nanmax(np.abs(error), initial=0)), 1e-12) if np.isfinite(error).all() else 1.0
+    shades = (("truth", truth, same), ("fit", prediction, same), ("fit - truth", error, {"vmin": -reach, "vmax": reach, "cmap": "RdBu_r"}))
+    side = int(len(x) ** 0.5)
+    for panel, (title, values, colors) in zip(panels, shades, strict=True):
+        image = panel.pcolormesh(*(each.reshape(side, side) for each in (x, y, values)), shading="nearest", rasterized=True, **colors)
+        figure.colorbar(image, ax=panel, shrink=0.9)
+        panel.set_title(f"{title}: {drawing.dataset.targets[0]}" if title != "fit - truth" else title)
+        panel.set_xlabel(drawing.dataset.axis(drawing.dataset.inputs[varying[0]]))
+        panel.set_aspect("equal")
+    panels[0].plot(*(drawing.train.inputs[:, column] for column in varying), ".", color="white", markersize=1.5)
+    panels[0].set_ylabel(drawing.dataset.axis(drawing.dataset.inputs[varying[1]]))
+    return figure
+
+
+def draw_scatter(drawing: Drawing) -> Figure:
+    """Draw predictions against targets, on rows not trained on."""
+    figure, (panel,) = sheet(1)
+    truth, predictions = drawing.drawn.targets, drawing.predictions
+    panel.plot([truth.min(), truth.max()], [truth.min(), truth.max()], color=DATA, linewidth=1, label="perfect")
+    panel.plot(truth.flatten(), predictions.flatten(), ".", color=FIT, markersize=2, alpha=0.3, label="rows not trained on")
+    panel.set_xlabel("target")
+    panel.set_ylabel("prediction")
+    panel.legend(frameon=False)
+    return figure
+
+
+def draw_loss(history: Sequence[dict[str, float]], floor: float | None) -> Figure:
+    """Draw the training and validation loss over epochs on a log axis, with the floor where it is known."""
+    figure, (panel,) = sheet(1)
+    epochs = [row["epoch"] for row in history]
+    panel.set_yscale("log", nonpositive="mask")
+    for column, color, style in (("val/loss", FIT, "-"), ("train/loss", TRUTH, "--")):
+        losses = np.array([row[column] for row in history])
+        panel.plot(epochs, np.where(np.isfinite(losses), losses, np.nan), style, color=color, label=column)
+    if floor is not None and floor > 0:
+        panel.axhline(floor, color=DATA, linewidth=1, linestyle=":", label=f"floor of this model, {floor:.4g}")
+    panel.set_xlabel("epoch")
+    panel.set_ylabel("loss")
+    panel.legend(frameon=False)
+    return figure
+
+
+def sheet(count: int) -> tuple[Figure, list[Axes]]:
+    """Make a figure with some panels in a row."""
+    figure = Figure(figsize=(4.2 * count + (1.0 if count == 1 else 0.0), 3.6), layout="constrained", dpi=100)
+    panels = list(figure.subplots(1, count, squeeze=False)[0])
+    for panel in panels:
+        panel.spines[["top", "right"]].set_visible(False)
+    return figure, panels
+
+
+def to_png(figure: Figure) -> bytes:
+    """Render a figure as a PNG file."""
+    buffer = BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer)
+    return buffer.getvalue()
+
+
+def to_pixels(figure: Figure) -> np.ndarray:
+    """Render a figure as `[height, width, 3]` bytes."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]

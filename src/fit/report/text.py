@@ -1,0 +1,154 @@
+"""What a person reads in the terminal before and after a run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from fit.data.datamodule import Problem
+from fit.data.dataset import Rows
+from fit.measure.affine import Affine, least_squares
+from fit.measure.errors import errors
+from fit.measure.outcome import Outcome
+from fit.report.folder import RunFolder
+
+MOST_TARGETS = 4
+MOST_INPUTS = 6
+
+
+def before(cfg: DictConfig, folder: RunFolder, problem: Problem, sizes: Sequence[int], device: object) -> str:
+    """Say in one block what is about to be trained."""
+    model, optimizer, trainer = cfg.model, cfg.optimizer, cfg.trainer
+    rows = len(problem.train.inputs)
+    batch = min(cfg.data.batch_size or rows, rows)
+    parameters = sum((fan_in + model.bias) * fan_out for fan_in, fan_out in pairwise(sizes))
+    activation = f", {model.activation}" if len(sizes) > 2 else ""
+    last = f", {model.output_activation} at the output" if model.output_activation != "identity" else ""
+    schedule = cfg.scheduler._target_.rsplit(".", 1)[1].replace("Schedule", "constant").lower()
+    lines = {
+        "data": describe_data(problem, cfg.data._target_.rsplit(".", 1)[1], batch),
+        "model": f"{' → '.join(map(str, sizes))}{activation}{last}; {parameters} parameters",
+        "optimizer": f"{optimizer._target_.rsplit('.', 1)[1]}, lr {optimizer.lr:g}, {schedule} schedule; loss {cfg.loss}; "
+        f"{trainer.max_epochs} epochs of {-(-rows // batch)} step{'s' if rows > batch else ''}",
+        "device": f"{device}, {trainer.precision}",
+        "run": str(folder.path),
+    }
+    return block(lines) + "\n"
+
+
+def after(folder: RunFolder, problem: Problem, outcome: Outcome) -> str:
+    """Say how it went: errors beside the simplest answers, the formula of an affine network, and where to look."""
+    numbers = outcome.numbers
+    parts = []
+    if numbers["diverged"]:
+        parts.append(f"Diverged: the loss stopped being finite at epoch {numbers['diverged_epoch']}, and the run ended there.")
+    parts += ["", results(problem, outcome.predictions)] if not parts else []
+    if outcome.affine is not None and not numbers["diverged"]:
+        parts += ["", *formulas(problem, outcome.affine)]
+    places = {
+        "figures": f"{folder.figures / 'fit.png'}\n{folder.figures / 'loss.png'}",
+        "run": f"{folder.path} ({numbers['epochs']} epochs, {numbers['steps']} steps, {numbers['seconds/fit']:.1f} s)",
+        "watch": "tensorboard --logdir outputs",
+    }
+    return "\n".join([*parts, "", block(places)])
+
+
+def describe_data(problem: Problem, name: str, batch: int) -> str:
+    """Say what is trained on and judged on."""
+    dataset, train = problem.dataset, problem.train
+    inputs = column_ranges(dataset.inputs, train.inputs, MOST_INPUTS)
+    targets = column_ranges(dataset.targets, train.targets, MOST_TARGETS)
+    held_out = "held-out" if dataset.val_fraction > 0 else "fresh"
+    judged = ", ".join(
+        f"{region} ({len(rows.inputs)} {held_out if region == 'val' else 'fresh'} rows)" for region, rows in problem.fresh.items()
+    )
+    rows = len(train.inputs)
+    batches = "all in each step" if batch == rows else f"{batch} in each step"
+    asked = dataset.batch_size
+    if asked is not None and asked > rows:
+        batches += f" (data.batch_size={asked} is more than there are)"
+    return f"{name}: {rows} rows, {batches}\n{inputs} → {targets}\njudged on {judged}"
+
+
+def column_ranges(names: tuple[str, ...], values: Tensor, most: int) -> str:
+    """Name columns with the range of their values."""
+    parts = [
+        f"{name} in [{low:.4g}, {high:.4g}]" if low < high else name
+        for name, low, high in zip(names, values.amin(0).tolist(), values.amax(0).tolist(), strict=True)
+    ]
+    return ", ".join(parts[:most]) + (f" … ({len(parts)} columns)" if len(parts) > most else "")
+
+
+def block(lines: dict[str, str]) -> str:
+    """Align labelled paragraphs."""
+    width = max(map(len, lines)) + 2
+    return "\n".join(
+        f"{label if number == 0 else '':<{width}}{line}"
+        for label, text in lines.items()
+        for number, line in enumerate(text.splitlines())
+    )
+
+
+def results(problem: Problem, predictions: Mapping[str, Tensor]) -> str:
+    """Tabulate errors in own units, target by target, beside those of the simplest answers.
+
+    `predictions[region]` is `[rows, targets]`. Both simple answers are fitted on the training rows.
+    """
+    regions = {"train": problem.train} | problem.fresh
+    mean = Affine(torch.zeros(problem.train.inputs.shape[1], problem.train.targets.shape[1], dtype=torch.float64), problem.train.targets.mean(0))
+    affine = least_squares(problem.train)
+    lines = [f"{'':<34}{'RMSE':>11}{'max error':>12}{'R²':>12}"]
+    names = problem.dataset.targets
+    columns = [(1 + index, name) for index, name in enumerate(names[:MOST_TARGETS])]
+    if len(names) > 1:
+        columns.insert(0, (0, f"all {len(names)} targets"))
+    for column, name in columns:
+        lines.append(name)
+        for region, rows in regions.items():
+            lines.append(error_line(f"  {region}, {len(rows.inputs)} rows", predictions[region], rows, column))
+        for region, rows in problem.fresh.items():
+            lines.append(error_line(f"  always the mean, on {region}", mean(rows.inputs), rows, column))
+            lines.append(error_line(f"  best affine function, on {region}", affine(rows.inputs), rows, column))
+    if len(names) > MOST_TARGETS:
+        lines.append(f"… {len(names) - MOST_TARGETS} more targets in metrics.json")
+    return "\n".join(lines)
+
+
+def error_line(label: str, predictions: Tensor, rows: Rows, column: int) -> str:
+    """Write one row of the table; column 0 is all targets together."""
+    measured = errors(predictions.unsqueeze(0), rows.targets.unsqueeze(0))
+    rmse, largest, r2 = (float(measured[key][0, column]) for key in ("rmse", "max_error", "r2"))
+    return f"{label:<34}{rmse:>11.4g}{largest:>12.4g}{format_r2(r2):>12}"
+
+
+def format_r2(r2: float) -> str:
+    """Write R² without rounding what is not perfect up to 1."""
+    if r2 != r2:
+        return "-"
+    text = f"{r2:.6f}" if abs(r2) < 1e4 else f"{r2:.3g}"
+    return "> 0.999999" if text == "1.000000" and r2 < 1 else text
+
+
+def formulas(problem: Problem, network: Affine) -> Iterator[str]:
+    """Write an affine network as a formula in own units, beside the closed form of least squares."""
+    names = problem.dataset.targets
+    if len(names) > MOST_TARGETS or len(problem.dataset.inputs) > MOST_INPUTS:
+        return
+    label = max(len(name) for name in names)
+    for index, name in enumerate(names):
+        for title, affine in (("network", network), ("closed form", least_squares(problem.train))):
+            yield f"{title:<12} {name:>{label}} = {formula(problem, affine, index)}"
+
+
+def formula(problem: Problem, affine: Affine, target: int) -> str:
+    """Write one target as a sum over the inputs that vary; what is constant goes into the offset."""
+    constant = problem.train.inputs.amin(0) == problem.train.inputs.amax(0)
+    offset = float(affine.offset[target] + (affine.slopes[:, target] * problem.train.inputs[0])[constant].sum())
+    terms = [
+        f"{float(slope):.6g}·{name}"
+        for name, slope, fixed in zip(problem.dataset.inputs, affine.slopes[:, target], constant, strict=True)
+        if not fixed
+    ]
+    return " + ".join([*terms, f"{offset:.6g}"]).replace("+ -", "- ")

@@ -1,0 +1,54 @@
+"""Checkpoints: one member of a stack, so that it goes on bitwise as if it had never stopped."""
+
+import io
+import pickle
+import zipfile
+from pathlib import Path
+from typing import TypedDict
+
+import torch
+from torch import Tensor
+
+from fit.errors import FitError
+from fit.report.folder import write_atomically
+
+FORMAT = 1
+
+
+class Checkpoint(TypedDict):
+    """What a checkpoint holds: plain numbers, strings, lists, dicts and tensors, so that loading runs nothing."""
+
+    format: int
+    epoch: int
+    step: int
+    seconds: float
+    diverged_epoch: int | None
+    best_epoch: int
+    best_loss: float
+    sizes: list[int]
+    theta: Tensor
+    optimizer: dict[str, Tensor]
+    generators: dict[str, Tensor]
+    input_scaler: dict[str, Tensor]
+    target_scaler: dict[str, Tensor]
+    inputs: list[str]
+    targets: list[str]
+    config: dict[str, object]
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint; at any moment the file holds the old one or the new one, whole."""
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint; raise FitError if it is not one of ours."""
+    try:
+        checkpoint: Checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        if checkpoint["format"] == FORMAT:
+            return checkpoint
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile):
+        pass
+    raise FitError(f"{path} is not a checkpoint of fit, or is damaged: delete it and resume to train from the start.")
