@@ -60,8 +60,8 @@ def train(cfg: DictConfig, folder: RunFolder, stop: Callable[[], bool] = lambda:
     log.info(before(cfg, folder, problem, stack.sizes, trainer.strategy.root_device))
     trainer.fit(module, datamodule=data)
     outcome = module.outcome(0, checkpoints.seconds)
-    metrics = write_summary(cfg, folder, problem, outcome)
-    log.info(after(folder, problem, outcome))
+    metrics = write_summary(cfg, folder, problem, outcome, started)
+    log.info(after(folder, problem, outcome, metrics))
     return metrics
 
 

@@ -1,5 +1,6 @@
 """What TensorBoard shows beside curves: weights, the fit as a picture, the configuration, the HParams table."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -10,8 +11,9 @@ from fit.callbacks.record import tag
 from fit.report.figures import to_pixels
 from fit.training.module import StackModule
 
-# Pictures of the fit in a run, spread evenly: each costs as much as hundreds of steps.
-PICTURES = 4
+# A picture of the fit takes as long as hundreds of steps: one in so many looks, and at most this part of the time.
+LOOKS_PER_PICTURE = 5
+PART_FOR_PICTURES = 0.1
 METRICS = ("val/loss", "val/rmse", "val/max_error", "val/r2", "train/loss", "train/rmse")
 
 
@@ -34,30 +36,32 @@ class TensorBoard(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the configuration."""
+        self._looks, self._drawing, self._started = 0, 0.0, time.perf_counter()
         for member, board in self.boards:
             board.experiment.add_text("config", f"```yaml\n{self.configs[member]}\n```", 0)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the weights, and the fit every few looks."""
         assert isinstance(pl_module, StackModule)
-        if trainer.sanity_checking:
+        if trainer.sanity_checking or not self.boards:
             return
-        recipe, epoch = pl_module.recipe, pl_module.stepper.epoch
-        looks = -(-recipe.max_epochs // recipe.look_every)
-        pictured = -(-epoch // recipe.look_every) % max(1, looks // PICTURES) == 0
+        epoch = pl_module.stepper.epoch
         for member, board in self.boards:
             for number, layer in enumerate(pl_module.stack.layers(pl_module.stack.theta.data), start=1):
                 weight = layer.weight[member]
                 if weight.isfinite().all():
                     board.experiment.add_histogram(f"weights/layer_{number}", weight, epoch)
-            if pictured:
+        self._looks += 1
+        began = time.perf_counter()
+        due = self._looks % LOOKS_PER_PICTURE == 0 and self._drawing <= PART_FOR_PICTURES * (began - self._started)
+        if due or trainer.should_stop:
+            for member, board in self.boards:
                 board.experiment.add_image("fit", to_pixels(self.draw(member)), epoch, dataformats="HWC")
+            self._drawing += time.perf_counter() - began
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Fill a row of the HParams table: the same columns in every run, written once."""
         assert isinstance(pl_module, StackModule)
-        if not pl_module.finished and not trainer.should_stop:
-            return
         for member, board in self.boards:
             row = pl_module.look.rows[member]
             board.log_hyperparams(dict(self.hparams[member]), {tag(key): row[key] for key in METRICS}, pl_module.stepper.epoch)

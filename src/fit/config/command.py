@@ -1,6 +1,5 @@
 """The command line: Hydra, with its errors told as sentences."""
 
-import difflib
 import os
 import sys
 from collections.abc import Callable
@@ -8,13 +7,14 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from fit.config.guard import refusal
 from fit.config.resume import flatten
+from fit.config.rules import nearest
 from fit.errors import FitError
 
 PACKAGE = Path(__file__).parents[1]
@@ -54,6 +54,8 @@ def sentence(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options:
         group, _, name = (error.missing_cfg_file or "").rpartition("/")
         return f"{group}={name} does not exist: give one of {', '.join(error.options)}{nearest(name, error.options)}."
+    if isinstance(error, OverrideParseException):
+        return f"{error.override} cannot be read as KEY=VALUE: quote what has brackets, commas or spaces."
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, ConfigCompositionException) and lines and "Could not" in lines[0]:
         key = lines[0].split("'")[1] if "'" in lines[0] else lines[0]
@@ -68,9 +70,3 @@ def known_settings() -> list[str]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return [*flatten(compose("train")), *(path.name for path in CONF.iterdir() if path.is_dir())]
 
-
-def nearest(name: str, names: list[str]) -> str:
-    """Suggest the names that look most like one that does not exist."""
-    close = difflib.get_close_matches(name, names, n=3)
-    close += [each for each in names if each.split(".")[-1] == name.split(".")[-1] and each not in close]
-    return f" (did you mean {' or '.join(close[:3])}?)" if close else ""

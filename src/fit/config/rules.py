@@ -1,8 +1,9 @@
 """What every setting may be, checked before anything heavy is imported."""
 
+import difflib
 import math
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +16,11 @@ ERRORS = ("loss", "mse", "rmse", "max_error", "r2", "nrmse")
 
 
 class Rule(NamedTuple):
-    """What a setting may be: in words, and as a test."""
+    """What a setting may be: in words, as a test, and the names among which a misspelt one is looked for."""
 
     allowed: str
     test: Callable[[object], bool]
+    names: tuple[str, ...] = ()
 
     def or_null(self) -> "Rule":
         """Allow null, too."""
@@ -45,7 +47,7 @@ def whole(least: int) -> Rule:
 
 def choice(*names: str) -> Rule:
     """Rule for one of a few names."""
-    return Rule("one of " + ", ".join(names), lambda value: value in names)
+    return Rule("one of " + ", ".join(names), lambda value: value in names, names)
 
 
 def is_init(value: object) -> bool:
@@ -129,10 +131,10 @@ def check(cfg: DictConfig) -> None:
             continue
         value = node[name]
         if not rule.test(value):
-            raise FitError(f"{key}={shown(value)} cannot be: give {rule.allowed}.")
+            raise FitError(f"{key}={shown(value)} is not allowed: give {rule.allowed}{nearest(str(value), rule.names)}.")
     low, high = OmegaConf.select(cfg, "data.low"), OmegaConf.select(cfg, "data.high")
     if low is not None and high is not None and low >= high:
-        raise FitError(f"data.low={low} cannot be: give a number below data.high={high}.")
+        raise FitError(f"data.low={low} is not allowed: give a number below data.high={high}.")
     check_accelerator(cfg.trainer.accelerator, cfg.trainer.precision)
 
 
@@ -146,7 +148,7 @@ def check_accelerator(accelerator: str, precision: str) -> None:
     if accelerator not in ("auto", *present):
         raise FitError(f"trainer.accelerator={accelerator} is not on this machine: give auto or {' or '.join(present)}.")
     if precision == "64-true" and (accelerator == "mps" or (accelerator in ("auto", "gpu") and "mps" in present)):
-        raise FitError("trainer.precision=64-true cannot be on mps: give 32-true, or trainer.accelerator=cpu.")
+        raise FitError("trainer.precision=64-true is not possible on mps: give 32-true, or trainer.accelerator=cpu.")
 
 
 def shown(value: object) -> str:
@@ -158,3 +160,10 @@ def shown(value: object) -> str:
     if isinstance(value, DictConfig | ListConfig):
         return str(OmegaConf.to_container(value)).replace("'", "")
     return str(value)
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """Suggest the names that look most like one that does not exist."""
+    close = difflib.get_close_matches(name, names, n=3)
+    close += [each for each in names if each.split(".")[-1] == name.split(".")[-1] and each not in close]
+    return f" (did you mean {' or '.join(close[:3])}?)" if close else ""

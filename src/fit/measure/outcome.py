@@ -15,7 +15,7 @@ class Outcome(NamedTuple):
     units; `affine` is the network as the affine function that it is, if it is one.
     """
 
-    numbers: Mapping[str, object]
+    numbers: dict[str, object]
     predictions: Mapping[str, Tensor]
     predict: Callable[[Tensor], Tensor]
     affine: Affine | None

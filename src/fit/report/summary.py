@@ -1,5 +1,6 @@
 """What is written when a run has ended: metrics.json and the figures."""
 
+import time
 from collections.abc import Callable
 
 from omegaconf import DictConfig
@@ -29,13 +30,14 @@ def drawing(problem: Problem, predict: Callable[[Tensor], Tensor]) -> Drawing:
     return Drawing(problem.dataset, problem.train, drawn, predict(drawn.inputs))
 
 
-def write_summary(cfg: DictConfig, folder: RunFolder, problem: Problem, outcome: Outcome) -> dict[str, object]:
-    """Write metrics.json and the figures, and return what metrics.json holds."""
+def write_summary(
+    cfg: DictConfig, folder: RunFolder, problem: Problem, outcome: Outcome, started: float
+) -> dict[str, object]:
+    """Write the figures and metrics.json, and return what metrics.json holds; `started` is by `time.perf_counter`."""
     lowest = loss_floor(cfg, problem)
-    metrics = dict(outcome.numbers) | baselines(problem)
-    if lowest is not None:
-        metrics["floor/loss"] = lowest
     write_atomically(folder.figures / "fit.png", to_png(draw_fit(drawing(problem, outcome.predict))))
     write_atomically(folder.figures / "loss.png", to_png(draw_loss(folder.read_history(), lowest)))
+    floors = {} if lowest is None else {"floor/loss": lowest}
+    metrics = outcome.numbers | baselines(problem) | floors | {"seconds/total": time.perf_counter() - started}
     folder.write_metrics(metrics)
     return metrics

@@ -28,7 +28,7 @@ def before(cfg: DictConfig, folder: RunFolder, problem: Problem, sizes: Sequence
     last = f", {model.output_activation} at the output" if model.output_activation != "identity" else ""
     schedule = cfg.scheduler._target_.rsplit(".", 1)[1].replace("Schedule", "constant").lower()
     lines = {
-        "data": describe_data(problem, cfg.data._target_.rsplit(".", 1)[1], batch),
+        "data": describe_data(problem, cfg.data._target_.split(".")[-2], batch),
         "model": f"{' → '.join(map(str, sizes))}{activation}{last}; {parameters} parameters",
         "optimizer": f"{optimizer._target_.rsplit('.', 1)[1]}, lr {optimizer.lr:g}, {schedule} schedule; loss {cfg.loss}; "
         f"{trainer.max_epochs} epochs of {-(-rows // batch)} step{'s' if rows > batch else ''}",
@@ -38,21 +38,27 @@ def before(cfg: DictConfig, folder: RunFolder, problem: Problem, sizes: Sequence
     return block(lines) + "\n"
 
 
-def after(folder: RunFolder, problem: Problem, outcome: Outcome) -> str:
+def after(folder: RunFolder, problem: Problem, outcome: Outcome, metrics: Mapping[str, object]) -> str:
     """Say how it went: errors beside the simplest answers, the formula of an affine network, and where to look."""
-    numbers = outcome.numbers
-    parts = []
-    if numbers["diverged"]:
-        parts.append(f"Diverged: the loss stopped being finite at epoch {numbers['diverged_epoch']}, and the run ended there.")
-    parts += ["", results(problem, outcome.predictions)] if not parts else []
-    if outcome.affine is not None and not numbers["diverged"]:
-        parts += ["", *formulas(problem, outcome.affine)]
+    seconds = f"{metrics['epochs']} epochs, {metrics['steps']} steps, {metrics['seconds/fit']:.1f} s"
     places = {
         "figures": f"{folder.figures / 'fit.png'}\n{folder.figures / 'loss.png'}",
-        "run": f"{folder.path} ({numbers['epochs']} epochs, {numbers['steps']} steps, {numbers['seconds/fit']:.1f} s)",
+        "run": f"{folder.path} ({seconds})",
         "watch": "tensorboard --logdir outputs",
     }
-    return "\n".join([*parts, "", block(places)])
+    if metrics["diverged"]:
+        epoch = metrics["diverged_epoch"]
+        told = f"Diverged: the loss stopped being finite at epoch {epoch}, and the run ended there."
+    else:
+        told = "\n".join([*results(problem, outcome.predictions), "", *losses(metrics), *formulas(problem, outcome.affine)])
+    return f"{told}\n\n{block(places)}"
+
+
+def losses(metrics: Mapping[str, object]) -> Iterator[str]:
+    """Say what was minimized, in scaled units, beside the lowest that the model can reach, and when it was best."""
+    yield f"loss         {metrics['train/loss']:.6g} train, {metrics['val/loss']:.6g} val, lowest val at epoch {metrics['best/epoch']}"
+    if "floor/loss" in metrics:
+        yield f"floor        {metrics['floor/loss']:.6g}: no weights of this model can do better on the training rows"
 
 
 def describe_data(problem: Problem, name: str, batch: int) -> str:
@@ -91,7 +97,7 @@ def block(lines: dict[str, str]) -> str:
     )
 
 
-def results(problem: Problem, predictions: Mapping[str, Tensor]) -> str:
+def results(problem: Problem, predictions: Mapping[str, Tensor]) -> list[str]:
     """Tabulate errors in own units, target by target, beside those of the simplest answers.
 
     `predictions[region]` is `[rows, targets]`. Both simple answers are fitted on the training rows.
@@ -101,9 +107,9 @@ def results(problem: Problem, predictions: Mapping[str, Tensor]) -> str:
     affine = least_squares(problem.train)
     lines = [f"{'':<34}{'RMSE':>11}{'max error':>12}{'R²':>12}"]
     names = problem.dataset.targets
-    columns = [(1 + index, name) for index, name in enumerate(names[:MOST_TARGETS])]
+    columns = [(1 + index, name) for index, name in enumerate(names)]
     if len(names) > 1:
-        columns.insert(0, (0, f"all {len(names)} targets"))
+        columns = [(0, f"all {len(names)} targets"), *(columns if len(names) <= MOST_TARGETS else [])]
     for column, name in columns:
         lines.append(name)
         for region, rows in regions.items():
@@ -112,8 +118,8 @@ def results(problem: Problem, predictions: Mapping[str, Tensor]) -> str:
             lines.append(error_line(f"  always the mean, on {region}", mean(rows.inputs), rows, column))
             lines.append(error_line(f"  best affine function, on {region}", affine(rows.inputs), rows, column))
     if len(names) > MOST_TARGETS:
-        lines.append(f"… {len(names) - MOST_TARGETS} more targets in metrics.json")
-    return "\n".join(lines)
+        lines.append("(target by target: metrics.json)")
+    return lines
 
 
 def error_line(label: str, predictions: Tensor, rows: Rows, column: int) -> str:
@@ -131,10 +137,10 @@ def format_r2(r2: float) -> str:
     return "> 0.999999" if text == "1.000000" and r2 < 1 else text
 
 
-def formulas(problem: Problem, network: Affine) -> Iterator[str]:
+def formulas(problem: Problem, network: Affine | None) -> Iterator[str]:
     """Write an affine network as a formula in own units, beside the closed form of least squares."""
     names = problem.dataset.targets
-    if len(names) > MOST_TARGETS or len(problem.dataset.inputs) > MOST_INPUTS:
+    if network is None or len(names) > MOST_TARGETS or len(problem.dataset.inputs) > MOST_INPUTS:
         return
     label = max(len(name) for name in names)
     for index, name in enumerate(names):

@@ -129,7 +129,9 @@ class StackModule(LightningModule):
         for member, row in enumerate(self.look.rows):
             if row["val/loss"] < self.best[member].loss:
                 self.best[member] = Best(stepper.epoch, row["val/loss"])
-            if self.diverged_epoch[member] is None and not math.isfinite(row["train/loss"]):
+            # Between two looks the steps themselves tell; after the last step there is only the look.
+            ended = stepper.epoch >= self.recipe.max_epochs
+            if ended and self.diverged_epoch[member] is None and not math.isfinite(row["train/loss"]):
                 self.diverged_epoch[member] = stepper.epoch
         self.trainer.should_stop |= self.finished
 

@@ -100,7 +100,7 @@ def describe(cfg: DictConfig, module: StackModule, member: int) -> Member:
 def hparams(cfg: DictConfig) -> dict[str, object]:
     """Return the hyperparameters that every run has, for TensorBoard's table."""
     return {
-        "data": cfg.data._target_.rsplit(".", 1)[1],
+        "data": cfg.data._target_.split(".")[-2],
         "hidden": str(list(cfg.model.hidden)),
         "activation": cfg.model.activation,
         "output_activation": cfg.model.output_activation,
