@@ -8,11 +8,12 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from fit.report.folder import RunFolder
+from fit.errors import FitError
+from fit.folder import RunFolder
 from fit.training.checkpoint import FORMAT, Checkpoint, load, save
 from fit.training.module import Best, StackModule
 
-# A look may come every few milliseconds and a file that must survive a crash costs as many: at most so many seconds are lost.
+# Looks may come milliseconds apart, and a file that must survive a crash takes as long: so many seconds may be lost.
 SECONDS_BETWEEN = 2.0
 
 
@@ -28,7 +29,7 @@ class Member(TypedDict):
 
 
 class Checkpoints(Callback):
-    """Writes `last.ckpt` and `best.ckpt` (lowest `val/loss`) between blocks, at the end, and when a run is interrupted."""
+    """Writes `last.ckpt` and `best.ckpt` (lowest `val/loss`) between blocks and at the end."""
 
     def __init__(self, folders: Sequence[RunFolder], members: Sequence[Member]) -> None:
         """Take each member's run folder and what describes it."""
@@ -43,7 +44,14 @@ class Checkpoints(Callback):
         assert isinstance(pl_module, StackModule)
         self._started = time.perf_counter()
         if all(folder.last.exists() for folder in self.folders):
-            self.restore(pl_module, [load(folder.last) for folder in self.folders])
+            checkpoints = [load(folder.last) for folder in self.folders]
+            for folder, checkpoint in zip(self.folders, checkpoints, strict=True):
+                if checkpoint["diverged_epoch"] is not None:
+                    raise FitError(
+                        f"resume={folder.path} cannot be resumed: it diverged at epoch {checkpoint['diverged_epoch']}. "
+                        "Start anew with a smaller optimizer.lr."
+                    )
+            self.restore(pl_module, checkpoints)
         for folder in self.folders:
             folder.rewind_history(pl_module.stepper.epoch)
 

@@ -1,6 +1,7 @@
 """One progress bar over epochs."""
 
 import sys
+from typing import NoReturn
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from tqdm import tqdm
@@ -11,17 +12,21 @@ from fit.training.module import StackModule
 class Progress(Callback):
     """A bar with loss and validation error; nothing at all when the output is not a terminal."""
 
-    bar: "tqdm[None] | None" = None
+    bar: "tqdm[NoReturn] | None" = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar."""
         assert isinstance(pl_module, StackModule)
         if not sys.stderr.isatty():
             return
-        self.bar = tqdm(
-            total=pl_module.recipe.max_epochs, initial=pl_module.stepper.epoch, unit="epoch", leave=False, dynamic_ncols=True
+        self.bar = bar = tqdm(
+            total=pl_module.recipe.max_epochs,
+            initial=pl_module.stepper.epoch,
+            unit="epoch",
+            leave=False,
+            dynamic_ncols=True,
         )
-        pl_module.on_epoch = self.bar.update
+        pl_module.on_epoch = bar.update
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show loss and error."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
-from fit.report.folder import RunFolder
+from fit.folder import RunFolder
 from fit.training.module import StackModule
 
 
@@ -25,7 +25,9 @@ class Record(Callback):
         for folder, loggers, row in zip(self.folders, self.loggers, pl_module.look.rows, strict=True):
             folder.append_history(row)
             for logger in loggers:
-                logger.log_metrics({tag(key): value for key, value in row.items() if key != "epoch"}, pl_module.stepper.epoch)
+                logger.log_metrics(
+                    {tag(key): value for key, value in row.items() if key != "epoch"}, pl_module.stepper.epoch
+                )
 
 
 def tag(key: str) -> str:

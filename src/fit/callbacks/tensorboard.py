@@ -38,6 +38,7 @@ class TensorBoard(Callback):
         """Show the configuration."""
         self._looks, self._drawing, self._started = 0, 0.0, time.perf_counter()
         for member, board in self.boards:
+            board.hparams.update(self.hparams[member])
             board.experiment.add_text("config", f"```yaml\n{self.configs[member]}\n```", 0)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -64,4 +65,6 @@ class TensorBoard(Callback):
         assert isinstance(pl_module, StackModule)
         for member, board in self.boards:
             row = pl_module.look.rows[member]
-            board.log_hyperparams(dict(self.hparams[member]), {tag(key): row[key] for key in METRICS}, pl_module.stepper.epoch)
+            board.log_hyperparams(
+                dict(self.hparams[member]), {tag(key): row[key] for key in METRICS}, pl_module.stepper.epoch
+            )

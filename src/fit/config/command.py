@@ -32,6 +32,8 @@ def command(task: Callable[[DictConfig], float]) -> None:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)()
     except FitError as error:
         sys.exit(refusal(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
     except (HydraException, OmegaConfBaseException) as error:
         sys.exit(refusal(FitError(sentence(error))))
     except OSError as error:
@@ -69,4 +71,3 @@ def known_settings() -> list[str]:
 
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return [*flatten(compose("train")), *(path.name for path in CONF.iterdir() if path.is_dir())]
-

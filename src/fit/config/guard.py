@@ -15,7 +15,7 @@ class Guard(Callback):
     """Hydra calls it before a run makes its folder (Hydra's own order: folder first, application after)."""
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
-        """Refuse what cannot be, and settle the run folder; leaves by SystemExit, since Hydra only warns of exceptions."""
+        """Refuse what cannot be, and settle the run folder; leave by SystemExit, as Hydra only warns of exceptions."""
         try:
             self.settle(config)
         except FitError as error:
@@ -41,7 +41,9 @@ def new_folder(config: DictConfig) -> Path:
     asked = Path(OmegaConf.select(config, "hydra.run.dir"))
     named_by_user = any(override.startswith("hydra.run.dir=") for override in config.hydra.overrides.hydra)
     if named_by_user and (asked / ".hydra").exists():
-        raise FitError(f"hydra.run.dir={asked} holds a run already: give another folder, or go on with it by resume={asked}.")
+        raise FitError(
+            f"hydra.run.dir={asked} holds a run already: give another folder, or go on with it by resume={asked}."
+        )
     try:
         asked.parent.mkdir(parents=True, exist_ok=True)
         for number in count(1):

@@ -55,7 +55,9 @@ def read_config(folder: Path) -> DictConfig:
     """Read the configuration that a run folder was started with."""
     path = folder / ".hydra" / "config.yaml"
     if not folder.is_dir() or not path.is_file():
-        raise FitError(f"resume={folder} is not a run folder: give one that holds .hydra/config.yaml, under outputs/runs.")
+        raise FitError(
+            f"resume={folder} is not a run folder: give one that holds .hydra/config.yaml, under outputs/runs."
+        )
     try:
         stored = OmegaConf.load(path)
         if isinstance(stored, DictConfig) and {"data", "model", "optimizer", "trainer", "seed"} <= set(stored):
@@ -77,16 +79,18 @@ def check_checkpoint(folder: Path) -> None:
         sound = False
     if not sound:
         raise FitError(
-            f"resume={folder} cannot be resumed: {path} is cut off or damaged. Delete it and resume again to train from the start."
+            f"resume={folder} cannot be resumed: {path} is cut off or damaged. "
+            "Delete it and resume again to train from the start."
         )
 
 
 def flatten(cfg: DictConfig) -> dict[str, object]:
     """Return every setting by its dotted name; lists are settings."""
     flat: dict[str, object] = {}
-    for name, value in cfg.items_ex(resolve=False):
+    for key, value in cfg.items_ex(resolve=False):
+        name = str(key)
         if isinstance(value, DictConfig) and len(value):
             flat |= {f"{name}.{leaf}": each for leaf, each in flatten(value).items()}
         else:
-            flat[str(name)] = value
+            flat[name] = value
     return flat

@@ -131,7 +131,9 @@ def check(cfg: DictConfig) -> None:
             continue
         value = node[name]
         if not rule.test(value):
-            raise FitError(f"{key}={shown(value)} is not allowed: give {rule.allowed}{nearest(str(value), rule.names)}.")
+            raise FitError(
+                f"{key}={shown(value)} is not allowed: give {rule.allowed}{nearest(str(value), rule.names)}."
+            )
     low, high = OmegaConf.select(cfg, "data.low"), OmegaConf.select(cfg, "data.high")
     if low is not None and high is not None and low >= high:
         raise FitError(f"data.low={low} is not allowed: give a number below data.high={high}.")
@@ -141,12 +143,17 @@ def check(cfg: DictConfig) -> None:
 def check_accelerator(accelerator: str, precision: str) -> None:
     """Raise FitError for an accelerator that this machine plainly lacks (torch has the last word later)."""
     present = ["cpu"]
-    if any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")) or platform.system() == "Windows":
+    if (
+        any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd"))
+        or platform.system() == "Windows"
+    ):
         present += ["gpu", "cuda"]
     if platform.system() == "Darwin" and platform.machine() == "arm64":
         present += ["gpu", "mps"]
     if accelerator not in ("auto", *present):
-        raise FitError(f"trainer.accelerator={accelerator} is not on this machine: give auto or {' or '.join(present)}.")
+        raise FitError(
+            f"trainer.accelerator={accelerator} is not on this machine: give auto or {' or '.join(present)}."
+        )
     if precision == "64-true" and (accelerator == "mps" or (accelerator in ("auto", "gpu") and "mps" in present)):
         raise FitError("trainer.precision=64-true is not possible on mps: give 32-true, or trainer.accelerator=cpu.")
 

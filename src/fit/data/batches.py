@@ -32,7 +32,9 @@ class Batches:
         if len(orders) > 1:
             orders = orders[self._order_of_member]
         orders = orders.to(self.inputs.device)
-        inputs, targets = (take_rows(values, orders).split(self.batch_size, 1) for values in (self.inputs, self.targets))
+        inputs, targets = (
+            torch.split(take_rows(values, orders), self.batch_size, 1) for values in (self.inputs, self.targets)
+        )
         return zip(inputs, targets, strict=True)
 
 

@@ -79,7 +79,9 @@ class DataModule(LightningDataModule):
         self.problems = [posed[dataset] for dataset in datasets]
         distinct = self.problems if len(posed) > 1 else self.problems[:1]
         self.regions = [
-            self._stack(distinct, name, [problem.train if name == "train" else problem.fresh[name] for problem in distinct])
+            self._stack(
+                distinct, name, [problem.train if name == "train" else problem.fresh[name] for problem in distinct]
+            )
             for name in ("train", *distinct[0].fresh)
         ]
         scalers = [problem.target_scaler for problem in distinct]
@@ -127,5 +129,7 @@ def build_dataset(cfg: DictConfig) -> DataSet:
     except InstantiationException as error:
         raise FitError(f"data cannot be made: {str(error).splitlines()[0]}.") from None
     if not isinstance(dataset, DataSet):
-        raise FitError(f"data._target_={cfg._target_} is not a data set: give a class derived from fit.data.dataset.DataSet.")
+        raise FitError(
+            f"data._target_={cfg._target_} is not a data set: give a class derived from fit.data.dataset.DataSet."
+        )
     return dataset

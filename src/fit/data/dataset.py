@@ -19,7 +19,7 @@ class Rows(NamedTuple):
     inputs: Tensor
     targets: Tensor
 
-    def __getitem__(self, index: Tensor) -> "Rows":  # type: ignore[override]
+    def take(self, index: Tensor) -> "Rows":
         """Select rows."""
         return Rows(self.inputs[index], self.targets[index])
 
@@ -63,10 +63,13 @@ class DataSet(ABC):
         if self.val_fraction > 0:
             count = max(1, round(self.val_fraction * len(rows.inputs)))
             if count >= len(rows.inputs):
-                raise FitError(f"data.val_fraction={self.val_fraction} leaves none of {count} rows to train on: give a lower one.")
+                raise FitError(
+                    f"data.val_fraction={self.val_fraction} leaves none of {len(rows.inputs)} rows to train on: "
+                    "give a lower one."
+                )
             order = torch.randperm(len(rows.inputs), generator=self.generator(2))
-            fresh = fresh | {"val": rows[order[:count]]}
-            rows = rows[order[count:].sort().values]
+            fresh = fresh | {"val": rows.take(order[:count])}
+            rows = rows.take(order[count:].sort().values)
         return rows, fresh
 
     def generator(self, stream: int) -> Generator:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Generator
+from torch import Generator, nn
 
 from fit.data.dataset import DataSet, Rows
 
@@ -18,8 +18,11 @@ class RandomLinear(DataSet):
     points: int = 128
 
     def rows(self) -> Rows:
-        """Return noise."""
-        return self._draw(self.generator(0))
+        """Return the numbers that the article's script draws under this seed, which makes its layer first."""
+        generator = Generator().manual_seed(self.seed)
+        for drawn_before in (torch.empty(len(self.targets), len(self.inputs)), torch.empty(len(self.targets))):
+            nn.init.uniform_(drawn_before, generator=generator)
+        return self._draw(generator)
 
     def fresh(self) -> dict[str, Rows]:
         """Return as much fresh noise: there is no truth to be learned."""
@@ -27,5 +30,6 @@ class RandomLinear(DataSet):
 
     def _draw(self, generator: Generator) -> Rows:
         """Draw rows."""
-        table = torch.randn(self.points, len(self.inputs) + len(self.targets), generator=generator, dtype=torch.float64)
-        return Rows(table[:, : len(self.inputs)], table[:, len(self.inputs) :])
+        inputs = torch.randn(self.points, len(self.inputs), generator=generator)
+        targets = torch.randn(self.points, len(self.targets), generator=generator)
+        return Rows(inputs.double(), targets.double())

@@ -16,7 +16,8 @@ class Scaler(NamedTuple):
     def fit(cls, kind: str | float, values: Tensor) -> Self:
         """Take what `kind` needs from values `[rows, columns]`; a constant column is left alone.
 
-        `kind`: `standardize` (mean 0, sample standard deviation 1), `minmax` (0 to 1), `none`, or a number to multiply by.
+        `kind`: `standardize` (mean 0, sample standard deviation 1), `minmax` (0 to 1), `none`, or a number to multiply
+        by.
         """
         low, high = values.amin(0), values.amax(0)
         center, factor = torch.zeros_like(low), torch.ones_like(low)

@@ -37,4 +37,6 @@ class XYSquare(DataSet):
 
 def paraboloid(points: Tensor) -> Rows:
     """Return `[x, y, 1]` with x² + y² for points `[rows, 2]`."""
-    return Rows(torch.cat([points, torch.ones(len(points), 1, dtype=points.dtype)], 1), points.square().sum(1, keepdim=True))
+    return Rows(
+        torch.cat([points, torch.ones(len(points), 1, dtype=points.dtype)], 1), points.square().sum(1, keepdim=True)
+    )

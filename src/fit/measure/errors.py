@@ -9,9 +9,9 @@ ERRORS = ("mse", "rmse", "max_error", "r2", "nrmse")
 def errors(predictions: Tensor, truth: Tensor) -> dict[str, Tensor]:
     """Measure predictions `[members, rows, targets]` against the truth `[members or 1, rows, targets]`.
 
-    Each error is `[members, 1 + targets]`: over all targets, then target by target. `r2` is 1 - SSE/SST, SST about each
-    target's mean over these rows; `nrmse` is RMSE over the targets' standard deviation, so r2 = 1 - nrmse². Both are NaN
-    for constant targets.
+    Each error is `[members, 1 + targets]`: over all targets, then target by target. `r2` is 1 - SSE/SST, SST about
+    each target's mean over these rows; `nrmse` is RMSE over the targets' standard deviation, so r2 = 1 - nrmse². Both
+    are NaN for constant targets.
     """
     squares = (predictions - truth).square()
     spread = truth.var(1, correction=0).expand(len(predictions), -1)

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from fit.data.dataset import Rows
 from fit.measure.affine import least_squares
+from fit.measure.losses import LOSSES
 from fit.model.activations import ACTIVATIONS
-from fit.training.losses import LOSSES
 
 
 @dataclass(frozen=True)

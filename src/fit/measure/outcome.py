@@ -11,8 +11,8 @@ from fit.measure.affine import Affine
 class Outcome(NamedTuple):
     """What training hands over to the report.
 
-    `predictions[region]` is `[rows, targets]` and `predict` maps inputs `[rows, inputs]` to `[rows, targets]`, all in own
-    units; `affine` is the network as the affine function that it is, if it is one.
+    `predictions[region]` is `[rows, targets]` and `predict` maps inputs `[rows, inputs]` to `[rows, targets]`, all in
+    own units; `affine` is the network as the affine function that it is, if it is one.
     """
 
     numbers: dict[str, object]

@@ -56,7 +56,8 @@ def build_stack(cfgs: Sequence[DictConfig], sizes: tuple[int, int], dtype: torch
     model = cfgs[0].model
     layers = (sizes[0], *model.hidden, sizes[1])
     starts = [
-        start_values(layers, cfg.seed, init=cfg.model.init, gain=cfg.model.gain, bias=model.bias, dtype=dtype) for cfg in cfgs
+        start_values(layers, cfg.seed, init=cfg.model.init, gain=cfg.model.gain, bias=model.bias, dtype=dtype)
+        for cfg in cfgs
     ]
     return Stack(
         torch.stack(starts), layers, model.activation, model.output_activation, bias=model.bias, dropout=model.dropout

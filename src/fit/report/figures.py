@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
@@ -27,7 +26,7 @@ class Drawing(NamedTuple):
 
 
 def draw_fit(drawing: Drawing) -> Figure:
-    """Draw curves for one input, maps for two, and predictions against targets for more (constant columns not counted)."""
+    """Draw curves for one varying input, maps for two, and predictions against targets for more."""
     varying = [column for column in range(drawing.train.inputs.shape[1]) if drawing.train.inputs[:, column].std() > 0]
     if len(varying) == 1:
         return draw_curves(drawing, varying[0])
@@ -56,9 +55,11 @@ def draw_maps(drawing: Drawing, varying: Sequence[int]) -> Figure:
     """Draw truth, prediction and error over the plane of two inputs, with the training points."""
     figure, panels = sheet(3)
     names = [drawing.dataset.axis(drawing.dataset.inputs[column]) for column in varying]
-    x, y = (drawing.drawn.inputs[:, column] for column in varying)
+    x, y = (drawing.drawn.inputs[:, column].numpy() for column in varying)
     side = int(len(x) ** 0.5)
-    truth, prediction = (values[:, 0].reshape(side, side).T.numpy() for values in (drawing.drawn.targets, drawing.predictions))
+    truth, prediction = (
+        values[:, 0].reshape(side, side).T.numpy() for values in (drawing.drawn.targets, drawing.predictions)
+    )
     error = prediction - truth
     reach = float(np.abs(error).max()) if np.isfinite(error).all() else 1.0
     same = {"vmin": truth.min(), "vmax": truth.max(), "cmap": "viridis"}
@@ -68,7 +69,9 @@ def draw_maps(drawing: Drawing, varying: Sequence[int]) -> Figure:
         ("fit - truth", error, {"vmin": -reach, "vmax": reach, "cmap": "RdBu_r"}),
     )
     for panel, (title, values, colors) in zip(panels, maps, strict=True):
-        image = panel.imshow(values, origin="lower", extent=(x.min(), x.max(), y.min(), y.max()), **colors)
+        image = panel.imshow(
+            values, origin="lower", extent=(float(x.min()), float(x.max()), float(y.min()), float(y.max())), **colors
+        )
         figure.colorbar(image, cax=panel.inset_axes((1.04, 0.0, 0.05, 1.0))).locator = MaxNLocator(6)
         panel.set_title(title)
         panel.set_xlabel(names[0])
@@ -82,7 +85,9 @@ def draw_scatter(drawing: Drawing) -> Figure:
     figure, (panel,) = sheet(1)
     truth, predictions = drawing.drawn.targets, drawing.predictions
     panel.plot([truth.min(), truth.max()], [truth.min(), truth.max()], color=DATA, linewidth=1, label="perfect")
-    panel.plot(truth.flatten(), predictions.flatten(), ".", color=FIT, markersize=2, alpha=0.3, label="rows not trained on")
+    panel.plot(
+        truth.flatten(), predictions.flatten(), ".", color=FIT, markersize=2, alpha=0.3, label="rows not trained on"
+    )
     panel.set_xlabel("target")
     panel.set_ylabel("prediction")
     panel.legend(frameon=False)
@@ -120,12 +125,13 @@ def sheet(count: int) -> tuple[Figure, list[Axes]]:
 def to_png(figure: Figure) -> bytes:
     """Render a figure as a PNG file."""
     buffer = BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
+    figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
 
 def to_pixels(figure: Figure) -> np.ndarray:
     """Render a figure as `[height, width, 3]` bytes."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3]
+    buffer = BytesIO()
+    figure.savefig(buffer, format="rgba")
+    width, height = (round(inches * figure.dpi) for inches in figure.get_size_inches())
+    return np.frombuffer(buffer.getvalue(), np.uint8).reshape(height, width, 4)[..., :3]

@@ -28,4 +28,3 @@ def baselines(problem: Problem) -> dict[str, float]:
 def squared_error(predictions: Tensor, rows: Rows) -> float:
     """Return the mean squared error over rows and targets."""
     return float(errors(predictions.unsqueeze(0), rows.targets.unsqueeze(0))["mse"][0, 0])
-

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
+from fit.folder import RunFolder, write_atomically
 from fit.measure.floor import Shape, floor
 from fit.measure.outcome import Outcome
 from fit.report.figures import Drawing, draw_fit, draw_loss, to_png
-from fit.report.folder import RunFolder, write_atomically
 from fit.report.metrics import baselines
 
 

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
+from fit.folder import RunFolder
 from fit.measure.affine import Affine, least_squares
 from fit.measure.errors import errors
 from fit.measure.outcome import Outcome
-from fit.report.folder import RunFolder
 
 MOST_TARGETS = 4
 MOST_INPUTS = 6
@@ -30,7 +30,8 @@ def before(cfg: DictConfig, folder: RunFolder, problem: Problem, sizes: Sequence
     lines = {
         "data": describe_data(problem, cfg.data._target_.split(".")[-2], batch),
         "model": f"{' → '.join(map(str, sizes))}{activation}{last}; {parameters} parameters",
-        "optimizer": f"{optimizer._target_.rsplit('.', 1)[1]}, lr {optimizer.lr:g}, {schedule} schedule; loss {cfg.loss}; "
+        "optimizer": f"{optimizer._target_.rsplit('.', 1)[1]}, lr {optimizer.lr:g}, {schedule} schedule; "
+        f"loss {cfg.loss}; "
         f"{trainer.max_epochs} epochs of {-(-rows // batch)} step{'s' if rows > batch else ''}",
         "device": f"{device}, {trainer.precision}",
         "run": str(folder.path),
@@ -50,13 +51,16 @@ def after(folder: RunFolder, problem: Problem, outcome: Outcome, metrics: Mappin
         epoch = metrics["diverged_epoch"]
         told = f"Diverged: the loss stopped being finite at epoch {epoch}, and the run ended there."
     else:
-        told = "\n".join([*results(problem, outcome.predictions), "", *losses(metrics), *formulas(problem, outcome.affine)])
+        told = "\n".join(
+            [*results(problem, outcome.predictions), "", *losses(metrics), *formulas(problem, outcome.affine)]
+        )
     return f"{told}\n\n{block(places)}"
 
 
 def losses(metrics: Mapping[str, object]) -> Iterator[str]:
     """Say what was minimized, in scaled units, beside the lowest that the model can reach, and when it was best."""
-    yield f"loss         {metrics['train/loss']:.6g} train, {metrics['val/loss']:.6g} val, lowest val at epoch {metrics['best/epoch']}"
+    train, val, best = (metrics[key] for key in ("train/loss", "val/loss", "best/epoch"))
+    yield f"loss         {train:.6g} train, {val:.6g} val, lowest val at epoch {best}"
     if "floor/loss" in metrics:
         yield f"floor        {metrics['floor/loss']:.6g}: no weights of this model can do better on the training rows"
 
@@ -68,7 +72,8 @@ def describe_data(problem: Problem, name: str, batch: int) -> str:
     targets = column_ranges(dataset.targets, train.targets, MOST_TARGETS)
     held_out = "held-out" if dataset.val_fraction > 0 else "fresh"
     judged = ", ".join(
-        f"{region} ({len(rows.inputs)} {held_out if region == 'val' else 'fresh'} rows)" for region, rows in problem.fresh.items()
+        f"{region} ({len(rows.inputs)} {held_out if region == 'val' else 'fresh'} rows)"
+        for region, rows in problem.fresh.items()
     )
     rows = len(train.inputs)
     batches = "all in each step" if batch == rows else f"{batch} in each step"
@@ -103,7 +108,10 @@ def results(problem: Problem, predictions: Mapping[str, Tensor]) -> list[str]:
     `predictions[region]` is `[rows, targets]`. Both simple answers are fitted on the training rows.
     """
     regions = {"train": problem.train} | problem.fresh
-    mean = Affine(torch.zeros(problem.train.inputs.shape[1], problem.train.targets.shape[1], dtype=torch.float64), problem.train.targets.mean(0))
+    mean = Affine(
+        torch.zeros(problem.train.inputs.shape[1], problem.train.targets.shape[1], dtype=torch.float64),
+        problem.train.targets.mean(0),
+    )
     affine = least_squares(problem.train)
     lines = [f"{'':<34}{'RMSE':>11}{'max error':>12}{'R²':>12}"]
     names = problem.dataset.targets

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fit.errors import FitError
-from fit.report.folder import write_atomically
+from fit.folder import write_atomically
 
 FORMAT = 1
 
@@ -49,6 +49,15 @@ def load(path: Path) -> Checkpoint:
         checkpoint: Checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         if checkpoint["format"] == FORMAT:
             return checkpoint
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile):
+    except (
+        OSError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        EOFError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ):
         pass
     raise FitError(f"{path} is not a checkpoint of fit, or is damaged: delete it and resume to train from the start.")

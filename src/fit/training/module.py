@@ -51,7 +51,7 @@ class StackModule(LightningModule):
     def __init__(
         self, stack: Stack, recipe: Recipe, data: DataModule, stop: Callable[[], bool] = lambda: False
     ) -> None:
-        """Take the stack, how to train it and on what, and `stop`, which is asked after each pass whether to end early."""
+        """Take the stack, its recipe and data, and `stop`, which is asked after each pass whether to end early."""
         super().__init__()
         self.automatic_optimization = False
         self.stack = stack
@@ -62,6 +62,7 @@ class StackModule(LightningModule):
         self.best = [Best(0, math.inf)] * stack.members
         self.diverged_epoch: list[int | None] = [None] * stack.members
         self.look = Look([], {}, {})
+        self._last_pass: list[Tensor] = []
         self._measured: dict[str, tuple[Tensor, dict[str, Tensor], Tensor]] = {}
 
     def configure_optimizers(self) -> Optimizer:
@@ -92,7 +93,8 @@ class StackModule(LightningModule):
         totals: list[Tensor] = []
         patience = STEPS_PER_CHECK.get(self.device.type, MOST_STEPS_PER_CHECK)
         for _ in range(self.next_look - stepper.epoch):
-            totals += stepper.train_epoch(batches, rates)
+            self._last_pass = stepper.train_epoch(batches, rates)
+            totals += self._last_pass
             if len(totals) >= patience:
                 self._note_divergence(totals, len(batches))
                 totals.clear()
@@ -114,6 +116,9 @@ class StackModule(LightningModule):
         """Put what was measured into one look, fetched from the device at once."""
         stepper = self.stepper
         columns = {"lr": stepper.rates[:, 0]} | stepper.gradient_norms()
+        # What a plain loop prints: the loss of the last pass, step by step, before each step's update.
+        seen = torch.stack(self._last_pass).sum(0) if self._last_pass else stepper.rates[:, 0] * math.nan
+        columns["train/pass_loss"] = seen * self.recipe.loss.weight(self.batches.targets)
         if any(self.recipe.l1) or any(self.recipe.l2):
             columns["penalty"] = stepper.penalty()
         for region, (losses, measured, _) in self._measured.items():
@@ -123,7 +128,10 @@ class StackModule(LightningModule):
         when = {"epoch": stepper.epoch, "step": stepper.step}
         self.look = Look(
             [when | dict(zip(columns, row, strict=True)) for row in table],
-            {name: {key: each[:, 1:] for key, each in measured.items()} for name, (_, measured, _) in self._measured.items()},
+            {
+                name: {key: each[:, 1:] for key, each in measured.items()}
+                for name, (_, measured, _) in self._measured.items()
+            },
             {name: predictions for name, (_, _, predictions) in self._measured.items()},
         )
         for member, row in enumerate(self.look.rows):
@@ -161,7 +169,11 @@ class StackModule(LightningModule):
         stack, layers = self.stack, self.stack.layers(self.stack.theta.data)
         numbers: dict[str, object] = {key: row[key] for key in row if "/" in key and not key.startswith("grad_norm")}
         numbers["targets"] = {
-            name: {f"{region}/{error}": float(values[member, index]) for region, each in self.look.targets.items() for error, values in each.items()}
+            name: {
+                f"{region}/{error}": float(values[member, index])
+                for region, each in self.look.targets.items()
+                for error, values in each.items()
+            }
             for index, name in enumerate(problem.dataset.targets)
         }
         numbers |= {

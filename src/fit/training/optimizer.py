@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,15 +10,15 @@ from torch.optim import Optimizer
 
 from fit.errors import FitError
 
-Settings = Mapping[str, object]
+Settings = Mapping[str, Any]  # whatever an optimizer takes
 State = dict[str, Tensor]
 
 
 class MemberOptimizer:
     """A torch optimizer over `theta [members, parameters]` whose step each member takes times its own rate.
 
-    In the elementwise optimizers of torch a step is the learning rate times something that does not depend on it, so the
-    optimizer runs with a rate of 1 and every member goes its rate's part of the way.
+    In the elementwise optimizers of torch a step is the learning rate times something that does not depend on it, so
+    the optimizer runs with a rate of 1 and every member goes its rate's part of the way.
     """
 
     def __init__(self, kind: type[Optimizer], theta: nn.Parameter, settings: Settings) -> None:
@@ -48,7 +49,9 @@ class MemberOptimizer:
         """Take up again what `member_state` copied, one for each member."""
         rows = self.theta.shape[1:]
         self.optimizer.state[self.theta] = {
-            key: torch.stack([state[key] for state in states]).to(self.theta.device) if value.shape == rows else value.clone()
+            key: torch.stack([state[key] for state in states]).to(self.theta.device)
+            if value.shape == rows
+            else value.clone()
             for key, value in states[0].items()
         }
 
@@ -56,7 +59,7 @@ class MemberOptimizer:
 def build(kind: type[Optimizer], theta: nn.Parameter, lr: float, settings: Settings) -> Optimizer:
     """Build an optimizer of one tensor; raise FitError for settings that it does not take."""
     try:
-        return kind([theta], lr=lr, **settings)  # type: ignore[call-arg]
+        return kind([theta], **{**settings, "lr": lr})
     except (TypeError, ValueError, RuntimeError) as error:
         raise FitError(f"optimizer._target_={kind.__name__} cannot be built with {dict(settings)}: {error}.") from None
 
@@ -75,7 +78,9 @@ def check_proportional(kind: type[Optimizer], settings: Settings) -> None:
             try:
                 optimizer.step()
             except TypeError:
-                raise FitError(f"optimizer._target_={kind.__name__} needs a closure: choose one that steps on gradients.") from None
+                raise FitError(
+                    f"optimizer._target_={kind.__name__} needs a closure: choose one that steps on gradients."
+                ) from None
         step = full - start
         if not torch.allclose(2 * (half - start), step, rtol=1e-9) or not torch.allclose(alone, full[:1], rtol=1e-9):
             raise FitError(

@@ -1,7 +1,7 @@
 """How a stack is trained."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hydra.utils import get_class, instantiate
@@ -9,8 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
 from fit.errors import FitError
-from fit.training.losses import LOSSES, Loss
-from fit.training.optimizer import check_proportional
+from fit.measure.losses import LOSSES, Loss
+from fit.training.optimizer import Settings, check_proportional
 from fit.training.schedules import Schedule
 
 
@@ -19,15 +19,15 @@ class Recipe:
     """How a stack is trained; the sequences hold one number per member. A `clip_val` of inf does not clip."""
 
     optimizer: type[Optimizer]
-    optimizer_settings: Mapping[str, object]
+    optimizer_settings: Settings
     lr: Sequence[float]
     seeds: Sequence[int]
     l1: Sequence[float]
     l2: Sequence[float]
     clip_val: Sequence[float]
     clip_algorithm: str = "norm"
-    schedule: Schedule = Schedule()
-    loss: Loss = LOSSES["mse"]
+    schedule: Schedule
+    loss: Loss
     max_epochs: int
     look_every: int
 
@@ -35,10 +35,10 @@ class Recipe:
 def build_recipe(cfgs: Sequence[DictConfig]) -> Recipe:
     """Collect what the configurations of a stack's members say of training; raise FitError for an unfit optimizer."""
     first = cfgs[0]
-    settings = OmegaConf.to_container(first.optimizer, resolve=True)
-    assert isinstance(settings, dict)
-    name = settings.pop("_target_")
-    del settings["lr"]
+    stored = OmegaConf.to_container(first.optimizer, resolve=True)
+    assert isinstance(stored, dict)
+    name = stored["_target_"]
+    settings = {str(key): value for key, value in stored.items() if key not in ("_target_", "lr")}
     try:
         kind = get_class(name)
     except (ImportError, ValueError, AttributeError) as error:

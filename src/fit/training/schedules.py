@@ -1,4 +1,4 @@
-"""Learning-rate schedules as closed forms: the factor of every step, for any block of steps, from nothing but the step."""
+"""Learning-rate schedules as closed forms: the factor of any step from nothing but its number."""
 
 import math
 from dataclasses import dataclass

@@ -114,5 +114,5 @@ def clip(gradient: Tensor, limit: Tensor, algorithm: str) -> Tensor:
     """Limit each member's gradient `[members, parameters]` to `[members, 1]`: its norm, or the value of each number."""
     if algorithm == "value":
         return gradient.clamp(-limit, limit)
-    norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
+    norm: Tensor = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
     return gradient * (limit / (norm + 1e-6)).clamp(max=1.0)

@@ -13,12 +13,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from fit.callbacks.checkpoints import Checkpoints, Member
 from fit.callbacks.early_stopping import EarlyStopping
+from fit.callbacks.interruption import Interruption
 from fit.callbacks.progress import Progress
 from fit.callbacks.record import Record
 from fit.callbacks.tensorboard import TensorBoard
 from fit.errors import FitError
+from fit.folder import RunFolder
 from fit.report.figures import draw_fit
-from fit.report.folder import RunFolder
 from fit.report.summary import drawing
 from fit.training.checkpoint import load
 from fit.training.module import StackModule
@@ -34,18 +35,20 @@ def prepare(cfg: DictConfig) -> torch.dtype:
 
 
 def build_trainer(
-    cfgs: Sequence[DictConfig], folders: Sequence[RunFolder], module: StackModule
+    cfgs: Sequence[DictConfig], folders: Sequence[RunFolder], module: StackModule, interruption: Interruption
 ) -> tuple[Checkpoints, Trainer]:
     """Build the trainer of a stack and the callback that keeps its checkpoints."""
     settings = cfgs[0].trainer
     loggers = [build_loggers(cfg, folder) for cfg, folder in zip(cfgs, folders, strict=True)]
     checkpoints = Checkpoints(folders, [describe(cfg, module, member) for member, cfg in enumerate(cfgs)])
     callbacks: list[Callback] = [
-        checkpoints,
+        interruption,
         Record(folders, loggers),
         TensorBoard(
             loggers,
-            lambda member: draw_fit(drawing(module.data.problems[member], lambda inputs: module.predict(member, inputs))),
+            lambda member: draw_fit(
+                drawing(module.data.problems[member], lambda inputs: module.predict(member, inputs))
+            ),
             [OmegaConf.to_yaml(cfg) for cfg in cfgs],
             [hparams(cfg) for cfg in cfgs],
         ),
@@ -53,6 +56,8 @@ def build_trainer(
     ]
     if cfgs[0].early_stopping.patience is not None:
         callbacks.append(EarlyStopping(cfgs[0].early_stopping.patience))
+    # Last, so that a checkpoint never knows of a look that is not written down.
+    callbacks.append(checkpoints)
     try:
         trainer = Trainer(
             accelerator=settings.accelerator,
@@ -68,7 +73,9 @@ def build_trainer(
             enable_model_summary=False,
         )
     except (MisconfigurationException, RuntimeError) as error:
-        raise FitError(f"trainer.accelerator={settings.accelerator} cannot be used: {str(error).splitlines()[0]}") from None
+        raise FitError(
+            f"trainer.accelerator={settings.accelerator} cannot be used: {str(error).splitlines()[0]}"
+        ) from None
     return checkpoints, trainer
 
 

@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from omegaconf import DictConfig, OmegaConf
+
 from fit.errors import FitError
 
 
@@ -28,6 +30,12 @@ class RunFolder:
         """Remove the folder of a run that never began, so that nothing half-written stays."""
         if not self.last.exists() and not self.history.exists():
             shutil.rmtree(self.path, ignore_errors=True)
+
+    def write_config(self, cfg: DictConfig) -> None:
+        """Replace the configuration that Hydra wrote by the one of a resumed run."""
+        stored = cfg.copy()
+        stored.resume = None
+        write_atomically(self.config, OmegaConf.to_yaml(stored).encode())
 
     def write_metrics(self, metrics: Mapping[str, object]) -> None:
         """Write metrics.json; a number that is not finite is null there, as JSON has no other word for it."""
@@ -84,7 +92,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise FitError(f"{path} cannot be written: {error.strerror}.") from None

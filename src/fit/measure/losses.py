@@ -8,14 +8,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss by the error of each number, outputs - targets, and its derivative; over a batch their mean or their sum."""
+    """A loss: the value of each number's error, outputs - targets, its derivative, and whether a batch is averaged."""
 
     value: Callable[[Tensor], Tensor]
     derivative: Callable[[Tensor], Tensor]
     mean: bool = True
 
     def weight(self, outputs: Tensor) -> float:
-        """What the summed values `[members, rows, targets]` are multiplied by to give the loss."""
+        """Return what the summed values `[members, rows, targets]` are multiplied by to give the loss."""
         return 1 / (outputs.shape[1] * outputs.shape[2]) if self.mean else 1.0
 
 

@@ -1,0 +1,40 @@
+# Everything works on a fresh machine that has only Python 3.11 or newer and make.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help train test lint articles bench wheel clean
+
+help:  ## say what there is to make
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+.venv: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fit needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch .venv
+
+train: .venv  ## install, then run the main job
+	$(BIN)/python -m fit.train model=mlp_gelu data=xy_square
+
+test: .venv  ## install, then run every test
+	$(BIN)/python -m pytest
+
+lint: .venv  ## ruff check, ruff format --check, mypy --strict over src
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+articles: .venv  ## run every attempt of the four articles and compare with what they claim
+	$(BIN)/python benchmarks/articles.py
+
+bench: .venv  ## time fit against the articles' own loops and plain Lightning, as ratios
+	$(BIN)/python benchmarks/speed.py
+
+wheel: .venv  ## build dist/*.whl, configurations included
+	$(BIN)/python -m build --wheel --outdir dist .
+
+clean:  ## remove what was built and measured; outputs/runs and outputs/sweeps stay
+	rm -rf .venv build dist outputs/articles outputs/bench .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
