@@ -33,7 +33,13 @@ def test_main_job_learns_and_leaves_a_whole_run_folder(fit):
         assert (run.folder / "figures" / name).read_bytes().startswith(b"\x89PNG")
     assert [row["epoch"] for row in run.history] == list(range(0, 201, 10))
     assert run.history[-1]["val/loss"] == metrics["val/loss"]
-    for words in ("x²+y²", "4481 parameters", "always the mean", "best affine function", "tensorboard --logdir outputs"):
+    for words in (
+        "x²+y²",
+        "4481 parameters",
+        "always the mean",
+        "best affine function",
+        "tensorboard --logdir outputs",
+    ):
         assert words in run.out
 
 
@@ -161,7 +167,9 @@ def test_bad_settings_end_in_one_sentence_and_leave_nothing(fit, arguments, word
     assert not any(path.is_file() for path in Path().rglob("*"))
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["optimizer.lr=0"], ["model=foo"], ["modle=foo"], ["resume=nowhere"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["optimizer.lr=0"], ["model=foo"], ["modle=foo"], ["resume=nowhere"]]
+)
 def test_nothing_heavy_is_imported_to_help_or_refuse(arguments, tmp_path):
     script = (
         "import sys, atexit; sys.argv = ['train'] + sys.argv[1:]\n"

@@ -27,9 +27,8 @@ def start_values(
     init: str | Mapping[str, float] = "default",
     gain: float = 1.0,
     bias: bool = True,
-    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Draw one member's start values `[parameters]`, layer by layer, weight before bias.
+    """Draw one member's start values `[parameters]` in float32, layer by layer, weight before bias.
 
     With `init="default"` they are the numbers that `torch.manual_seed(seed)` followed by a row of `nn.Linear` gives.
     `init` may also hold the constants `weight` and `bias`. `gain` multiplies the weights.
@@ -37,8 +36,8 @@ def start_values(
     generator = Generator().manual_seed(seed)
     parts = []
     for fan_in, fan_out in pairwise(sizes):
-        weight = torch.empty(fan_out, fan_in, dtype=dtype)
-        offset = torch.empty(fan_out, dtype=dtype)
+        weight = torch.empty(fan_out, fan_in)
+        offset = torch.empty(fan_out)
         if isinstance(init, str):
             INITIALIZERS[init](weight, generator)
             offset.uniform_(-(fan_in**-0.5), fan_in**-0.5, generator=generator)
@@ -56,9 +55,9 @@ def build_stack(cfgs: Sequence[DictConfig], sizes: tuple[int, int], dtype: torch
     model = cfgs[0].model
     layers = (sizes[0], *model.hidden, sizes[1])
     starts = [
-        start_values(layers, cfg.seed, init=cfg.model.init, gain=cfg.model.gain, bias=model.bias, dtype=dtype)
+        start_values(layers, cfg.seed, init=cfg.model.init, gain=cfg.model.gain, bias=model.bias)
         for cfg in cfgs
     ]
     return Stack(
-        torch.stack(starts), layers, model.activation, model.output_activation, bias=model.bias, dropout=model.dropout
+        torch.stack(starts).to(dtype), layers, model.activation, model.output_activation, bias=model.bias, dropout=model.dropout
     )

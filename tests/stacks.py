@@ -1,0 +1,67 @@
+"""Small stacks to train in tests."""
+
+import math
+
+import torch
+
+from fit.data.batches import Batches
+from fit.measure.losses import LOSSES
+from fit.model.stack import Stack
+from fit.model.start import start_values
+from fit.training.recipe import Recipe
+from fit.training.schedules import Cosine
+from fit.training.stepper import Stepper
+
+# Every optimizer that conf/optimizer offers.
+OPTIMIZERS = {
+    "sgd": (torch.optim.SGD, {}),
+    "momentum": (torch.optim.SGD, {"momentum": 0.9}),
+    "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    "adam": (torch.optim.Adam, {}),
+    "adamw": (torch.optim.AdamW, {"weight_decay": 0.01}),
+    "nadam": (torch.optim.NAdam, {}),
+    "radam": (torch.optim.RAdam, {}),
+    "rmsprop": (torch.optim.RMSprop, {}),
+    "adagrad": (torch.optim.Adagrad, {}),
+    "adadelta": (torch.optim.Adadelta, {}),
+}
+
+
+def make_rows(rows, inputs, targets, dtype):
+    generator = torch.Generator().manual_seed(7)
+    return (
+        torch.randn(1, rows, columns, generator=generator, dtype=torch.float64).to(dtype)
+        for columns in (inputs, targets)
+    )
+
+
+def make_recipe(seeds, lrs, optimizer="adam", **changes):
+    kind, settings = OPTIMIZERS[optimizer]
+    members = len(seeds)
+    recipe = {
+        "optimizer": kind,
+        "optimizer_settings": settings,
+        "lr": lrs,
+        "seeds": seeds,
+        "l1": [0.0] * members,
+        "l2": [0.0] * members,
+        "clip_val": [math.inf] * members,
+        "schedule": Cosine(),
+        "loss": LOSSES["mse"],
+        "max_epochs": 100,
+        "look_every": 10,
+    }
+    return Recipe(**recipe | changes)
+
+
+def train(recipe, sizes, activation, rows, batch_size, steps, dtype=torch.float32, output="identity", dropout=0.0):
+    """Train a stack for at least so many steps and return its weights `[members, parameters]`."""
+    inputs, targets = make_rows(rows, sizes[0], sizes[-1], dtype)
+    starts = torch.stack([start_values(sizes, seed) for seed in recipe.seeds]).to(dtype)
+    stack = Stack(starts, sizes, activation, output, dropout=dropout)
+    stepper = Stepper(stack, recipe)
+    batches = Batches(inputs, targets, batch_size, recipe.seeds)
+    rates = stepper.rates_ahead(len(batches))
+    while stepper.step < steps:
+        stepper.train_epoch(batches, rates)
+    return stack.theta.data
