@@ -19,9 +19,9 @@ def test_the_wheel_runs_in_an_empty_folder(tmp_path):
     assert sorted(
         path.relative_to(site / "fit" / "conf") for path in (site / "fit" / "conf").rglob("*.yaml")
     ) == sorted(path.relative_to(CHECKOUT / "conf") for path in (CHECKOUT / "conf").rglob("*.yaml"))
+    script = "import fit; print(fit.__file__); from fit.train import command, main; command(main)"
     done = subprocess.run(
-        [sys.executable, "-c", "import fit; print(fit.__file__); from fit.train import command, main; command(main)"]
-        + ["data=xy_ring", "trainer.max_epochs=2"],
+        [sys.executable, "-c", script, "data=xy_ring", "trainer.max_epochs=2"],
         cwd=empty,
         env=os.environ | {"PYTHONPATH": str(site)},
         capture_output=True,

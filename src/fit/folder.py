@@ -24,7 +24,8 @@ class RunFolder:
         self.history = self.path / "history.csv"
         self.last = self.path / "checkpoints" / "last.ckpt"
         self.best = self.path / "checkpoints" / "best.ckpt"
-        self.figures = self.path / "figures"
+        self.fit_figure = self.path / "figures" / "fit.png"
+        self.loss_figure = self.path / "figures" / "loss.png"
 
     def discard_if_untrained(self) -> None:
         """Remove the folder of a run that never began, so that nothing half-written stays."""

@@ -53,15 +53,24 @@ def train(cfg: DictConfig, folder: RunFolder) -> dict[str, object]:
     stack = build_stack([cfg], data.sizes, data.dtype)
     interruption = Interruption()
     module = StackModule(stack, build_recipe([cfg]), data, stop=interruption)
-    checkpoints, trainer = build_trainer([cfg], [folder], module, interruption)
+    rig = build_trainer([cfg], [folder], module, interruption)
     problem = data.problems[0]
-    log.info(before(cfg, folder, problem, stack.sizes, trainer.strategy.root_device))
-    trainer.fit(module, datamodule=data)
-    if interruption.received is not None and not module.finished:
-        log.info("Interrupted after epoch %d; go on with: python -m fit.train resume=%s", module.stepper.epoch, folder.path)
-        raise SystemExit(128 + interruption.received)
-    outcome = module.outcome(0, checkpoints.seconds)
-    metrics = write_summary(cfg, folder, problem, outcome, started)
+    log.info(before(cfg, folder, problem, stack.sizes, rig.trainer.strategy.root_device))
+    try:
+        fitting = time.perf_counter()
+        rig.trainer.fit(module, datamodule=data)
+        seconds = rig.checkpoints.seconds_before + time.perf_counter() - fitting
+        if interruption.received is not None and not module.finished:
+            log.info(
+                "Interrupted after epoch %d. Go on: python -m fit.train resume=%s", module.stepper.epoch, folder.path
+            )
+            raise SystemExit(128 + interruption.received)
+        outcome = module.outcome(0, seconds)
+        metrics = write_summary(cfg, folder, problem, outcome, started)
+        rig.board.finish(0, folder.fit_figure.read_bytes(), module.look.rows[0])
+    finally:
+        for logger in rig.loggers:
+            logger.finalize("success")
     log.info(after(folder, problem, outcome, metrics))
     return metrics
 

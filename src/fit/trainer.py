@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from hydra.utils import instantiate
@@ -25,6 +26,15 @@ from fit.training.checkpoint import load
 from fit.training.module import StackModule
 
 
+class Rig(NamedTuple):
+    """A trainer, and those of its callbacks and loggers that are needed after the fit."""
+
+    trainer: Trainer
+    checkpoints: Checkpoints
+    board: TensorBoard
+    loggers: list[Logger]
+
+
 def prepare(cfg: DictConfig) -> torch.dtype:
     """Set torch and Lightning up for a run, and return the precision of its numbers."""
     torch.set_num_threads(cfg.trainer.num_threads)
@@ -36,15 +46,15 @@ def prepare(cfg: DictConfig) -> torch.dtype:
 
 def build_trainer(
     cfgs: Sequence[DictConfig], folders: Sequence[RunFolder], module: StackModule, interruption: Interruption
-) -> tuple[Checkpoints, Trainer]:
-    """Build the trainer of a stack and the callback that keeps its checkpoints."""
+) -> Rig:
+    """Build what trains a stack: Lightning's trainer with our callbacks."""
     settings = cfgs[0].trainer
     loggers = [build_loggers(cfg, folder) for cfg, folder in zip(cfgs, folders, strict=True)]
     checkpoints = Checkpoints(folders, [describe(cfg, module, member) for member, cfg in enumerate(cfgs)])
     callbacks: list[Callback] = [
         interruption,
         Record(folders, loggers),
-        TensorBoard(
+        board := TensorBoard(
             loggers,
             lambda member: draw_fit(
                 drawing(module.data.problems[member], lambda inputs: module.predict(member, inputs))
@@ -65,7 +75,7 @@ def build_trainer(
             precision=settings.precision,
             max_epochs=-1,  # blocks, not passes: the module ends the run
             num_sanity_val_steps=-1,  # the look at the start values
-            logger=[logger for each in loggers for logger in each],
+            logger=False,  # ours log epochs, and outlive the fit
             callbacks=callbacks,
             log_every_n_steps=1,
             enable_checkpointing=False,
@@ -76,7 +86,7 @@ def build_trainer(
         raise FitError(
             f"trainer.accelerator={settings.accelerator} cannot be used: {str(error).splitlines()[0]}"
         ) from None
-    return checkpoints, trainer
+    return Rig(trainer, checkpoints, board, [logger for each in loggers for logger in each])
 
 
 def build_loggers(cfg: DictConfig, folder: RunFolder) -> list[Logger]:

@@ -4,10 +4,10 @@ import random
 
 import pytest
 import torch
-from stacks import OPTIMIZERS, make_recipe, train
 
 from fit.measure.losses import LOSSES
 from fit.model.activations import ACTIVATIONS
+from stacks import OPTIMIZERS, make_recipe, train
 
 MEMBERS = 64
 SEEDS = [index % 3 for index in range(MEMBERS)]

@@ -1,15 +1,16 @@
 """Training a stack of one against torch's own modules, optimizers and schedules."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
-from stacks import OPTIMIZERS, make_recipe, make_rows, train
 from torch import nn
 from torch.nn import functional as F
 
 from fit.measure.losses import LOSSES
 from fit.training.schedules import Schedule
+from stacks import OPTIMIZERS, make_recipe, make_rows, train
 
 SIZES, ROWS, BATCH, STEPS = (3, 16, 8, 2), 36, 6, 120
 
@@ -18,7 +19,7 @@ def plain(seed, optimizer, lr, dropout=0.0, loss=F.mse_loss, penalty=None, clip=
     """Train the same network as everybody writes it, and return its weights layer by layer."""
     inputs, targets = (each[0] for each in make_rows(ROWS, SIZES[0], SIZES[-1], dtype))
     torch.manual_seed(seed)
-    layers = [nn.Linear(*pair) for pair in zip(SIZES, SIZES[1:], strict=False)]
+    layers = [nn.Linear(*pair) for pair in pairwise(SIZES)]
     hidden = [module for layer in layers[:-1] for module in (layer, nn.GELU(), nn.Dropout(dropout))]
     network = nn.Sequential(*hidden, layers[-1]).to(dtype)
     kind, settings = OPTIMIZERS[optimizer]

@@ -35,7 +35,7 @@ class Checkpoints(Callback):
         """Take each member's run folder and what describes it."""
         self.folders = folders
         self.members = members
-        self.seconds = 0.0
+        self.seconds_before = 0.0
         self._saved_at = -SECONDS_BETWEEN
         self._unsaved_best: dict[int, Checkpoint] = {}
 
@@ -68,7 +68,6 @@ class Checkpoints(Callback):
         """Save the end."""
         assert isinstance(pl_module, StackModule)
         self.save(pl_module)
-        self.seconds += time.perf_counter() - self._started
 
     def save(self, module: StackModule) -> None:
         """Write the best first: a last one must not speak of a best one that is not there."""
@@ -86,7 +85,7 @@ class Checkpoints(Callback):
             format=FORMAT,
             epoch=stepper.epoch,
             step=stepper.step,
-            seconds=self.seconds + time.perf_counter() - self._started,
+            seconds=self.seconds_before + time.perf_counter() - self._started,
             diverged_epoch=module.diverged_epoch[index],
             best_epoch=module.best[index].epoch,
             best_loss=module.best[index].loss,
@@ -103,7 +102,7 @@ class Checkpoints(Callback):
         """Put members where their checkpoints, all of one epoch, left them."""
         stepper = module.stepper
         stepper.epoch, stepper.step = checkpoints[0]["epoch"], checkpoints[0]["step"]
-        self.seconds = checkpoints[0]["seconds"]
+        self.seconds_before = checkpoints[0]["seconds"]
         module.stack.theta.data.copy_(torch.stack([checkpoint["theta"] for checkpoint in checkpoints]))
         if checkpoints[0]["optimizer"]:
             stepper.optimizer.load_member_states([checkpoint["optimizer"] for checkpoint in checkpoints])

@@ -1,12 +1,17 @@
 """Writing every look down: history.csv and the loggers."""
 
+import time
 from collections.abc import Sequence
+from itertools import chain
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 
 from fit.folder import RunFolder
 from fit.training.module import StackModule
+
+# Who watches sees what is at most so old.
+SECONDS_BETWEEN = 2.0
 
 
 class Record(Callback):
@@ -16,6 +21,8 @@ class Record(Callback):
         """Take each member's run folder and loggers."""
         self.folders = folders
         self.loggers = loggers
+        self._saved_at = 0.0
+        self._saved_at = 0.0
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the look down, unless it is the one that a resumed run begins with, written long ago."""
@@ -25,9 +32,11 @@ class Record(Callback):
         for folder, loggers, row in zip(self.folders, self.loggers, pl_module.look.rows, strict=True):
             folder.append_history(row)
             for logger in loggers:
-                logger.log_metrics(
-                    {tag(key): value for key, value in row.items() if key != "epoch"}, pl_module.stepper.epoch
-                )
+                logger.log_metrics({tag(key): value for key, value in row.items() if key != "epoch"}, int(row["epoch"]))
+        if time.perf_counter() - self._saved_at >= SECONDS_BETWEEN:
+            self._saved_at = time.perf_counter()
+            for logger in chain.from_iterable(self.loggers):
+                logger.save()
 
 
 def tag(key: str) -> str:

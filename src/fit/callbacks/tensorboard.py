@@ -2,18 +2,23 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
 
+import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from matplotlib.figure import Figure
+from PIL import Image
 
 from fit.callbacks.record import tag
 from fit.report.figures import to_pixels
 from fit.training.module import StackModule
 
-# A picture of the fit takes as long as hundreds of steps: one in so many looks, and at most this part of the time.
-LOOKS_PER_PICTURE = 5
+# Looks between two at which weights and fit are shown.
+LOOKS_APART = 5
+# A picture of the fit takes as long as hundreds of steps: at most this part of the time, by how long the last one took.
 PART_FOR_PICTURES = 0.1
+FIRST_GUESS_SECONDS = 0.2
 METRICS = ("val/loss", "val/rmse", "val/max_error", "val/r2", "train/loss", "train/rmse")
 
 
@@ -36,7 +41,8 @@ class TensorBoard(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the configuration."""
-        self._looks, self._drawing, self._started = 0, 0.0, time.perf_counter()
+        self._looks, self._drawing, self._picture = 0, 0.0, FIRST_GUESS_SECONDS
+        self._started = time.perf_counter()
         for member, board in self.boards:
             board.hparams.update(self.hparams[member])
             board.experiment.add_text("config", f"```yaml\n{self.configs[member]}\n```", 0)
@@ -46,25 +52,27 @@ class TensorBoard(Callback):
         assert isinstance(pl_module, StackModule)
         if trainer.sanity_checking or not self.boards:
             return
+        self._looks += 1
+        if self._looks % LOOKS_APART and not trainer.should_stop:
+            return
         epoch = pl_module.stepper.epoch
         for member, board in self.boards:
             for number, layer in enumerate(pl_module.stack.layers(pl_module.stack.theta.data), start=1):
                 weight = layer.weight[member]
                 if weight.isfinite().all():
                     board.experiment.add_histogram(f"weights/layer_{number}", weight, epoch)
-        self._looks += 1
         began = time.perf_counter()
-        due = self._looks % LOOKS_PER_PICTURE == 0 and self._drawing <= PART_FOR_PICTURES * (began - self._started)
-        if due or trainer.should_stop:
+        if self._drawing + self._picture <= PART_FOR_PICTURES * (began - self._started):
             for member, board in self.boards:
                 board.experiment.add_image("fit", to_pixels(self.draw(member)), epoch, dataformats="HWC")
-            self._drawing += time.perf_counter() - began
+            self._picture = time.perf_counter() - began
+            self._drawing += self._picture
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Fill a row of the HParams table: the same columns in every run, written once."""
-        assert isinstance(pl_module, StackModule)
-        for member, board in self.boards:
-            row = pl_module.look.rows[member]
-            board.log_hyperparams(
-                dict(self.hparams[member]), {tag(key): row[key] for key in METRICS}, pl_module.stepper.epoch
-            )
+    def finish(self, member: int, picture: bytes, row: Mapping[str, float]) -> None:
+        """Show the final fit, a PNG file, and fill a row of the HParams table: the same columns in every run, once."""
+        epoch = int(row["epoch"])
+        pixels = np.asarray(Image.open(BytesIO(picture)).convert("RGB"))
+        for owner, board in self.boards:
+            if owner == member:
+                board.experiment.add_image("fit", pixels, epoch, dataformats="HWC")
+                board.log_hyperparams(dict(self.hparams[member]), {tag(key): row[key] for key in METRICS}, epoch)

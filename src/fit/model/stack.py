@@ -111,7 +111,7 @@ class Stack(nn.Module):
             if mask is not None:
                 gradient = gradient * mask
             if function is not None:
-                gradient = elementwise(function.backward, gradient, sums, values)
+                gradient = elementwise(function.backward, gradient, values if function.by_outputs else sums)
             linear_gradient(inputs, gradient, gradients[index])
             if index:
                 gradient = linear(gradient, Layer(layers[index].weight.transpose(1, 2), None))

@@ -54,10 +54,12 @@ def build_stack(cfgs: Sequence[DictConfig], sizes: tuple[int, int], dtype: torch
     """Build the networks that the configurations of a stack's members describe, for `sizes` of inputs and targets."""
     model = cfgs[0].model
     layers = (sizes[0], *model.hidden, sizes[1])
-    starts = [
-        start_values(layers, cfg.seed, init=cfg.model.init, gain=cfg.model.gain, bias=model.bias)
-        for cfg in cfgs
-    ]
+    starts = [start_values(layers, cfg.seed, init=cfg.model.init, gain=cfg.model.gain, bias=model.bias) for cfg in cfgs]
     return Stack(
-        torch.stack(starts).to(dtype), layers, model.activation, model.output_activation, bias=model.bias, dropout=model.dropout
+        torch.stack(starts).to(dtype),
+        layers,
+        model.activation,
+        model.output_activation,
+        bias=model.bias,
+        dropout=model.dropout,
     )

@@ -43,7 +43,7 @@ def after(folder: RunFolder, problem: Problem, outcome: Outcome, metrics: Mappin
     """Say how it went: errors beside the simplest answers, the formula of an affine network, and where to look."""
     seconds = f"{metrics['epochs']} epochs, {metrics['steps']} steps, {metrics['seconds/fit']:.1f} s"
     places = {
-        "figures": f"{folder.figures / 'fit.png'}\n{folder.figures / 'loss.png'}",
+        "figures": f"{folder.fit_figure}\n{folder.loss_figure}",
         "run": f"{folder.path} ({seconds})",
         "watch": "tensorboard --logdir outputs",
     }

@@ -147,9 +147,10 @@ class StackModule(LightningModule):
         """Write down the epoch in which a member's loss first stopped being finite."""
         if not totals:
             return
-        lost = ~torch.stack(totals).isfinite().cpu()
-        if not lost.any():
+        seen = torch.stack(totals).cpu()
+        if math.isfinite(seen.sum().item()):
             return
+        lost = ~seen.isfinite()
         before = self.stepper.step - len(totals)
         for member, first in enumerate(lost.int().argmax(0).tolist()):
             if self.diverged_epoch[member] is None and lost[first, member]:
