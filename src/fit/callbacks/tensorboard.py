@@ -17,7 +17,7 @@ from fit.training.module import StackModule
 # Looks between two at which weights and fit are shown.
 LOOKS_APART = 5
 # A picture of the fit takes as long as hundreds of steps: at most this part of the time, by how long the last one took.
-PART_FOR_PICTURES = 0.1
+PART_FOR_PICTURES = 0.15
 FIRST_GUESS_SECONDS = 0.2
 METRICS = ("val/loss", "val/rmse", "val/max_error", "val/r2", "train/loss", "train/rmse")
 
@@ -62,6 +62,8 @@ class TensorBoard(Callback):
                 if weight.isfinite().all():
                     board.experiment.add_histogram(f"weights/layer_{number}", weight, epoch)
         began = time.perf_counter()
+        if trainer.should_stop:
+            return  # `finish` shows the end
         if self._drawing + self._picture <= PART_FOR_PICTURES * (began - self._started):
             for member, board in self.boards:
                 board.experiment.add_image("fit", to_pixels(self.draw(member)), epoch, dataformats="HWC")
