@@ -98,9 +98,18 @@ class DataModule(LightningDataModule):
     def setup(self, stage: str) -> None:
         """Put the rows where the stack trains."""
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-        self.regions = [Region(region.name, *(part.to(device) for part in region[1:])) for region in self.regions]
-        self.batches.inputs, self.batches.targets = self.regions[0][1:3]
-        self.target_scaler = Scaler(*(part.to(device) for part in self.target_scaler))
+        # Apple's GPUs have no double precision, in which errors are measured.
+        judge = torch.device("cpu") if device.type == "mps" else device
+        self.regions = [
+            Region(name, inputs.to(device), targets.to(device), truth.to(judge))
+            for name, inputs, targets, truth in self.regions
+        ]
+        self.batches.inputs, self.batches.targets = self.regions[0].inputs, self.regions[0].targets
+        self.target_scaler = Scaler(*(part.to(judge) for part in self.target_scaler))
+
+    def transfer_batch_to_device(self, batch: object, device: torch.device, dataloader_idx: int) -> object:
+        """Leave everything where `setup` put it."""
+        return batch
 
     def train_dataloader(self) -> "Single[Batches]":
         """Return one Lightning batch: a block of passes over the batches."""

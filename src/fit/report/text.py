@@ -45,8 +45,9 @@ def after(folder: RunFolder, problem: Problem, outcome: Outcome, metrics: Mappin
     places = {
         "figures": f"{folder.fit_figure}\n{folder.loss_figure}",
         "run": f"{folder.path} ({seconds})",
-        "watch": "tensorboard --logdir outputs",
     }
+    if any(folder.path.glob("events.*")):
+        places["watch"] = "tensorboard --logdir outputs"
     if metrics["diverged"]:
         epoch = metrics["diverged_epoch"]
         told = f"Diverged: the loss stopped being finite at epoch {epoch}, and the run ended there."

@@ -109,7 +109,7 @@ class StackModule(LightningModule):
         outputs = self.stack(region.inputs)
         loss = self.recipe.loss
         losses = loss.value(outputs - region.targets).sum((1, 2)) * loss.weight(outputs)
-        predictions = self.data.target_scaler.inverse_transform(outputs.to(region.truth.device, torch.float64))
+        predictions = self.data.target_scaler.inverse_transform(outputs.to(region.truth.device).double())
         self._measured[region.name] = (losses, errors(predictions, region.truth), predictions)
 
     def on_validation_epoch_end(self) -> None:
