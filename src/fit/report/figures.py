@@ -115,7 +115,9 @@ def sheet(count: int) -> tuple[Figure, list[Axes]]:
     width = 4.4 * count + (1.2 if count == 1 else 0.0)
     figure = Figure(figsize=(width, 3.7), dpi=100)
     panels = list(figure.subplots(1, count, squeeze=False)[0])
-    figure.subplots_adjust(left=0.75 / width, right=1 - 0.6 / width, bottom=0.16, top=0.9, wspace=0.38)
+    figure.subplots_adjust(
+        left=(1.0 if count == 1 else 0.75) / width, right=1 - 0.6 / width, bottom=0.16, top=0.9, wspace=0.38
+    )
     for panel in panels:
         panel.spines[["top", "right"]].set_visible(False)
         panel.locator_params(nbins=6)
