@@ -8,31 +8,31 @@ BIN := .venv/bin
 help:  ## say what there is to make
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
-.venv: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fit needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@touch .venv
+	@touch $@
 
-train: .venv  ## install, then run the main job
+train: .venv/installed  ## install, then run the main job
 	$(BIN)/python -m fit.train model=mlp_gelu data=xy_square
 
-test: .venv  ## install, then run every test
+test: .venv/installed  ## install, then run every test
 	$(BIN)/python -m pytest
 
-lint: .venv  ## ruff check, ruff format --check, mypy --strict over src
+lint: .venv/installed  ## ruff check, ruff format --check, mypy --strict over src
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-articles: .venv  ## run every attempt of the four articles and compare with what they claim
+articles: .venv/installed  ## run every attempt of the four articles and compare with what they claim
 	$(BIN)/python benchmarks/articles.py
 
-bench: .venv  ## time fit against the articles' own loops and plain Lightning, as ratios
+bench: .venv/installed  ## time fit against the articles' own loops and plain Lightning, as ratios
 	$(BIN)/python benchmarks/speed.py
 
-wheel: .venv  ## build dist/*.whl, configurations included
+wheel: .venv/installed  ## build dist/*.whl, configurations included
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean:  ## remove what was built and measured; outputs/runs and outputs/sweeps stay

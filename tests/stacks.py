@@ -61,7 +61,7 @@ def train(recipe, sizes, activation, rows, batch_size, steps, dtype=torch.float3
     stack = Stack(starts, sizes, activation, output, dropout=dropout)
     stepper = Stepper(stack, recipe)
     batches = Batches(inputs, targets, batch_size, recipe.seeds)
-    rates = stepper.rates_ahead(len(batches))
+    rates = stepper.rates_ahead(len(batches), recipe.max_epochs)
     while stepper.step < steps:
         stepper.train_epoch(batches, rates)
     return stack.theta.data

@@ -55,7 +55,9 @@ def test_killed_before_the_first_checkpoint_starts_again(fit):
     run = fit(*SETTINGS, "hydra.run.dir=lost", "trainer.max_epochs=20")
     for path in (run.folder / "checkpoints").iterdir():
         path.unlink()
-    assert same(whole.checkpoint(), fit("resume=lost").checkpoint())
+    resumed = fit("resume=lost")
+    assert same(whole.checkpoint(), resumed.checkpoint())
+    assert resumed.history_text == whole.history_text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -105,12 +107,94 @@ def test_a_damaged_checkpoint_is_refused(fit, damage):
     assert "last.ckpt is cut off or damaged" in refused.err
 
 
-def test_a_diverged_run_is_not_resumed(fit):
+def test_a_diverged_run_killed_before_its_summary_is_summed_up(fit):
     run = fit("experiment=a3_exploding", "hydra.run.dir=burst", "logger=none")
-    refused = fit("resume=burst", "trainer.max_epochs=1000")
-    assert run.code == 0
+    (run.folder / "metrics.json").unlink()
+    again = fit("resume=burst", "trainer.max_epochs=1000")
+    assert again.code == 0
+    assert again.metrics["diverged_epoch"] == 11
+    assert again.history_text == run.history_text
+
+
+def test_a_finished_run_is_summed_up_again_with_the_same_numbers(fit):
+    run = fit(*SETTINGS, "trainer.max_epochs=20", "hydra.run.dir=done")
+    before, history = run.metrics, run.history_text
+    again = fit("resume=done")
+    timed = {"seconds/fit", "seconds/total"}
+    assert {key: value for key, value in again.metrics.items() if key not in timed} == {
+        key: value for key, value in before.items() if key not in timed
+    }
+    assert again.metrics["seconds/total"] > again.metrics["seconds/fit"] > before["seconds/fit"]
+    assert again.history_text == history
+    fewer = fit("resume=done", "trainer.max_epochs=5")
+    assert fewer.code == 2
+    assert "trainer.max_epochs=5 is not allowed" in fewer.err
+
+
+def test_a_refused_start_spares_what_lay_in_the_folder(fit):
+    Path("mine").mkdir()
+    Path("mine/thesis.txt").write_text("years of work")
+    for arguments in (["optimizer.eps=-1"], ["data.val_fraction=0.9999"], ["optimizer._target_=torch.optim.LBFGS"]):
+        assert fit("hydra.run.dir=mine", *arguments, "logger=none").code == 2
+        assert [path.name for path in Path("mine").iterdir()] == ["thesis.txt"]
+    assert fit("hydra.run.dir=.", "optimizer.eps=-1", "logger=none").code == 2
+    assert Path("mine/thesis.txt").read_text() == "years of work"
+
+
+def test_a_refused_resume_changes_nothing(fit):
+    run = fit(*SETTINGS, "trainer.max_epochs=2", "hydra.run.dir=done")
+    for path in (run.folder / "checkpoints", run.folder / "history.csv"):
+        path.rename(path.with_name(f"old_{path.name}"))
+    config = run.folder / ".hydra" / "config.yaml"
+    config.write_text(config.read_text().replace("betas", "bets"))
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file() and path.name != "train.log"}
+    assert fit("resume=done").code == 2
+    after = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file() and path.name != "train.log"}
+    assert after == before
+
+
+def test_a_configuration_from_somebody_else_runs_nothing(fit):
+    run = fit(*SETTINGS, "trainer.max_epochs=2", "hydra.run.dir=theirs")
+    config = run.folder / ".hydra" / "config.yaml"
+    stored = config.read_text()
+    for harmless in ("fit.data.xy_square.XYSquare", "fit.training.schedules.Cosine", "torch.optim.NAdam"):
+        evil = "{_target_: pathlib.Path.write_text, _args_: [{_target_: pathlib.Path, _args_: [PWNED]}, x]}"
+        config.write_text(stored.replace(harmless, f"builtins.print\n  more: {evil}"))
+        refused = fit("resume=theirs")
+        assert refused.code == 2
+        assert "builtins.print is not allowed" in refused.err
+        assert not Path("PWNED").exists()
+
+
+def test_a_checkpoint_from_somebody_else_runs_nothing(fit):
+    class Evil:
+        def __reduce__(self):
+            return (Path.write_text, (Path("PWNED"), "x"))
+
+    run = fit(*SETTINGS, "trainer.max_epochs=2", "hydra.run.dir=theirs")
+    torch.save({"format": 1, "theta": Evil()}, run.folder / "checkpoints" / "last.ckpt")
+    refused = fit("resume=theirs")
     assert refused.code == 2
-    assert "diverged at epoch 11" in refused.err
+    assert "is not a checkpoint of fit" in refused.err
+    assert not Path("PWNED").exists()
+
+
+def test_two_processes_do_not_train_in_one_folder(fit):
+    process = start(*SETTINGS, "trainer.max_epochs=100000", "hydra.run.dir=busy")
+    wait_for(Path("busy/checkpoints/last.ckpt"))
+    refused = fit("resume=busy")
+    process.kill()
+    process.communicate()
+    assert refused.code == 2
+    assert "busy is in use" in refused.err
+
+
+def test_what_may_change_does(fit):
+    fit(*SETTINGS, "trainer.max_epochs=2", "hydra.run.dir=done")
+    changed = fit("resume=done", "logger=tensorboard", "early_stopping.patience=null", "trainer.max_epochs=4")
+    assert changed.code == 0
+    assert list(changed.folder.glob("events.*"))
+    assert "TensorBoardLogger" in (changed.folder / ".hydra" / "config.yaml").read_text()
 
 
 def test_a_file_is_never_torn(tmp_path):

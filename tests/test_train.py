@@ -88,6 +88,21 @@ def test_two_runs_never_share_a_folder(fit):
     assert "mine holds a run already" in again.err
 
 
+def test_divergence_is_told_when_the_run_ends_early(fit):
+    run = fit("experiment=a3_exploding", "early_stopping.patience=10", "logger=none")
+    assert run.metrics["diverged"] is True
+
+
+def test_a_broken_file_of_ones_own_is_named(fit, tmp_path):
+    (tmp_path / "mine" / "optimizer").mkdir(parents=True)
+    for content in (b"lr: [1", b"\xff\xfe\x00", b"lr: 1\nlr: 2\n"):
+        (tmp_path / "mine" / "optimizer" / "broken.yaml").write_bytes(content)
+        run = fit("--config-dir", "mine", "optimizer=broken")
+        assert run.code == 2
+        assert "Traceback" not in run.err
+        assert run.err.count("\n") == 1
+
+
 def test_early_stopping_counts_epochs(fit):
     run = fit("data=random_linear", "early_stopping.patience=30", "trainer.max_epochs=5000", "logger=none")
     best = min(run.history, key=lambda row: row["val/loss"])["epoch"]
@@ -142,7 +157,7 @@ def test_an_optimizer_that_cannot_step_members_apart_is_refused(fit, name):
         (["trainer.max_epochs=0"], ["trainer.max_epochs=0", "from 1 up"]),
         (["data.val_fraction=1"], ["data.val_fraction=1", "below 1"]),
         (["data.val_fraction=-0.1"], ["data.val_fraction=-0.1", "from 0"]),
-        (["data.val_fraction=0.9999"], ["data.val_fraction=0.9999", "none of 1024 rows"]),
+        (["data.val_fraction=0.9999"], ["data.val_fraction=0.9999", "fewer than 2 of 1024 rows"]),
         (["model.hidden=[0]"], ["model.hidden=[0]", "from 1 up"]),
         (["model.hidden=[64,-3]"], ["model.hidden=[64, -3]", "from 1 up"]),
         (["model.gain=0"], ["model.gain=0", "above 0"]),
@@ -156,6 +171,26 @@ def test_an_optimizer_that_cannot_step_members_apart_is_refused(fit, name):
         (["resume=nowhere"], ["resume=nowhere", "not a run folder"]),
         (["optimizer.lr=[1"], ["optimizer.lr=[1", "cannot be read"]),
         (["--config-dir", "nowhere"], ["nowhere", "not found"]),
+        (["~optimizer.lr"], ["optimizer.lr is missing"]),
+        (["~scheduler"], ["scheduler is missing"]),
+        (["data=null"], ["option"]),
+        (["optimizer.lr=${nope}"], ["optimizer.lr cannot be read", "nope"]),
+        (["optimizer.lr=1" + 400 * "0"], ["optimizer.lr=1", "up to 1e+30"]),
+        (["optimizer.betas=[0.9]"], ["betas", "Adam"]),
+        (["+optimizer.foo=1"], ["foo", "Adam"]),
+        (["+scheduler.foo=1"], ["foo", "scheduler"]),
+        (["+data.foo=1"], ["foo", "data"]),
+        (["scheduler._target_=torch.optim.Adam"], ["scheduler._target_=torch.optim.Adam", "Schedule"]),
+        (["data._target_=nope.X"], ["data._target_=nope.X", "DataSet"]),
+        (["logger.tensorboard._target_=nope.X"], ["logger.tensorboard._target_=nope.X", "Logger"]),
+        (["logger.tensorboard=null"], ["logger.tensorboard", "Logger"]),
+        (["optimized_metric=square/r2"], ["optimized_metric=square/r2", "train, val"]),
+        (["optimized_metric=val/luck"], ["optimized_metric=val/luck", "r2"]),
+        (["model.hidden=[100000000,100000]"], ["model.hidden", "GiB"]),
+        (["trainer.num_threads=100000"], ["trainer.num_threads=100000", "processors"]),
+        (["data=multi_function", "data.high=800"], ["not finite"]),
+        (["resume=1"], ["resume=1", "not a run folder"]),
+        (["-m", "resume=nowhere"], ["resume", "without -m"]),
     ],
 )
 def test_bad_settings_end_in_one_sentence_and_leave_nothing(fit, arguments, words):

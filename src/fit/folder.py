@@ -5,12 +5,18 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
 from fit.errors import FitError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 class RunFolder:
@@ -27,10 +33,30 @@ class RunFolder:
         self.fit_figure = self.path / "figures" / "fit.png"
         self.loss_figure = self.path / "figures" / "loss.png"
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training in this folder; raise FitError if one does."""
+        if fcntl is None:
+            yield
+            return
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise FitError(f"{self.path} is in use by another process: wait for it, or give another folder.") from None
+        finally:
+            os.close(descriptor)
+
     def discard_if_untrained(self) -> None:
-        """Remove the folder of a run that never began, so that nothing half-written stays."""
-        if not self.last.exists() and not self.history.exists():
-            shutil.rmtree(self.path, ignore_errors=True)
+        """Remove what Hydra wrote for a run that never began, and the folder if nothing else lies there."""
+        if self.last.exists() or self.history.exists():
+            return
+        shutil.rmtree(self.config.parent, ignore_errors=True)
+        for path in (self.path / "train.log", self.path / "hparams.yaml", *self.path.glob("events.out.tfevents.*")):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
 
     def write_config(self, cfg: DictConfig) -> None:
         """Replace the configuration that Hydra wrote by the one of a resumed run."""
@@ -56,17 +82,26 @@ class RunFolder:
         """Read history.csv; a line cut off by a crash is left out."""
         if not self.history.exists():
             return []
-        with self.history.open(newline="", encoding="utf-8") as file:
+        with self.history.open(newline="", encoding="utf-8", errors="replace") as file:
             lines = list(csv.reader(file))
         header = lines[0] if lines else []
         return [dict(zip(header, map(float, line), strict=True)) for line in lines[1:] if is_whole(line, header)]
 
     def rewind_history(self, epoch: int) -> None:
         """Forget the looks after an epoch."""
-        kept = [row for row in self.read_history() if row["epoch"] <= epoch]
-        self.history.unlink(missing_ok=True)
-        for row in kept:
-            self.append_history({key: int(value) if key in ("epoch", "step") else value for key, value in row.items()})
+        if not self.history.exists():
+            return
+        lines = self.history.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        header = lines[0].strip().split(",") if lines else []
+        if header[:1] != ["epoch"]:  # not what we wrote
+            self.history.unlink()
+            return
+        kept = [
+            line
+            for line in lines[1:]
+            if is_whole(line.strip().split(","), header) and float(line.split(",")[0]) <= epoch
+        ]
+        write_atomically(self.history, "".join([*lines[:1], *kept]).encode())
 
 
 def is_whole(line: list[str], header: list[str]) -> bool:

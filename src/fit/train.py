@@ -7,9 +7,9 @@ import time
 from omegaconf import DictConfig
 
 from fit.config.command import alone, command, run_path
-from fit.config.guard import refusal
+from fit.config.interruption import Interruption, StopNow
 from fit.config.rules import check
-from fit.errors import FitError
+from fit.errors import FitError, refuse
 from fit.folder import RunFolder
 
 log = logging.getLogger("fit")
@@ -20,26 +20,29 @@ def main(cfg: DictConfig) -> float:
     folder = RunFolder(run_path())
     try:
         check(cfg)
-        if cfg.resume is not None:
-            folder.write_config(cfg)
-        metrics = train(cfg, folder)
-    except FitError as error:
-        folder.discard_if_untrained()
+        with Interruption() as interruption, folder.locked():
+            metrics = train(cfg, folder, interruption)
+    except StopNow:
+        log.info("Stopped at once. Go on: python -m fit.train resume=%s", folder.path)
+        raise SystemExit(130) from None
+    except (FitError, OSError, MemoryError) as error:
+        if cfg.resume is None:
+            folder.discard_if_untrained()
         if alone():
-            raise SystemExit(refusal(error)) from None
+            raise SystemExit(refuse(error)) from None
         raise
-    value = metrics.get(cfg.optimized_metric)
-    if metrics["diverged"] or not isinstance(value, int | float):
-        return math.inf
-    return float(value)
+    if interruption() and not metrics:
+        assert interruption.received is not None
+        raise SystemExit(128 + interruption.received)
+    value = metrics[cfg.optimized_metric]
+    return float(value) if isinstance(value, float) and not metrics["diverged"] else math.inf
 
 
-def train(cfg: DictConfig, folder: RunFolder) -> dict[str, object]:
+def train(cfg: DictConfig, folder: RunFolder, interruption: Interruption) -> dict[str, object]:
     """Fit the network that `cfg` describes, write everything into `folder`, and return what metrics.json holds.
 
-    Ctrl-C and SIGTERM end it after the present pass, saved, with the exit code that shells give them.
+    An interruption ends it after the present pass: the checkpoint is saved, and nothing is returned.
     """
-    from fit.callbacks.interruption import Interruption
     from fit.data.datamodule import DataModule, build_dataset
     from fit.model.start import build_stack
     from fit.report.summary import write_summary
@@ -50,23 +53,25 @@ def train(cfg: DictConfig, folder: RunFolder) -> dict[str, object]:
 
     started = time.perf_counter()
     data = DataModule([build_dataset(cfg.data)], [cfg.seed], prepare(cfg))
+    data.check_region(cfg.optimized_metric)
     stack = build_stack([cfg], data.sizes, data.dtype)
-    interruption = Interruption()
     module = StackModule(stack, build_recipe([cfg]), data, stop=interruption)
     rig = build_trainer([cfg], [folder], module, interruption)
     problem = data.problems[0]
     log.info(before(cfg, folder, problem, stack.sizes, rig.trainer.strategy.root_device))
+    if cfg.resume is not None:
+        folder.write_config(cfg)
     try:
         fitting = time.perf_counter()
         rig.trainer.fit(module, datamodule=data)
-        seconds = rig.checkpoints.seconds_before + time.perf_counter() - fitting
-        if interruption.received is not None and not module.finished:
+        before_this = rig.checkpoints.seconds_before
+        if interruption() and not module.finished:
             log.info(
                 "Interrupted after epoch %d. Go on: python -m fit.train resume=%s", module.stepper.epoch, folder.path
             )
-            raise SystemExit(128 + interruption.received)
-        outcome = module.outcome(0, seconds)
-        metrics = write_summary(cfg, folder, problem, outcome, started)
+            return {}
+        outcome = module.outcome(0, before_this + time.perf_counter() - fitting)
+        metrics = write_summary(cfg, folder, problem, outcome, started - before_this)
         rig.board.finish(0, folder.fit_figure.read_bytes(), module.look.rows[0])
     finally:
         for logger in rig.loggers:

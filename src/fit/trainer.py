@@ -6,23 +6,23 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
-from fit.callbacks.checkpoints import Checkpoints, Member
+from fit.callbacks.checkpoints import Checkpoints, Member, load_stored
 from fit.callbacks.early_stopping import EarlyStopping
-from fit.callbacks.interruption import Interruption
 from fit.callbacks.progress import Progress
 from fit.callbacks.record import Record
+from fit.callbacks.signals import Signals
 from fit.callbacks.tensorboard import TensorBoard
+from fit.config.build import build, find_class
+from fit.config.interruption import Interruption
 from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.report.figures import draw_fit
 from fit.report.summary import drawing
-from fit.training.checkpoint import load
 from fit.training.module import StackModule
 
 
@@ -49,10 +49,11 @@ def build_trainer(
 ) -> Rig:
     """Build what trains a stack: Lightning's trainer with our callbacks."""
     settings = cfgs[0].trainer
-    loggers = [build_loggers(cfg, folder) for cfg, folder in zip(cfgs, folders, strict=True)]
-    checkpoints = Checkpoints(folders, [describe(cfg, module, member) for member, cfg in enumerate(cfgs)])
+    stored = load_stored(folders, module)
+    checkpoints = Checkpoints(folders, [describe(cfg, module, member) for member, cfg in enumerate(cfgs)], stored)
+    loggers = [build_loggers(cfg, None if stored is None else stored[0]["epoch"]) for cfg in cfgs]
     callbacks: list[Callback] = [
-        interruption,
+        Signals(interruption),
         Record(folders, loggers),
         board := TensorBoard(
             loggers,
@@ -89,13 +90,13 @@ def build_trainer(
     return Rig(trainer, checkpoints, board, [logger for each in loggers for logger in each])
 
 
-def build_loggers(cfg: DictConfig, folder: RunFolder) -> list[Logger]:
-    """Build a run's loggers; TensorBoard's forgets what a resumed run logged after its last checkpoint."""
+def build_loggers(cfg: DictConfig, epoch: int | None) -> list[Logger]:
+    """Build a run's loggers; TensorBoard's forgets what a run resumed at `epoch` logged after it."""
     loggers = []
-    for settings in cfg.logger.values():
-        board = str(settings.get("_target_", "")).endswith("TensorBoardLogger")
-        resumed = {"purge_step": load(folder.last)["epoch"] + 1} if board and folder.last.exists() else {}
-        loggers.append(instantiate(settings, **resumed))
+    for name, settings in cfg.logger.items():
+        kind = find_class(f"logger.{name}", settings, Logger)  # type: ignore[type-abstract]
+        resumed = {"purge_step": epoch + 1} if epoch is not None and issubclass(kind, TensorBoardLogger) else {}
+        loggers.append(build(kind, f"logger.{name}", settings, **resumed))
     return loggers
 
 
@@ -132,9 +133,9 @@ def hparams(cfg: DictConfig) -> dict[str, object]:
         "l1": cfg.regularization.l1,
         "l2": cfg.regularization.l2,
         "clip_val": str(cfg.trainer.gradient_clip_val),
-        "batch_size": str(cfg.data.batch_size),
-        "scale_inputs": str(cfg.data.scale_inputs),
-        "scale_targets": str(cfg.data.scale_targets),
+        "batch_size": str(cfg.data.get("batch_size")),
+        "scale_inputs": str(cfg.data.get("scale_inputs")),
+        "scale_targets": str(cfg.data.get("scale_targets")),
         "max_epochs": cfg.trainer.max_epochs,
         "precision": cfg.trainer.precision,
         "seed": cfg.seed,

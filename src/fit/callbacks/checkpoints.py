@@ -31,35 +31,36 @@ class Member(TypedDict):
 class Checkpoints(Callback):
     """Writes `last.ckpt` and `best.ckpt` (lowest `val/loss`) between blocks and at the end."""
 
-    def __init__(self, folders: Sequence[RunFolder], members: Sequence[Member]) -> None:
-        """Take each member's run folder and what describes it."""
+    def __init__(
+        self, folders: Sequence[RunFolder], members: Sequence[Member], stored: Sequence[Checkpoint] | None = None
+    ) -> None:
+        """Take each member's run folder, what describes it, and the checkpoints to go on from."""
         self.folders = folders
         self.members = members
-        self.seconds_before = 0.0
+        self.stored = stored
+        self.seconds_before = 0.0 if stored is None else stored[0]["seconds"]
         self._saved_at = -SECONDS_BETWEEN
         self._unsaved_best: dict[int, Checkpoint] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Go on from the last checkpoints where there are some."""
+        """Go on from the stored checkpoints, and forget looks that are later than they are."""
         assert isinstance(pl_module, StackModule)
         self._started = time.perf_counter()
-        if all(folder.last.exists() for folder in self.folders):
-            checkpoints = [load(folder.last) for folder in self.folders]
-            for folder, checkpoint in zip(self.folders, checkpoints, strict=True):
-                if checkpoint["diverged_epoch"] is not None:
-                    raise FitError(
-                        f"resume={folder.path} cannot be resumed: it diverged at epoch {checkpoint['diverged_epoch']}. "
-                        "Start anew with a smaller optimizer.lr."
-                    )
-            self.restore(pl_module, checkpoints)
+        if self.stored is not None:
+            try:
+                self.restore(pl_module, self.stored)
+            except (KeyError, TypeError, ValueError, RuntimeError, AttributeError):
+                raise FitError(
+                    f"{self.folders[0].last} is damaged: delete it and resume to train from the start."
+                ) from None
         for folder in self.folders:
-            folder.rewind_history(pl_module.stepper.epoch)
+            folder.rewind_history(-1 if self.stored is None else pl_module.stepper.epoch)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep what is the best so far, and save if it is time to."""
         assert isinstance(pl_module, StackModule)
         for index, best in enumerate(pl_module.best):
-            if best.epoch == pl_module.stepper.epoch:
+            if best.epoch == pl_module.stepper.epoch and pl_module.on_grid:
                 self._unsaved_best[index] = self.capture(pl_module, index)
         if not trainer.sanity_checking and time.perf_counter() - self._saved_at >= SECONDS_BETWEEN:
             self.save(pl_module)
@@ -89,6 +90,7 @@ class Checkpoints(Callback):
             diverged_epoch=module.diverged_epoch[index],
             best_epoch=module.best[index].epoch,
             best_loss=module.best[index].loss,
+            look=module.look.rows[index],
             theta=module.stack.theta.data[index].cpu().clone(),
             optimizer=stepper.optimizer.member_state(index),
             generators={
@@ -98,17 +100,37 @@ class Checkpoints(Callback):
             **self.members[index],
         )
 
-    def restore(self, module: StackModule, checkpoints: Sequence[Checkpoint]) -> None:
+    def restore(self, module: StackModule, stored: Sequence[Checkpoint]) -> None:
         """Put members where their checkpoints, all of one epoch, left them."""
         stepper = module.stepper
-        stepper.epoch, stepper.step = checkpoints[0]["epoch"], checkpoints[0]["step"]
-        self.seconds_before = checkpoints[0]["seconds"]
-        module.stack.theta.data.copy_(torch.stack([checkpoint["theta"] for checkpoint in checkpoints]))
-        if checkpoints[0]["optimizer"]:
-            stepper.optimizer.load_member_states([checkpoint["optimizer"] for checkpoint in checkpoints])
-        for index, checkpoint in enumerate(checkpoints):
+        stepper.epoch, stepper.step = stored[0]["epoch"], stored[0]["step"]
+        module.stack.theta.data.copy_(torch.stack([each["theta"] for each in stored]))
+        if stored[0]["optimizer"]:
+            stepper.optimizer.load_member_states([each["optimizer"] for each in stored])
+        module.rows_before = [each["look"] for each in stored]
+        for index, each in enumerate(stored):
             seed = module.recipe.seeds[index]
-            module.best[index] = Best(checkpoint["best_epoch"], checkpoint["best_loss"])
-            module.diverged_epoch[index] = checkpoint["diverged_epoch"]
-            module.batches.generators[seed].set_state(checkpoint["generators"]["shuffle"])
-            stepper.masks.generators[seed].set_state(checkpoint["generators"]["dropout"])
+            module.best[index] = Best(each["best_epoch"], each["best_loss"])
+            module.diverged_epoch[index] = each["diverged_epoch"]
+            module.batches.generators[seed].set_state(each["generators"]["shuffle"])
+            stepper.masks.generators[seed].set_state(each["generators"]["dropout"])
+
+
+def load_stored(folders: Sequence[RunFolder], module: StackModule) -> list[Checkpoint] | None:
+    """Load the last checkpoints of runs that go on, or None; raise FitError if they cannot go on as this stack."""
+    if not all(folder.last.exists() for folder in folders):
+        return None
+    stored = [load(folder.last) for folder in folders]
+    epoch, most = stored[0]["epoch"], module.recipe.max_epochs
+    for folder, each in zip(folders, stored, strict=True):
+        if each["sizes"] != list(module.stack.sizes) or each["theta"].shape != module.stack.theta.shape[1:]:
+            raise FitError(f"{folder.last} does not fit the model of {folder.config}: one of them was changed.")
+        if each["epoch"] != epoch:
+            raise FitError(
+                f"{folder.last} is of epoch {each['epoch']}, others are of {epoch}: they cannot go on together."
+            )
+    if epoch > most:
+        raise FitError(
+            f"trainer.max_epochs={most} is not allowed: {folders[0].path} has done {epoch}; give that or more."
+        )
+    return stored

@@ -16,5 +16,5 @@ class EarlyStopping(Callback):
         """Compare this look with the best one."""
         assert isinstance(pl_module, StackModule)
         epoch = pl_module.stepper.epoch
-        if all(epoch - best.epoch >= self.patience for best in pl_module.best):
+        if pl_module.on_grid and all(epoch - best.epoch >= self.patience for best in pl_module.best):
             trainer.should_stop = True

@@ -14,10 +14,10 @@ class Progress(Callback):
 
     bar: "tqdm[NoReturn] | None" = None
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar."""
         assert isinstance(pl_module, StackModule)
-        if not sys.stderr.isatty():
+        if sys.stderr is None or not sys.stderr.isatty():
             return
         self.bar = bar = tqdm(
             total=pl_module.recipe.max_epochs,

@@ -22,12 +22,11 @@ class Record(Callback):
         self.folders = folders
         self.loggers = loggers
         self._saved_at = 0.0
-        self._saved_at = 0.0
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the look down, unless it is the one that a resumed run begins with, written long ago."""
+        """Write the look down, unless it was before the run was resumed, or is not one of those planned."""
         assert isinstance(pl_module, StackModule)
-        if trainer.sanity_checking and pl_module.stepper.epoch > 0:
+        if not pl_module.on_grid or pl_module.stepper.epoch <= pl_module.rows_before[0].get("epoch", -1):
             return
         for folder, loggers, row in zip(self.folders, self.loggers, pl_module.look.rows, strict=True):
             folder.append_history(row)

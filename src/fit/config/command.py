@@ -1,5 +1,7 @@
 """The command line: Hydra, with its errors told as sentences."""
 
+import io
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -11,33 +13,41 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from fit.config.guard import refusal
 from fit.config.resume import flatten
 from fit.config.rules import nearest
-from fit.errors import FitError
+from fit.errors import FitError, refuse
 
 PACKAGE = Path(__file__).parents[1]
 # In an installed package the configurations lie inside it, in a checkout beside src.
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
 
 
-def command(task: Callable[[DictConfig], float]) -> None:
+def command(task: Callable[[DictConfig], object]) -> None:
     """Run `task` under Hydra on what was typed; a person's mistake ends in one sentence and exit code 2."""
     # Matrix products whose last bits depend on neither company nor memory addresses; MKL reads it at its first product.
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     # Hydra then hands its errors to us instead of printing them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    # A terminal that lacks a letter, or is gone, is no reason to fail.
+    logging.raiseExceptions = False
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)()
-    except FitError as error:
-        sys.exit(refusal(error))
+    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
+        sys.exit(refuse(FitError(sentence(error))))
+    except (FitError, OSError, MemoryError) as error:
+        sys.exit(refuse(error))
+    except ValueError as error:
+        if "Config group override" not in str(error):
+            raise
+        sys.exit(
+            refuse(FitError("A group is chosen by the name of one of its options: see python -m fit.train --help."))
+        )
     except KeyboardInterrupt:
         sys.exit(130)
-    except (HydraException, OmegaConfBaseException) as error:
-        sys.exit(refusal(FitError(sentence(error))))
-    except OSError as error:
-        sys.exit(refusal(FitError(f"{error.filename or 'the run folder'} cannot be written: {error.strerror}.")))
 
 
 def run_path() -> str:
@@ -58,6 +68,8 @@ def sentence(error: Exception) -> str:
         return f"{group}={name} does not exist: give one of {', '.join(error.options)}{nearest(name, error.options)}."
     if isinstance(error, OverrideParseException):
         return f"{error.override} cannot be read as KEY=VALUE: quote what has brackets, commas or spaces."
+    if isinstance(error, YAMLError | UnicodeDecodeError):
+        return f"A configuration file cannot be read as YAML: {' '.join(str(error).split())}."
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, ConfigCompositionException) and lines and "Could not" in lines[0]:
         key = lines[0].split("'")[1] if "'" in lines[0] else lines[0]

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
 
 from fit.config.resume import resumed
 from fit.config.rules import check
-from fit.errors import FitError
+from fit.errors import FitError, refuse
 
 
 class Guard(Callback):
@@ -18,8 +19,15 @@ class Guard(Callback):
         """Refuse what cannot be, and settle the run folder; leave by SystemExit, as Hydra only warns of exceptions."""
         try:
             self.settle(config)
-        except FitError as error:
-            raise SystemExit(refusal(error)) from None
+        except (FitError, OSError) as error:
+            raise SystemExit(refuse(error)) from None
+        except OmegaConfBaseException as error:
+            raise SystemExit(refuse(FitError(f"The settings cannot be read: {str(error).splitlines()[0]}."))) from None
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
+        """Refuse to resume in a sweep."""
+        if any(override.startswith("resume=") for override in config.hydra.overrides.task):
+            raise SystemExit(refuse(FitError("resume goes on with one run: give it without -m."))) from None
 
     def settle(self, config: DictConfig) -> None:
         """Check the settings and make the folder."""
@@ -28,10 +36,10 @@ class Guard(Callback):
             if config.resume is None:
                 config.hydra.run.dir = str(new_folder(config))
                 return
-            typed = list(config.hydra.overrides.task)
-            for key, value in resumed(config, typed).items_ex(resolve=False):
+            stored = resumed(config, list(config.hydra.overrides.task))
+            for key, value in stored.items_ex(resolve=False):
                 config[key] = value
-            config.hydra.run.dir = config.resume
+            config.hydra.run.dir = str(stored.resume)
             config.hydra.output_subdir = None
         check(config)
 
@@ -40,11 +48,11 @@ def new_folder(config: DictConfig) -> Path:
     """Make the run folder, numbered if there is one of that name already."""
     asked = Path(OmegaConf.select(config, "hydra.run.dir"))
     named_by_user = any(override.startswith("hydra.run.dir=") for override in config.hydra.overrides.hydra)
-    if named_by_user and (asked / ".hydra").exists():
-        raise FitError(
-            f"hydra.run.dir={asked} holds a run already: give another folder, or go on with it by resume={asked}."
-        )
     try:
+        if named_by_user and (asked / ".hydra").exists():
+            raise FitError(
+                f"hydra.run.dir={asked} holds a run already: give another folder, or go on with it by resume={asked}."
+            )
         asked.parent.mkdir(parents=True, exist_ok=True)
         for number in count(1):
             folder = asked if number == 1 else asked.with_name(f"{asked.name}-{number}")
@@ -57,11 +65,3 @@ def new_folder(config: DictConfig) -> Path:
     except OSError as error:
         raise FitError(f"hydra.run.dir={asked} cannot be written: {error.strerror}.") from None
     raise AssertionError
-
-
-def refusal(error: Exception) -> int:
-    """Say what cannot be, on standard error, and return the exit code."""
-    import sys
-
-    print(f"fit: {error}", file=sys.stderr)
-    return 2

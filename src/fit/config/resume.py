@@ -10,7 +10,7 @@ from yaml import YAMLError
 from fit.config.rules import shown
 from fit.errors import FitError
 
-# What does not change the weights that a run had so far.
+# What leaves the past of a run as it was.
 CHANGEABLE = (
     "trainer.max_epochs",
     "trainer.check_val_every_n_epoch",
@@ -27,26 +27,28 @@ def resumed(cfg: DictConfig, typed: list[str]) -> DictConfig:
 
     Raises FitError when the folder is no run, its checkpoint is damaged, or a typed setting does not fit it.
     """
-    folder = Path(cfg.resume)
+    folder = Path(str(cfg.resume))
     stored = read_config(folder)
     check_checkpoint(folder)
-    keys = [override.split("=")[0].lstrip("+~").split("@")[0] for override in typed]
-    for key in keys:
-        if key == "resume":
-            continue
-        scope = key if OmegaConf.select(cfg, key, default=None) is not None and key != "experiment" else ""
-        new, old = flatten(cfg), flatten(stored)
-        for leaf in sorted(new.keys() | old.keys()):
-            if leaf == "resume" or not (leaf + ".").startswith(scope + "." if scope else ""):
-                continue
-            if leaf.startswith(CHANGEABLE):
-                if leaf in new and (leaf == key or not scope):
-                    OmegaConf.update(stored, leaf, new[leaf])
+    new, old = (
+        {leaf: value for leaf, value in flatten(each).items() if not leaf.startswith("hydra.")}
+        for each in (cfg, stored)
+    )
+    changed = set()
+    for override in typed:
+        key = override.split("=")[0].lstrip("+~").split("@")[0]
+        named = {leaf for leaf in new.keys() | old.keys() if leaf == key or leaf.startswith(key + ".")}
+        for leaf in sorted((named or new.keys() | old.keys()) - {"resume"}):
+            changeable = next((each for each in CHANGEABLE if leaf == each or leaf.startswith(each + ".")), None)
+            if changeable:
+                changed.add(changeable)
             elif new.get(leaf) != old.get(leaf):
                 raise FitError(
                     f"{leaf}={shown(new.get(leaf))} does not fit {folder}, which was started with "
                     f"{leaf}={shown(old.get(leaf))}: what may change is {', '.join(CHANGEABLE)}."
                 )
+    for each in changed:
+        OmegaConf.update(stored, each, OmegaConf.select(cfg, each), merge=False, force_add=True)
     stored.resume = str(folder)
     return stored
 

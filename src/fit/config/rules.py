@@ -1,17 +1,21 @@
 """What every setting may be, checked before anything heavy is imported."""
 
 import difflib
-import math
+import os
 import platform
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from fit.errors import FitError
 from fit.model.activations import ACTIVATIONS
 
+LARGEST = 1e30
+CORES = os.cpu_count() or 1
 ERRORS = ("loss", "mse", "rmse", "max_error", "r2", "nrmse")
 
 
@@ -28,8 +32,8 @@ class Rule(NamedTuple):
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a finite number (true and false are not)."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a value is a number of a size to compute with in single precision (true and false are not)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
 def number(allowed: str, test: Callable[[float], bool]) -> Rule:
@@ -58,15 +62,19 @@ def is_init(value: object) -> bool:
 
 
 INITS = ("default", "xavier_normal", "xavier_uniform", "kaiming_normal")
-POSITIVE = number("a number above 0", lambda value: value > 0)
-NOT_NEGATIVE = number("a number from 0 up", lambda value: value >= 0)
+POSITIVE = number(f"a number above 0 and up to {LARGEST:g}", lambda value: value > 0)
+NOT_NEGATIVE = number(f"a number from 0 up to {LARGEST:g}", lambda value: value >= 0)
 FRACTION = number("a number from 0 up and below 1", lambda value: 0 <= value < 1)
-NUMBER = number("a number", lambda value: True)
+NUMBER = number(f"a number from {-LARGEST:g} to {LARGEST:g}", lambda value: True)
 SCALING = Rule(
     "standardize, minmax, none, or a number other than 0 to multiply by",
     lambda value: value in ("standardize", "minmax", "none") or (is_number(value) and value != 0),
 )
 BOOLEAN = Rule("true or false", lambda value: isinstance(value, bool))
+TARGET = Rule(
+    "the dotted name of a class, such as torch.optim.Adam",
+    lambda value: isinstance(value, str) and "." in value.strip("."),
+)
 
 RULES = {
     "seed": whole(0),
@@ -78,6 +86,7 @@ RULES = {
         "REGION/ERROR, with train, val (or another region of the data) and " + ", ".join(ERRORS),
         lambda value: isinstance(value, str) and value.count("/") == 1 and value.split("/")[1] in ERRORS,
     ),
+    "resume": Rule("a run folder, or null", lambda value: value is None or isinstance(value, str | int)),
     "data.batch_size": whole(1).or_null(),
     "data.val_fraction": FRACTION,
     "data.scale_inputs": SCALING,
@@ -99,10 +108,9 @@ RULES = {
     "model.gain": POSITIVE,
     "model.bias": BOOLEAN,
     "model.dropout": FRACTION,
-    "optimizer._target_": Rule(
-        "the dotted name of a class, such as torch.optim.Adam",
-        lambda value: isinstance(value, str) and "." in value.strip("."),
-    ),
+    "data._target_": TARGET,
+    "scheduler._target_": TARGET,
+    "optimizer._target_": TARGET,
     "optimizer.lr": POSITIVE,
     "optimizer.weight_decay": NOT_NEGATIVE,
     "scheduler.warmup_epochs": NOT_NEGATIVE,
@@ -116,28 +124,70 @@ RULES = {
     "trainer.check_val_every_n_epoch": whole(1),
     "trainer.accelerator": choice("auto", "cpu", "gpu", "cuda", "mps"),
     "trainer.precision": choice("32-true", "64-true"),
-    "trainer.num_threads": whole(1),
+    "trainer.num_threads": Rule(
+        f"a whole number from 1 to {CORES}, the processors here", lambda v: v in range(1, CORES + 1)
+    ),
     "trainer.gradient_clip_val": POSITIVE.or_null(),
     "trainer.gradient_clip_algorithm": choice("norm", "value"),
 }
 
 
+# What only some data sets and schedules have.
+OPTIONAL = ("data.", "scheduler.", "optimizer.weight_decay")
+
+
 def check(cfg: DictConfig) -> None:
     """Raise FitError for the first setting that cannot be, in one sentence with what is allowed."""
+    for group in ("data", "model", "optimizer", "scheduler", "trainer", "logger", "regularization", "early_stopping"):
+        if not isinstance(cfg.get(group), DictConfig):
+            raise FitError(f"{group} is missing: it holds settings; see python -m fit.train --help.")
     for key, rule in RULES.items():
-        group, _, name = key.rpartition(".")
-        node = OmegaConf.select(cfg, group) if group else cfg
-        if not isinstance(node, DictConfig) or name not in node:
-            continue
-        value = node[name]
+        value = read(cfg, key)
+        if value is MISSING:
+            if key.startswith(OPTIONAL) and not key.endswith("_target_"):
+                continue
+            raise FitError(f"{key} is missing: give {rule.allowed}.")
         if not rule.test(value):
             raise FitError(
                 f"{key}={shown(value)} is not allowed: give {rule.allowed}{nearest(str(value), rule.names)}."
             )
-    low, high = OmegaConf.select(cfg, "data.low"), OmegaConf.select(cfg, "data.high")
-    if low is not None and high is not None and low >= high:
+    low, high = read(cfg, "data.low"), read(cfg, "data.high")
+    if isinstance(low, int | float) and isinstance(high, int | float) and low >= high:
         raise FitError(f"data.low={low} is not allowed: give a number below data.high={high}.")
+    check_memory(cfg)
     check_accelerator(cfg.trainer.accelerator, cfg.trainer.precision)
+
+
+MISSING = object()
+
+
+def read(cfg: DictConfig, key: str) -> object:
+    """Return a setting, or MISSING; raise FitError for a reference to what there is not."""
+    group, _, name = key.rpartition(".")
+    node = cfg[group] if group else cfg
+    if name not in node:
+        return MISSING
+    try:
+        return node[name]
+    except OmegaConfBaseException as error:
+        raise FitError(f"{key} cannot be read: {str(error).splitlines()[0]}.") from None
+
+
+def check_memory(cfg: DictConfig) -> None:
+    """Raise FitError for a model or data that plainly do not fit into this machine's memory."""
+    if not hasattr(os, "sysconf"):
+        return
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    widths, points = list(cfg.model.hidden), read(cfg, "data.points")
+    weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise([2, *widths, 1]))
+    rows = points if isinstance(points, int) else 1
+    # A weight with its gradient, optimizer state and copies; a row of doubles, and its values in every layer.
+    needed = 40 * weights + rows * (200 + 12 * sum(widths))
+    if needed > 0.8 * there:
+        raise FitError(
+            f"model.hidden={shown(cfg.model.hidden)} with {rows} rows needs about {needed / 2**30:.0f} GiB, "
+            f"and this machine has {there / 2**30:.0f}: give narrower layers or fewer data.points."
+        )
 
 
 def check_accelerator(accelerator: str, precision: str) -> None:

@@ -4,18 +4,20 @@ from collections.abc import Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from lightning.pytorch import LightningDataModule
 from omegaconf import DictConfig
 from torch import Tensor
 
+from fit.config.build import build, find_class
 from fit.data.batches import Batches
 from fit.data.dataset import DataSet, Rows
 from fit.data.scalers import Scaler
 from fit.errors import FitError
 
 Batch = TypeVar("Batch")
+
+# What can be squared and added up in double precision.
+LARGEST = 1e100
 
 
 class Region(NamedTuple):
@@ -57,8 +59,13 @@ class Problem(NamedTuple):
 
 
 def pose(dataset: DataSet) -> Problem:
-    """Make, split and measure a data set."""
+    """Make, split and measure a data set; raise FitError for numbers that cannot be computed with."""
     train, fresh = dataset.split()
+    for part in (part for rows in (train, *fresh.values()) for part in rows):
+        if not part.isfinite().all() or part.abs().max() > LARGEST:
+            raise FitError(
+                f"The data hold numbers that are not finite or beyond {LARGEST:g}: give them a smaller range."
+            )
     return Problem(
         dataset,
         train,
@@ -94,6 +101,12 @@ class DataModule(LightningDataModule):
         """Number of inputs and of targets."""
         train = self.problems[0].train
         return train.inputs.shape[1], train.targets.shape[1]
+
+    def check_region(self, metric: str) -> None:
+        """Raise FitError if a metric, REGION/ERROR, is of a region that these data do not have."""
+        names = [region.name for region in self.regions]
+        if metric.split("/")[0] not in names:
+            raise FitError(f"optimized_metric={metric} is not allowed: this data set is judged on {', '.join(names)}.")
 
     def setup(self, stage: str) -> None:
         """Put the rows where the stack trains."""
@@ -133,12 +146,4 @@ class DataModule(LightningDataModule):
 
 def build_dataset(cfg: DictConfig) -> DataSet:
     """Build the data set that a configuration names; raise FitError for settings that it does not take."""
-    try:
-        dataset = instantiate(cfg)
-    except InstantiationException as error:
-        raise FitError(f"data cannot be made: {str(error).splitlines()[0]}.") from None
-    if not isinstance(dataset, DataSet):
-        raise FitError(
-            f"data._target_={cfg._target_} is not a data set: give a class derived from fit.data.dataset.DataSet."
-        )
-    return dataset
+    return build(find_class("data", cfg, DataSet), "data", cfg)  # type: ignore[type-abstract]

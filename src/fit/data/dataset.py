@@ -62,10 +62,10 @@ class DataSet(ABC):
         rows, fresh = self.rows(), dict(self.fresh())
         if self.val_fraction > 0:
             count = max(1, round(self.val_fraction * len(rows.inputs)))
-            if count >= len(rows.inputs):
+            if len(rows.inputs) - count < 2:
                 raise FitError(
-                    f"data.val_fraction={self.val_fraction} leaves none of {len(rows.inputs)} rows to train on: "
-                    "give a lower one."
+                    f"data.val_fraction={self.val_fraction} leaves fewer than 2 of {len(rows.inputs)} rows "
+                    "to train on: give a lower one."
                 )
             order = torch.randperm(len(rows.inputs), generator=self.generator(2))
             fresh = fresh | {"val": rows.take(order[:count])}
@@ -73,8 +73,8 @@ class DataSet(ABC):
         return rows, fresh
 
     def generator(self, stream: int) -> Generator:
-        """Return a source of random numbers of its own for each purpose: 0 points, 1 fresh points, 2 split, 3 noise."""
-        return Generator().manual_seed(4 * self.seed + stream)
+        """Return the random numbers of one purpose: 0 points, 1 fresh points, 2 split, 3 noise, 4 more fresh points."""
+        return Generator().manual_seed(8 * self.seed + stream)
 
 
 def read_columns(name: str) -> Tensor:

@@ -30,7 +30,7 @@ class XYRing(DataSet):
         """Return fresh points of the ring, and of the square [-15, 15]² around it."""
         angles = uniform(0, 2 * torch.pi, 360, 1, self.generator(1))
         ring = torch.tensor(CENTER, dtype=torch.float64) + RADIUS * torch.cat([angles.cos(), angles.sin()], 1)
-        square = uniform(-15, 15, 1024, 2, self.generator(1))
+        square = uniform(-15, 15, 1024, 2, self.generator(4))
         return {"val": self._label(ring), "square": self._label(square)}
 
     def drawn(self) -> Rows:

@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-ERRORS = ("mse", "rmse", "max_error", "r2", "nrmse")
-
 
 def errors(predictions: Tensor, truth: Tensor) -> dict[str, Tensor]:
     """Measure predictions `[members, rows, targets]` against the truth `[members or 1, rows, targets]`.

@@ -27,12 +27,22 @@ class Drawing(NamedTuple):
 
 def draw_fit(drawing: Drawing) -> Figure:
     """Draw curves for one varying input, maps for two, and predictions against targets for more."""
-    varying = [column for column in range(drawing.train.inputs.shape[1]) if drawing.train.inputs[:, column].std() > 0]
+    inputs = drawing.train.inputs
+    varying = [column for column in range(inputs.shape[1]) if inputs[:, column].min() < inputs[:, column].max()]
     if len(varying) == 1:
         return draw_curves(drawing, varying[0])
-    if len(varying) == 2:
+    if len(varying) == 2 and is_grid(drawing.drawn.inputs[:, varying]):
         return draw_maps(drawing, varying)
     return draw_scatter(drawing)
+
+
+def is_grid(points: Tensor) -> bool:
+    """Whether points `[rows, 2]` are the crossings of a square grid, as `fit.data.dataset.grid` orders them."""
+    side = round(len(points) ** 0.5)
+    if side * side != len(points):
+        return False
+    x, y = points.reshape(side, side, 2).unbind(2)
+    return bool((x == x[:, :1]).all() and (y == y[:1]).all())
 
 
 def draw_curves(drawing: Drawing, column: int) -> Figure:

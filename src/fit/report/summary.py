@@ -35,9 +35,9 @@ def write_summary(
 ) -> dict[str, object]:
     """Write the figures and metrics.json, and return what metrics.json holds; `started` is by `time.perf_counter`."""
     lowest = loss_floor(cfg, problem)
-    write_atomically(folder.fit_figure, to_png(draw_fit(drawing(problem, outcome.predict))))
-    write_atomically(folder.loss_figure, to_png(draw_loss(folder.read_history(), lowest)))
     floors = {} if lowest is None else {"floor/loss": lowest}
     metrics = outcome.numbers | baselines(problem) | floors | {"seconds/total": time.perf_counter() - started}
     folder.write_metrics(metrics)
+    write_atomically(folder.fit_figure, to_png(draw_fit(drawing(problem, outcome.predict))))
+    write_atomically(folder.loss_figure, to_png(draw_loss(folder.read_history(), lowest)))
     return metrics

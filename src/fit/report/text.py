@@ -22,7 +22,7 @@ def before(cfg: DictConfig, folder: RunFolder, problem: Problem, sizes: Sequence
     """Say in one block what is about to be trained."""
     model, optimizer, trainer = cfg.model, cfg.optimizer, cfg.trainer
     rows = len(problem.train.inputs)
-    batch = min(cfg.data.batch_size or rows, rows)
+    batch = min(problem.dataset.batch_size or rows, rows)
     parameters = sum((fan_in + model.bias) * fan_out for fan_in, fan_out in pairwise(sizes))
     activation = f", {model.activation}" if len(sizes) > 2 else ""
     last = f", {model.output_activation} at the output" if model.output_activation != "identity" else ""

@@ -1,8 +1,6 @@
 """Checkpoints: one member of a stack, so that it goes on bitwise as if it had never stopped."""
 
 import io
-import pickle
-import zipfile
 from pathlib import Path
 from typing import TypedDict
 
@@ -25,9 +23,10 @@ class Checkpoint(TypedDict):
     diverged_epoch: int | None
     best_epoch: int
     best_loss: float
+    look: dict[str, float]
     sizes: list[int]
     theta: Tensor
-    optimizer: dict[str, Tensor]
+    optimizer: dict[str, Tensor | float | int | None]
     generators: dict[str, Tensor]
     input_scaler: dict[str, Tensor]
     target_scaler: dict[str, Tensor]
@@ -47,17 +46,9 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint; raise FitError if it is not one of ours."""
     try:
         checkpoint: Checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        if checkpoint["format"] == FORMAT:
+        whole = checkpoint["format"] == FORMAT and set(checkpoint) >= set(Checkpoint.__annotations__)
+        if whole and isinstance(checkpoint["theta"], Tensor) and min(checkpoint["epoch"], checkpoint["step"]) >= 0:
             return checkpoint
-    except (
-        OSError,
-        RuntimeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        EOFError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-    ):
+    except Exception:  # whatever unpickling may make of a file that is not one of ours
         pass
     raise FitError(f"{path} is not a checkpoint of fit, or is damaged: delete it and resume to train from the start.")

@@ -62,11 +62,13 @@ class StackModule(LightningModule):
         self.best = [Best(0, math.inf)] * stack.members
         self.diverged_epoch: list[int | None] = [None] * stack.members
         self.look = Look([], {}, {})
+        self.rows_before: list[dict[str, float]] = [{}] * stack.members
         self._last_pass: list[Tensor] = []
         self._measured: dict[str, tuple[Tensor, dict[str, Tensor], Tensor]] = {}
 
     def configure_optimizers(self) -> Optimizer:
         """Make the stepper, now that the stack is on its device, and name its optimizer to Lightning."""
+        self.device_name = str(self.device)  # Lightning takes the module off it in the end
         self.stepper = Stepper(self.stack, self.recipe)
         return self.stepper.optimizer.optimizer
 
@@ -86,21 +88,24 @@ class StackModule(LightningModule):
         every = self.recipe.look_every
         return min((self.stepper.epoch // every + 1) * every, self.recipe.max_epochs)
 
+    @property
+    def on_grid(self) -> bool:
+        """Whether this is an epoch to look at, not one at which somebody interrupted."""
+        return self.finished or self.stepper.epoch % self.recipe.look_every == 0
+
     def training_step(self, batches: Batches) -> None:
         """Train until the next look, or until there is nothing left to train."""
-        stepper = self.stepper
-        rates = stepper.rates_ahead(len(batches))
+        stepper, until = self.stepper, self.next_look
+        rates = stepper.rates_ahead(len(batches), until)
         totals: list[Tensor] = []
         patience = STEPS_PER_CHECK.get(self.device.type, MOST_STEPS_PER_CHECK)
-        for _ in range(self.next_look - stepper.epoch):
+        while stepper.epoch < until and not self.finished and not self.stop():
             self._last_pass = stepper.train_epoch(batches, rates)
             totals += self._last_pass
             if len(totals) >= patience:
                 self._note_divergence(totals, len(batches))
                 totals.clear()
             self.on_epoch()
-            if self.finished or self.stop():
-                break
         self._note_divergence(totals, len(batches))
         self.trainer.should_stop = self.finished or self.stop()
 
@@ -115,32 +120,34 @@ class StackModule(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Put what was measured into one look, fetched from the device at once."""
         stepper = self.stepper
-        columns = {"lr": stepper.rates[:, 0]} | stepper.gradient_norms()
+        during = {"lr": stepper.rates[:, 0]} | stepper.gradient_norms()
         # What a plain loop prints: the loss of the last pass, step by step, before each step's update.
-        seen = torch.stack(self._last_pass).sum(0) if self._last_pass else stepper.rates[:, 0] * math.nan
-        columns["train/pass_loss"] = seen * self.recipe.loss.weight(self.batches.targets)
+        seen = torch.stack(self._last_pass).sum(0) if self._last_pass else stepper.rates[:, 0]
+        during["train/pass_loss"] = seen * self.recipe.loss.weight(self.batches.targets)
+        columns = dict(during)
         if any(self.recipe.l1) or any(self.recipe.l2):
             columns["penalty"] = stepper.penalty()
         for region, (losses, measured, _) in self._measured.items():
             columns[f"{region}/loss"] = losses
             columns |= {f"{region}/{error}": values[:, 0] for error, values in measured.items()}
-        table = torch.stack([column.cpu().double() for column in columns.values()], 1).tolist()
+        judge = self.data.target_scaler.center.device
+        table = torch.stack([column.to(judge).double() for column in columns.values()], 1).tolist()
         when = {"epoch": stepper.epoch, "step": stepper.step}
+        rows = [when | dict(zip(columns, row, strict=True)) for row in table]
+        if not self._last_pass:  # nothing was trained in this process yet
+            befores = zip(rows, self.rows_before, strict=True)
+            rows = [row | {key: before.get(key, math.nan) for key in during} for row, before in befores]
         self.look = Look(
-            [when | dict(zip(columns, row, strict=True)) for row in table],
+            rows,
             {
                 name: {key: each[:, 1:] for key, each in measured.items()}
                 for name, (_, measured, _) in self._measured.items()
             },
             {name: predictions for name, (_, _, predictions) in self._measured.items()},
         )
-        for member, row in enumerate(self.look.rows):
-            if row["val/loss"] < self.best[member].loss:
+        for member, row in enumerate(rows):
+            if self.on_grid and row["val/loss"] < self.best[member].loss:
                 self.best[member] = Best(stepper.epoch, row["val/loss"])
-            # Between two looks the steps themselves tell; after the last step there is only the look.
-            ended = stepper.epoch >= self.recipe.max_epochs
-            if ended and self.diverged_epoch[member] is None and not math.isfinite(row["train/loss"]):
-                self.diverged_epoch[member] = stepper.epoch
         self.trainer.should_stop |= self.finished
 
     def _note_divergence(self, totals: list[Tensor], steps_per_epoch: int) -> None:
@@ -167,6 +174,9 @@ class StackModule(LightningModule):
     def outcome(self, member: int, seconds: float) -> Outcome:
         """Say how one member ended; `seconds` is how long it was trained."""
         problem, row, diverged = self.data.problems[member], self.look.rows[member], self.diverged_epoch[member]
+        # The steps told as long as there were any; after the last one there is only the look.
+        if diverged is None and not math.isfinite(row["train/loss"]):
+            diverged = self.stepper.epoch
         stack, layers = self.stack, self.stack.layers(self.stack.theta.data)
         numbers: dict[str, object] = {key: row[key] for key in row if "/" in key and not key.startswith("grad_norm")}
         numbers["targets"] = {
@@ -185,7 +195,7 @@ class StackModule(LightningModule):
             "epochs": self.stepper.epoch,
             "steps": self.stepper.step,
             "parameters": stack.theta.shape[1],
-            "device": str(self.device),
+            "device": self.device_name,
             "seconds/fit": seconds,
         }
         return Outcome(

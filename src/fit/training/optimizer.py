@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch.optim import Optimizer
 from fit.errors import FitError
 
 Settings = Mapping[str, Any]  # whatever an optimizer takes
-State = dict[str, Tensor]
+State = dict[str, Tensor | float | int | None]
 
 
 class MemberOptimizer:
@@ -39,29 +40,31 @@ class MemberOptimizer:
     def member_state(self, member: int) -> State:
         """Copy what the optimizer remembers of one member: its row of what has the shape of theta, else the number."""
         state = self.optimizer.state[self.theta]
-        return {
-            key: (value[member] if value.shape == self.theta.shape else value).detach().cpu().clone()
-            for key, value in state.items()
-            if isinstance(value, Tensor)
-        }
+        return {key: self._part(value, member) for key, value in state.items()}
 
     def load_member_states(self, states: list[State]) -> None:
         """Take up again what `member_state` copied, one for each member."""
-        rows = self.theta.shape[1:]
+        row = self.theta.shape[1:]
         self.optimizer.state[self.theta] = {
-            key: torch.stack([state[key] for state in states]).to(self.theta.device)
-            if value.shape == rows
-            else value.clone()
+            key: torch.stack([state[key] for state in states]).to(self.theta.device)  # type: ignore[misc]
+            if isinstance(value, Tensor) and value.shape == row
+            else deepcopy(value)
             for key, value in states[0].items()
         }
+
+    def _part(self, value: Tensor | float | int | None, member: int) -> Tensor | float | int | None:
+        """Copy a member's part of something that the optimizer remembers."""
+        if not isinstance(value, Tensor):
+            return value
+        return (value[member] if value.shape == self.theta.shape else value).detach().cpu().clone()
 
 
 def build(kind: type[Optimizer], theta: nn.Parameter, lr: float, settings: Settings) -> Optimizer:
     """Build an optimizer of one tensor; raise FitError for settings that it does not take."""
     try:
         return kind([theta], **{**settings, "lr": lr})
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise FitError(f"optimizer._target_={kind.__name__} cannot be built with {dict(settings)}: {error}.") from None
+    except Exception as error:  # whatever a class makes of settings that it does not take
+        raise FitError(f"optimizer: {kind.__name__} cannot be made of {dict(settings)}: {error}.") from None
 
 
 def check_proportional(kind: type[Optimizer], settings: Settings) -> None:
@@ -79,10 +82,8 @@ def check_proportional(kind: type[Optimizer], settings: Settings) -> None:
             theta.data, theta.grad = start[: len(theta)].clone(), gradient[: len(theta)].clone()
             try:
                 optimizer.step()
-            except TypeError:
-                raise FitError(
-                    f"optimizer._target_={kind.__name__} needs a closure: choose one that steps on gradients."
-                ) from None
+            except Exception as error:  # a closure is missing, a setting is of the wrong kind, ...
+                raise FitError(f"optimizer: {kind.__name__} with {dict(settings)} cannot step: {error}.") from None
         step = full - start
         if not torch.allclose(2 * (half - start), step, rtol=1e-9) or not torch.allclose(alone, full[:1], rtol=1e-9):
             raise FitError(

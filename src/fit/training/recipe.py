@@ -4,11 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hydra.utils import get_class, instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch.optim import Optimizer
 
-from fit.errors import FitError
+from fit.config.build import arguments, build, find_class
 from fit.measure.losses import LOSSES, Loss
 from fit.training.optimizer import Settings, check_proportional
 from fit.training.schedules import Schedule
@@ -35,14 +34,8 @@ class Recipe:
 def build_recipe(cfgs: Sequence[DictConfig]) -> Recipe:
     """Collect what the configurations of a stack's members say of training; raise FitError for an unfit optimizer."""
     first = cfgs[0]
-    stored = OmegaConf.to_container(first.optimizer, resolve=True)
-    assert isinstance(stored, dict)
-    name = stored["_target_"]
-    settings = {str(key): value for key, value in stored.items() if key not in ("_target_", "lr")}
-    try:
-        kind = get_class(name)
-    except (ImportError, ValueError, AttributeError) as error:
-        raise FitError(f"optimizer._target_={name} cannot be imported: {str(error).splitlines()[0]}.") from None
+    kind = find_class("optimizer", first.optimizer, Optimizer)
+    settings = {key: value for key, value in arguments(first.optimizer).items() if key != "lr"}
     check_proportional(kind, settings)
     clip_val = [cfg.trainer.gradient_clip_val for cfg in cfgs]
     return Recipe(
@@ -54,7 +47,7 @@ def build_recipe(cfgs: Sequence[DictConfig]) -> Recipe:
         l2=[cfg.regularization.l2 for cfg in cfgs],
         clip_val=[math.inf if value is None else value for value in clip_val],
         clip_algorithm=first.trainer.gradient_clip_algorithm,
-        schedule=instantiate(first.scheduler),
+        schedule=build(find_class("scheduler", first.scheduler, Schedule), "scheduler", first.scheduler),
         loss=LOSSES[first.loss],
         max_epochs=first.trainer.max_epochs,
         look_every=first.trainer.check_val_every_n_epoch,

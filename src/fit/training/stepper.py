@@ -55,14 +55,13 @@ class Stepper:
         self.epoch += 1
         return totals
 
-    def rates_ahead(self, steps_per_epoch: int) -> Iterator[Tensor]:
-        """Yield the learning rates `[members, 1]` of the steps to come."""
-        step = self.step
-        while True:
-            ahead = range(step, step + RATES_AHEAD)
+    def rates_ahead(self, steps_per_epoch: int, until: int) -> Iterator[Tensor]:
+        """Yield the learning rates `[members, 1]` of the steps to come until an epoch, computed many at a time."""
+        end = until * steps_per_epoch
+        for step in range(self.step, end, RATES_AHEAD):
+            ahead = range(step, min(step + RATES_AHEAD, end))
             factors = self.recipe.schedule.factors(ahead, steps_per_epoch, self.recipe.max_epochs)
             yield from (factors.to(self.lr)[:, None, None] * self.lr).unbind()
-            step += RATES_AHEAD
 
     def penalty(self) -> Tensor:
         """Return `l1 * sum |w| + l2 * sum w²` over the weights, not the biases, `[members]`."""
