@@ -28,9 +28,12 @@ def main(cfg: DictConfig) -> float:
     except (FitError, OSError, MemoryError) as error:
         if cfg.resume is None:
             folder.discard_if_untrained()
+        told = error
+        if isinstance(error, OSError):
+            told = FitError(f"{error.filename or folder.path} cannot be read or written: {error.strerror}.")
         if alone():
-            raise SystemExit(refuse(error)) from None
-        raise
+            raise SystemExit(refuse(told)) from None
+        raise told from None
     if interruption() and not metrics:
         assert interruption.received is not None
         raise SystemExit(128 + interruption.received)

@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def command(task: Callable[[DictConfig], object]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # A terminal that lacks a letter, or is gone, is no reason to fail.
     logging.raiseExceptions = False
+    # TensorBoard writes in a thread of its own, and what it cannot write it tells the main one.
+    threading.excepthook = leave_files_to_the_main_thread
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
@@ -48,6 +51,12 @@ def command(task: Callable[[DictConfig], object]) -> None:
         )
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def leave_files_to_the_main_thread(failure: threading.ExceptHookArgs) -> None:
+    """Print what ended a thread, as Python does, unless it was a file: that the main thread hears of, too."""
+    if not isinstance(failure.exc_value, OSError):
+        threading.__excepthook__(failure)
 
 
 def run_path() -> str:
