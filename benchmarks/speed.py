@@ -22,6 +22,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from fit.config.command import CONF
+from fit.config.interruption import Interruption
 from fit.data.datamodule import build_dataset, pose
 from fit.folder import RunFolder
 from fit.train import train
@@ -71,7 +72,7 @@ def ours(*overrides: str) -> Callable[[], float]:
     def run() -> float:
         cfg = configure(*overrides)
         folder = RunFolder(HydraConfig.get().runtime.output_dir)
-        return float(str(train(cfg, folder)["seconds/fit"]))
+        return float(str(train(cfg, folder, Interruption())["seconds/fit"]))
 
     return run
 
