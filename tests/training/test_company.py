@@ -14,7 +14,7 @@ SEEDS = [index % 3 for index in range(MEMBERS)]
 LRS = [1e-4 * 1.05**index for index in range(MEMBERS)]
 
 
-def check(recipe_changes, optimizer, **how):
+def assert_the_same_alone(recipe_changes, optimizer, **how):
     """Train 64 together, and three of them alone."""
     together = train(make_recipe(SEEDS, LRS, optimizer, **recipe_changes(SEEDS)), **how)
     for member in (0, 31, 63):
@@ -27,7 +27,7 @@ def check(recipe_changes, optimizer, **how):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer(optimizer, dtype):
-    check(
+    assert_the_same_alone(
         lambda seeds: {}, optimizer, sizes=(3, 64, 1), activation="gelu", rows=36, batch_size=2, steps=100, dtype=dtype
     )
 
@@ -36,7 +36,7 @@ def test_every_optimizer(optimizer, dtype):
 def test_every_activation_at_awkward_widths_with_dropout(activation):
     # 7 rows of 13 and 5 columns leave numbers over that a CPU computes by another formula than whole vectors.
     how = {"sizes": (3, 13, 5, 2), "activation": activation, "output": activation, "dropout": 0.2}
-    check(lambda seeds: {}, "adam", **how, rows=20, batch_size=7, steps=30)
+    assert_the_same_alone(lambda seeds: {}, "adam", **how, rows=20, batch_size=7, steps=30)
 
 
 @pytest.mark.parametrize("case", range(30))
@@ -48,7 +48,7 @@ def test_any_shape(case):
         draw.choice([1, 2, 3, 60]),
     )
     l1, clip_val, loss = draw.choice([0.0, 1e-3]), draw.choice([0.5, 1e6]), draw.choice([*LOSSES])
-    check(
+    assert_the_same_alone(
         lambda seeds: {"l1": [l1] * len(seeds), "clip_val": [clip_val] * len(seeds), "loss": LOSSES[loss]},
         draw.choice(["sgd", "adam", "radam", "rmsprop"]),
         sizes=sizes,

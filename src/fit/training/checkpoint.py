@@ -44,11 +44,15 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
 
 def load(path: Path) -> Checkpoint:
     """Read a checkpoint; raise FitError if it is not one of ours."""
+    damaged = FitError(
+        f"{path} is not a checkpoint of fit, or is damaged: delete it and resume to train from the start."
+    )
     try:
         checkpoint: Checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         whole = checkpoint["format"] == FORMAT and set(checkpoint) >= set(Checkpoint.__annotations__)
-        if whole and isinstance(checkpoint["theta"], Tensor) and min(checkpoint["epoch"], checkpoint["step"]) >= 0:
-            return checkpoint
+        sound = whole and isinstance(checkpoint["theta"], Tensor) and min(checkpoint["epoch"], checkpoint["step"]) >= 0
     except Exception:  # whatever unpickling may make of a file that is not one of ours
-        pass
-    raise FitError(f"{path} is not a checkpoint of fit, or is damaged: delete it and resume to train from the start.")
+        raise damaged from None
+    if not sound:
+        raise damaged
+    return checkpoint

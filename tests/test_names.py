@@ -1,0 +1,13 @@
+"""Names stand in a table that needs no torch, and in the code that does: they are the same."""
+
+from fit.config.rules import INITS, RULES
+from fit.measure.losses import LOSSES
+from fit.model.activations import ACTIVATIONS
+from fit.model.functions import FUNCTIONS
+from fit.model.start import INITIALIZERS
+
+
+def test_every_name_that_is_allowed_is_there():
+    assert set(ACTIVATIONS) == {"identity", *FUNCTIONS}
+    assert set(RULES["loss"].names) == set(LOSSES)
+    assert set(INITS) == set(INITIALIZERS)
