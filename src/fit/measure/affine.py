@@ -19,6 +19,11 @@ class Affine(NamedTuple):
         return inputs @ self.slopes + self.offset
 
 
+def mean_answer(rows: Rows) -> Affine:
+    """Return the function that always answers the mean of the targets."""
+    return Affine(rows.inputs.new_zeros(rows.inputs.shape[1], rows.targets.shape[1]), rows.targets.mean(0))
+
+
 def least_squares(rows: Rows, *, bias: bool = True) -> Affine:
     """Return the affine function (without `bias`, the linear one) of least squared error, in closed form.
 

@@ -1,11 +1,10 @@
 """metrics.json: everything that a finished run says of itself, in numbers."""
 
-import torch
 from torch import Tensor
 
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
-from fit.measure.affine import Affine, least_squares
+from fit.measure.affine import least_squares, mean_answer
 from fit.measure.errors import errors
 
 
@@ -15,8 +14,7 @@ def baselines(problem: Problem) -> dict[str, float]:
     Both are fitted on the training rows; `baseline/mean_mse` and `baseline/affine_mse` are measured there too, and
     `baseline/REGION/...` on each validation region.
     """
-    mean = Affine(torch.zeros_like(least_squares(problem.train).slopes), problem.train.targets.mean(0))
-    guesses = {"mean_mse": mean, "affine_mse": least_squares(problem.train)}
+    guesses = {"mean_mse": mean_answer(problem.train), "affine_mse": least_squares(problem.train)}
     regions = {"": problem.train} | {f"{name}/": rows for name, rows in problem.fresh.items()}
     return {
         f"baseline/{region}{name}": squared_error(guess(rows.inputs), rows)

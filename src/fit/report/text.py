@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
 from fit.folder import RunFolder
-from fit.measure.affine import Affine, least_squares
+from fit.measure.affine import Affine, least_squares, mean_answer
 from fit.measure.errors import errors
 from fit.measure.outcome import Outcome
 
@@ -109,10 +108,7 @@ def results(problem: Problem, predictions: Mapping[str, Tensor]) -> list[str]:
     `predictions[region]` is `[rows, targets]`. Both simple answers are fitted on the training rows.
     """
     regions = {"train": problem.train} | problem.fresh
-    mean = Affine(
-        torch.zeros(problem.train.inputs.shape[1], problem.train.targets.shape[1], dtype=torch.float64),
-        problem.train.targets.mean(0),
-    )
+    mean = mean_answer(problem.train)
     affine = least_squares(problem.train)
     lines = [f"{'':<34}{'RMSE':>11}{'max error':>12}{'R²':>12}"]
     names = problem.dataset.targets
