@@ -1,8 +1,9 @@
 """The main job: `python -m fit.train model=mlp_gelu data=xy_square`, from configuration to run folder."""
 
 import logging
-import math
 import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -11,6 +12,11 @@ from fit.config.interruption import Interruption, StopNow
 from fit.config.rules import check
 from fit.errors import FitError, refuse
 from fit.folder import RunFolder
+from fit.job import Job
+
+if TYPE_CHECKING:  # torch takes seconds to import, and a setting that cannot be is refused before
+    from fit.callbacks.progress import Bar
+    from fit.training.run import Run
 
 log = logging.getLogger("fit")
 
@@ -18,10 +24,13 @@ log = logging.getLogger("fit")
 def main(cfg: DictConfig) -> float:
     """Fit, tell, and return the number that a sweep compares: infinity where the loss stopped being finite."""
     folder = RunFolder(run_path())
+    job = Job(cfg, folder, log.info)
     try:
         check(cfg)
         with Interruption() as interruption, folder.locked():
-            metrics = train(cfg, folder, interruption)
+            train([job], interruption)
+        if job.error is not None:
+            raise job.error
     except StopNow:
         log.info("Stopped at once. Go on: python -m fit.train resume=%s", folder.path)
         raise SystemExit(130) from None
@@ -34,53 +43,69 @@ def main(cfg: DictConfig) -> float:
         if alone():
             raise SystemExit(refuse(told)) from None
         raise told from None
-    if interruption() and not metrics:
+    if not job.metrics:
         assert interruption.received is not None
         raise SystemExit(128 + interruption.received)
-    value = metrics[cfg.optimized_metric]
-    return float(value) if isinstance(value, float) and not metrics["diverged"] else math.inf
+    return job.value
 
 
-def train(cfg: DictConfig, folder: RunFolder, interruption: Interruption) -> dict[str, object]:
-    """Fit the network that `cfg` describes, write everything into `folder`, and return what metrics.json holds.
+def train(
+    jobs: Sequence[Job], interruption: Interruption, bar: "Bar | None" = None, swept: Sequence[str] | None = None
+) -> None:
+    """Fit the networks that the jobs describe as one stack, and write everything into their folders as each ends.
 
-    An interruption ends it after the present pass: the checkpoint is saved, and nothing is returned.
+    What cannot be done for one job is its `error`; what concerns all of them is raised. An interruption ends all after
+    the present pass: their checkpoints are saved. With `swept`, what a sweep varies, nothing is drawn.
     """
-    from fit.data.datamodule import DataModule, build_dataset
+    from fit.callbacks.progress import Bar
+    from fit.data.datamodule import DataModule
     from fit.model.start import build_stack
-    from fit.report.summary import write_summary
+    from fit.report.summary import write_figures, write_metrics
     from fit.report.text import after, before
-    from fit.trainer import build_trainer, prepare
+    from fit.trainer import build_trainer, finalize, prepare
     from fit.training.module import StackModule
     from fit.training.recipe import build_recipe
+    from fit.training.run import assign_members, build_runs
 
     started = time.perf_counter()
-    data = DataModule([build_dataset(cfg.data)], [cfg.seed], prepare(cfg))
-    data.check_region(cfg.optimized_metric)
-    stack = build_stack([cfg], data.sizes, data.dtype)
-    module = StackModule(stack, build_recipe([cfg]), data, stop=interruption)
-    rig = build_trainer([cfg], [folder], module, interruption)
-    problem = data.problems[0]
-    log.info(before(cfg, folder, problem, stack.sizes, rig.trainer.strategy.root_device))
-    if cfg.resume is not None:
-        folder.write_config(cfg)
+    dtype = prepare(jobs[0].cfg)
+    runs = build_runs(jobs)
+    if not runs:
+        return
+    members = assign_members(list(runs))
+    data = DataModule([run.problem for run in members], [run.cfg.seed for run in members], dtype)
+    cfgs = [run.cfg for run in members]
+    module = StackModule(build_stack(cfgs, data.sizes, dtype), build_recipe(cfgs), data, list(runs), interruption)
+    shown = bar or Bar(1, jobs[0].cfg.trainer.max_epochs)
+
+    def finish(run: "Run") -> None:
+        """Write and tell how a run ended."""
+        job = runs[run]
+        outcome = module.outcome(run, rig.checkpoints.seconds)
+        job.metrics = write_metrics(run, outcome, time.perf_counter() - started + rig.checkpoints.seconds_before)
+        picture = write_figures(run, outcome.predict, job.metrics) if swept is None else None
+        rig.board.finish(run, picture, module.row(run))
+        if shown is not bar:
+            shown.close()
+        job.tell(after(run, outcome, job.metrics))
+
+    rig = build_trainer(list(runs), module, interruption, shown, finish, swept)
     try:
-        fitting = time.perf_counter()
+        for run, job in runs.items():
+            job.tell(before(run, rig.trainer.strategy.root_device))
+            if job.cfg.resume is not None:
+                run.folder.write_config(job.cfg)
         rig.trainer.fit(module, datamodule=data)
-        before_this = rig.checkpoints.seconds_before
-        if interruption() and not module.finished:
-            log.info(
-                "Interrupted after epoch %d. Go on: python -m fit.train resume=%s", module.stepper.epoch, folder.path
-            )
-            return {}
-        outcome = module.outcome(0, before_this + time.perf_counter() - fitting)
-        metrics = write_summary(cfg, folder, problem, outcome, started - before_this)
-        rig.board.finish(0, folder.fit_figure.read_bytes(), module.look.rows[0])
     finally:
-        for logger in rig.loggers:
-            logger.finalize("success")
-    log.info(after(folder, problem, outcome, metrics))
-    return metrics
+        if shown is not bar:
+            shown.close()
+        for run, job in runs.items():
+            job.error = job.error or run.error
+            finalize(run)
+    for run in module.runs:
+        runs[run].tell(
+            f"Interrupted after epoch {module.stepper.epoch}. Go on: python -m fit.train resume={run.folder.path}"
+        )
 
 
 if __name__ == "__main__":

@@ -2,41 +2,43 @@
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
-from omegaconf import DictConfig, OmegaConf
+from matplotlib.figure import Figure
+from omegaconf import DictConfig
 
-from fit.callbacks.checkpoints import Checkpoints, Member, load_stored
+from fit.callbacks.checkpoints import Checkpoints
 from fit.callbacks.early_stopping import EarlyStopping
-from fit.callbacks.progress import Progress
+from fit.callbacks.endings import Endings
+from fit.callbacks.progress import Bar, Progress
 from fit.callbacks.record import Record
 from fit.callbacks.signals import Signals
 from fit.callbacks.tensorboard import TensorBoard
 from fit.config.build import build, find_class
 from fit.config.interruption import Interruption
 from fit.errors import FitError
-from fit.folder import RunFolder
 from fit.report.figures import draw_fit
 from fit.report.summary import drawing
 from fit.training.module import StackModule
+from fit.training.run import Run
 
 
 class Rig(NamedTuple):
-    """A trainer, and those of its callbacks and loggers that are needed after the fit."""
+    """A trainer, and those of its callbacks that are needed when runs end."""
 
     trainer: Trainer
     checkpoints: Checkpoints
     board: TensorBoard
-    loggers: list[Logger]
 
 
 def prepare(cfg: DictConfig) -> torch.dtype:
-    """Set torch and Lightning up for a run, and return the precision of its numbers."""
+    """Set torch and Lightning up for a stack, and return the precision of its numbers."""
     torch.set_num_threads(cfg.trainer.num_threads)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     # Lightning's own use of a torch function that torch is about to rename.
@@ -45,35 +47,43 @@ def prepare(cfg: DictConfig) -> torch.dtype:
 
 
 def build_trainer(
-    cfgs: Sequence[DictConfig], folders: Sequence[RunFolder], module: StackModule, interruption: Interruption
+    runs: Sequence[Run],
+    module: StackModule,
+    interruption: Interruption,
+    bar: Bar,
+    finish: Callable[[Run], object],
+    swept: Sequence[str] | None,
 ) -> Rig:
-    """Build what trains a stack: Lightning's trainer with our callbacks."""
-    settings = cfgs[0].trainer
-    stored = load_stored(folders, module)
-    checkpoints = Checkpoints(folders, [describe(cfg, module, member) for member, cfg in enumerate(cfgs)], stored)
-    loggers = [build_loggers(cfg, None if stored is None else stored[0]["epoch"]) for cfg in cfgs]
+    """Build what trains a stack: Lightning's trainer with our callbacks; `finish` is called as each run ends.
+
+    `swept` is what a sweep varies, None outside of one: a sweep draws when it knows which pictures are worth it.
+    """
+    first = runs[0].cfg
+
+    def draw(run: Run) -> Figure:
+        """Draw the fit as it is now."""
+        return draw_fit(drawing(run.problem, lambda inputs: module.predict(run, inputs)))
+
+    for run in runs:
+        run.loggers = build_loggers(run)
     callbacks: list[Callback] = [
         Signals(interruption),
-        Record(folders, loggers),
-        board := TensorBoard(
-            loggers,
-            lambda member: draw_fit(
-                drawing(module.data.problems[member], lambda inputs: module.predict(member, inputs))
-            ),
-            [OmegaConf.to_yaml(cfg) for cfg in cfgs],
-            [hparams(cfg) for cfg in cfgs],
-        ),
-        Progress(),
+        Record(),
+        board := TensorBoard(runs, swept or (), draw if swept is None else None),
     ]
-    if cfgs[0].early_stopping.patience is not None:
-        callbacks.append(EarlyStopping(cfgs[0].early_stopping.patience))
-    # Last, so that a checkpoint never knows of a look that is not written down.
-    callbacks.append(checkpoints)
+    if first.early_stopping.patience is not None:
+        callbacks.append(EarlyStopping(first.early_stopping.patience))
+    callbacks += [
+        Progress(bar),
+        # After what is written down, so that a checkpoint never knows of a look that is not.
+        checkpoints := Checkpoints(runs),
+        Endings(finish),
+    ]
     try:
         trainer = Trainer(
-            accelerator=settings.accelerator,
+            accelerator=first.trainer.accelerator,
             devices=1,
-            precision=settings.precision,
+            precision=first.trainer.precision,
             max_epochs=-1,  # blocks, not passes: the module ends the run
             num_sanity_val_steps=-1,  # the look at the start values
             logger=False,  # ours log epochs, and outlive the fit
@@ -85,58 +95,24 @@ def build_trainer(
         )
     except (MisconfigurationException, RuntimeError) as error:
         raise FitError(
-            f"trainer.accelerator={settings.accelerator} cannot be used: {str(error).splitlines()[0]}"
+            f"trainer.accelerator={first.trainer.accelerator} cannot be used: {str(error).splitlines()[0]}"
         ) from None
-    return Rig(trainer, checkpoints, board, [logger for each in loggers for logger in each])
+    return Rig(trainer, checkpoints, board)
 
 
-def build_loggers(cfg: DictConfig, epoch: int | None) -> list[Logger]:
-    """Build a run's loggers; TensorBoard's forgets what a run resumed at `epoch` logged after it."""
+def build_loggers(run: Run) -> list[Logger]:
+    """Build a run's loggers; TensorBoard's forgets what a resumed run logged after its checkpoint."""
     loggers = []
-    for name, settings in cfg.logger.items():
+    for name, settings in run.cfg.logger.items():
         kind = find_class(f"logger.{name}", settings, Logger)  # type: ignore[type-abstract]
-        resumed = {"purge_step": epoch + 1} if epoch is not None and issubclass(kind, TensorBoardLogger) else {}
-        loggers.append(build(kind, f"logger.{name}", settings, **resumed))
+        resumed = run.stored is not None and issubclass(kind, TensorBoardLogger)
+        more = {"purge_step": run.stored["epoch"] + 1} if run.stored is not None and resumed else {}
+        loggers.append(build(kind, f"logger.{name}", settings, **more))
     return loggers
 
 
-def describe(cfg: DictConfig, module: StackModule, member: int) -> Member:
-    """Return what of a member a checkpoint keeps beside its weights, so that it can be used on its own."""
-    problem = module.data.problems[member]
-    config = OmegaConf.to_container(cfg, resolve=False)
-    assert isinstance(config, dict)
-    return Member(
-        sizes=list(module.stack.sizes),
-        input_scaler=dict(problem.input_scaler._asdict()),
-        target_scaler=dict(problem.target_scaler._asdict()),
-        inputs=list(problem.dataset.inputs),
-        targets=list(problem.dataset.targets),
-        config={str(key): value for key, value in config.items()},
-    )
-
-
-def hparams(cfg: DictConfig) -> dict[str, object]:
-    """Return the hyperparameters that every run has, for TensorBoard's table."""
-    return {
-        "data": cfg.data._target_.split(".")[-2],
-        "hidden": str(list(cfg.model.hidden)),
-        "activation": cfg.model.activation,
-        "output_activation": cfg.model.output_activation,
-        "init": str(cfg.model.init),
-        "dropout": cfg.model.dropout,
-        "gain": cfg.model.gain,
-        "optimizer": cfg.optimizer._target_.rsplit(".", 1)[1],
-        "lr": cfg.optimizer.lr,
-        "weight_decay": cfg.optimizer.get("weight_decay", 0.0),
-        "scheduler": cfg.scheduler._target_.rsplit(".", 1)[1],
-        "loss": cfg.loss,
-        "l1": cfg.regularization.l1,
-        "l2": cfg.regularization.l2,
-        "clip_val": str(cfg.trainer.gradient_clip_val),
-        "batch_size": str(cfg.data.get("batch_size")),
-        "scale_inputs": str(cfg.data.get("scale_inputs")),
-        "scale_targets": str(cfg.data.get("scale_targets")),
-        "max_epochs": cfg.trainer.max_epochs,
-        "precision": cfg.trainer.precision,
-        "seed": cfg.seed,
-    }
+def finalize(run: Run) -> None:
+    """Close a run's loggers; what they cannot write any more they have told before."""
+    for logger in run.loggers:
+        with suppress(OSError):
+            logger.finalize("success")

@@ -1,136 +1,150 @@
-"""Saving every member's last and best state, and taking it up again."""
+"""Saving every run's last and best state, and taking it up again."""
 
 import time
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import NamedTuple
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from fit.errors import FitError
-from fit.folder import RunFolder
-from fit.training.checkpoint import FORMAT, Checkpoint, load, save
-from fit.training.module import Best, StackModule
+from fit.training.checkpoint import FORMAT, Checkpoint, save
+from fit.training.module import StackModule
+from fit.training.optimizer import State, member_state
+from fit.training.run import Best, Run
 
-# Looks may come milliseconds apart, and a file that must survive a crash takes as long: so many seconds may be lost.
+# Looks may come milliseconds apart, and a file that must survive a crash takes as long: so many seconds may be lost,
 SECONDS_BETWEEN = 2.0
+# or more where many runs are saved, so that saving takes no more than this part of the time.
+PART_FOR_SAVING = 0.1
 
 
-class Member(TypedDict):
-    """What of a member does not change while it trains."""
+class Snapshot(NamedTuple):
+    """A stack at one moment; a member's part of it is a run's checkpoint."""
 
-    sizes: list[int]
-    input_scaler: dict[str, Tensor]
-    target_scaler: dict[str, Tensor]
-    inputs: list[str]
-    targets: list[str]
-    config: dict[str, object]
+    epoch: int
+    step: int
+    seconds: float
+    rows: list[dict[str, float]]
+    theta: Tensor
+    optimizer: State
+    shuffle: dict[int, Tensor]
+    dropout: dict[int, Tensor]
 
 
 class Checkpoints(Callback):
-    """Writes `last.ckpt` and `best.ckpt` (lowest `val/loss`) between blocks and at the end."""
+    """Writes `last.ckpt` and `best.ckpt` (lowest `val/loss`) between blocks and at the end of each run."""
 
-    def __init__(
-        self, folders: Sequence[RunFolder], members: Sequence[Member], stored: Sequence[Checkpoint] | None = None
-    ) -> None:
-        """Take each member's run folder, what describes it, and the checkpoints to go on from."""
-        self.folders = folders
-        self.members = members
-        self.stored = stored
-        self.seconds_before = 0.0 if stored is None else stored[0]["seconds"]
-        self._saved_at = -SECONDS_BETWEEN
-        self._unsaved_best: dict[int, Checkpoint] = {}
+    def __init__(self, runs: Sequence[Run]) -> None:
+        """Take the runs; those that go on have their stored checkpoints, all of one epoch."""
+        self.runs = runs
+        self.stored = [run.stored for run in runs if run.stored is not None]
+        self.seconds_before = self.stored[0]["seconds"] if self.stored else 0.0
+        self._next_save = 0.0
+        self._unsaved_best: dict[Run, tuple[Snapshot, int]] = {}
+
+    @property
+    def seconds(self) -> float:
+        """How long the runs have been trained, in this process and before."""
+        return self.seconds_before + time.perf_counter() - self._started
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Go on from the stored checkpoints, and forget looks that are later than they are."""
         assert isinstance(pl_module, StackModule)
         self._started = time.perf_counter()
-        if self.stored is not None:
+        if self.stored:
             try:
-                self.restore(pl_module, self.stored)
+                restore(pl_module, self.runs)
             except (KeyError, TypeError, ValueError, RuntimeError, AttributeError):
                 raise FitError(
-                    f"{self.folders[0].last} is damaged: delete it and resume to train from the start."
+                    f"{self.runs[0].folder.last} is damaged: delete it and resume to train from the start."
                 ) from None
-        for folder in self.folders:
-            folder.rewind_history(-1 if self.stored is None else pl_module.stepper.epoch)
+        for run in self.runs:
+            with run.guarded():
+                run.folder.rewind_history(pl_module.stepper.epoch if self.stored else -1)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep what is the best so far, and save if it is time to."""
+        """Keep what is the best so far, save whom it is the end of, and all if it is time to."""
         assert isinstance(pl_module, StackModule)
-        for index, best in enumerate(pl_module.best):
-            if best.epoch == pl_module.stepper.epoch and pl_module.on_grid:
-                self._unsaved_best[index] = self.capture(pl_module, index)
-        if not trainer.sanity_checking and time.perf_counter() - self._saved_at >= SECONDS_BETWEEN:
-            self.save(pl_module)
+        epoch = pl_module.stepper.epoch
+        improved = [run for run in pl_module.on_grid if run.best.epoch == epoch]
+        due = not trainer.sanity_checking and time.perf_counter() >= self._next_save
+        saved = pl_module.runs if due or pl_module.stop() else pl_module.ended
+        if not improved and not saved:
+            return
+        snapshot = self.capture(pl_module)
+        self._unsaved_best |= {run: (snapshot, run.member) for run in improved}
+        began = time.perf_counter()
+        for run in [] if trainer.sanity_checking else saved:
+            with run.guarded():
+                self.save(run, snapshot)
+        if due:
+            now = time.perf_counter()
+            self._next_save = now + max(SECONDS_BETWEEN, (now - began) / PART_FOR_SAVING)
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the end."""
-        assert isinstance(pl_module, StackModule)
-        self.save(pl_module)
-
-    def save(self, module: StackModule) -> None:
+    def save(self, run: Run, snapshot: Snapshot) -> None:
         """Write the best first: a last one must not speak of a best one that is not there."""
-        for index, best in self._unsaved_best.items():
-            save(best, self.folders[index].best)
-        self._unsaved_best.clear()
-        for index, folder in enumerate(self.folders):
-            save(self.capture(module, index), folder.last)
-        self._saved_at = time.perf_counter()
+        if run in self._unsaved_best:
+            save(describe(run, *self._unsaved_best.pop(run)), run.folder.best)
+        save(describe(run, snapshot, run.member), run.folder.last)
 
-    def capture(self, module: StackModule, index: int) -> Checkpoint:
-        """Copy one member."""
-        stepper, seed = module.stepper, module.recipe.seeds[index]
-        return Checkpoint(
-            format=FORMAT,
+    def capture(self, module: StackModule) -> Snapshot:
+        """Copy the stack."""
+        stepper = module.stepper
+        return Snapshot(
             epoch=stepper.epoch,
             step=stepper.step,
-            seconds=self.seconds_before + time.perf_counter() - self._started,
-            diverged_epoch=module.diverged_epoch[index],
-            best_epoch=module.best[index].epoch,
-            best_loss=module.best[index].loss,
-            look=module.look.rows[index],
-            theta=module.stack.theta.data[index].cpu().clone(),
-            optimizer=stepper.optimizer.member_state(index),
-            generators={
-                "shuffle": module.batches.generators[seed].get_state(),
-                "dropout": stepper.masks.generators[seed].get_state(),
-            },
-            **self.members[index],
+            seconds=self.seconds,
+            rows=module.look.rows,
+            theta=module.stack.theta.data.clone(),
+            optimizer=stepper.optimizer.states(),
+            shuffle={seed: each.get_state() for seed, each in module.batches.generators.items()},
+            dropout={seed: each.get_state() for seed, each in stepper.masks.generators.items()},
         )
 
-    def restore(self, module: StackModule, stored: Sequence[Checkpoint]) -> None:
-        """Put members where their checkpoints, all of one epoch, left them."""
-        stepper = module.stepper
-        stepper.epoch, stepper.step = stored[0]["epoch"], stored[0]["step"]
-        module.stack.theta.data.copy_(torch.stack([each["theta"] for each in stored]))
-        if stored[0]["optimizer"]:
-            stepper.optimizer.load_member_states([each["optimizer"] for each in stored])
-        module.rows_before = [each["look"] for each in stored]
-        for index, each in enumerate(stored):
-            seed = module.recipe.seeds[index]
-            module.best[index] = Best(each["best_epoch"], each["best_loss"])
-            module.diverged_epoch[index] = each["diverged_epoch"]
-            module.batches.generators[seed].set_state(each["generators"]["shuffle"])
-            stepper.masks.generators[seed].set_state(each["generators"]["dropout"])
+
+def describe(run: Run, snapshot: Snapshot, member: int) -> Checkpoint:
+    """Return what a run's checkpoint holds: its network at one moment, and what that takes to be used on its own."""
+    config = OmegaConf.to_container(run.cfg, resolve=False)
+    assert isinstance(config, dict)
+    problem, seed, diverged = run.problem, int(run.cfg.seed), run.diverged_epoch
+    return Checkpoint(
+        format=FORMAT,
+        epoch=snapshot.epoch,
+        step=snapshot.step,
+        seconds=snapshot.seconds,
+        diverged_epoch=diverged if diverged is not None and diverged <= snapshot.epoch else None,
+        best_epoch=run.best.epoch,
+        best_loss=run.best.loss,
+        look=snapshot.rows[member],
+        sizes=run.sizes,
+        theta=snapshot.theta[member].cpu().clone(),
+        optimizer=member_state(snapshot.optimizer, snapshot.theta.shape, member),
+        generators={"shuffle": snapshot.shuffle[seed], "dropout": snapshot.dropout[seed]},
+        input_scaler=dict(problem.input_scaler._asdict()),
+        target_scaler=dict(problem.target_scaler._asdict()),
+        inputs=list(problem.dataset.inputs),
+        targets=list(problem.dataset.targets),
+        config={str(key): value for key, value in config.items()},
+    )
 
 
-def load_stored(folders: Sequence[RunFolder], module: StackModule) -> list[Checkpoint] | None:
-    """Load the last checkpoints of runs that go on, or None; raise FitError if they cannot go on as this stack."""
-    if not all(folder.last.exists() for folder in folders):
-        return None
-    stored = [load(folder.last) for folder in folders]
-    epoch, most = stored[0]["epoch"], module.recipe.max_epochs
-    for folder, each in zip(folders, stored, strict=True):
-        if each["sizes"] != list(module.stack.sizes) or each["theta"].shape != module.stack.theta.shape[1:]:
-            raise FitError(f"{folder.last} does not fit the model of {folder.config}: one of them was changed.")
-        if each["epoch"] != epoch:
-            raise FitError(
-                f"{folder.last} is of epoch {each['epoch']}, others are of {epoch}: they cannot go on together."
-            )
-    if epoch > most:
-        raise FitError(
-            f"trainer.max_epochs={most} is not allowed: {folders[0].path} has done {epoch}; give that or more."
-        )
-    return stored
+def restore(module: StackModule, runs: Sequence[Run]) -> None:
+    """Put a stack's members where the checkpoints of their runs left them."""
+    stepper, stored = module.stepper, {run.member: run.stored for run in runs if run.stored is not None}
+    members = [stored[member] for member in range(module.stack.members)]
+    stepper.epoch, stepper.step = members[0]["epoch"], members[0]["step"]
+    module.stack.theta.data.copy_(torch.stack([each["theta"] for each in members]))
+    if members[0]["optimizer"]:
+        stepper.optimizer.load_member_states([each["optimizer"] for each in members])
+    for run in runs:
+        if run.stored is None:
+            continue
+        seed = int(run.cfg.seed)
+        run.best = Best(run.stored["best_epoch"], run.stored["best_loss"])
+        run.diverged_epoch = run.stored["diverged_epoch"]
+        run.recorded = int(run.stored["look"].get("epoch", -1))
+        module.batches.generators[seed].set_state(run.stored["generators"]["shuffle"])
+        stepper.masks.generators[seed].set_state(run.stored["generators"]["dropout"])

@@ -1,4 +1,4 @@
-"""Ending a run that gets no better."""
+"""Ending runs that get no better."""
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
@@ -6,7 +6,7 @@ from fit.training.module import StackModule
 
 
 class EarlyStopping(Callback):
-    """Stops when no member's `val/loss` has been lower than its best for `patience` epochs."""
+    """Stops a run whose `val/loss` has not been lower than its best for `patience` epochs."""
 
     def __init__(self, patience: int) -> None:
         """Take the patience in epochs."""
@@ -15,6 +15,5 @@ class EarlyStopping(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compare this look with the best one."""
         assert isinstance(pl_module, StackModule)
-        epoch = pl_module.stepper.epoch
-        if pl_module.on_grid and all(epoch - best.epoch >= self.patience for best in pl_module.best):
-            trainer.should_stop = True
+        for run in [] if trainer.sanity_checking else pl_module.on_grid:
+            run.stopped |= pl_module.stepper.epoch - run.best.epoch >= self.patience

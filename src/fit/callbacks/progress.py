@@ -1,4 +1,4 @@
-"""One progress bar over epochs."""
+"""One progress bar over epochs, of a run or of a whole sweep."""
 
 import sys
 from typing import NoReturn
@@ -9,33 +9,64 @@ from tqdm import tqdm
 from fit.training.module import StackModule
 
 
-class Progress(Callback):
-    """A bar with loss and validation error; nothing at all when the output is not a terminal."""
+class Bar:
+    """Counts the epochs of all runs; nothing at all when the output is not a terminal."""
 
-    bar: "tqdm[NoReturn] | None" = None
+    def __init__(self, runs: int, epochs: int) -> None:
+        """Take the number of runs that the bar is of, and of all their epochs."""
+        self.runs = runs
+        self.ended = 0
+        self.bar: tqdm[NoReturn] | None = None
+        if sys.stderr is not None and sys.stderr.isatty():
+            self.bar = tqdm(total=epochs, unit="epoch", leave=False, dynamic_ncols=True, smoothing=0.05)
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Open the bar."""
-        assert isinstance(pl_module, StackModule)
-        if sys.stderr is None or not sys.stderr.isatty():
-            return
-        self.bar = bar = tqdm(
-            total=pl_module.recipe.max_epochs,
-            initial=pl_module.stepper.epoch,
-            unit="epoch",
-            leave=False,
-            dynamic_ncols=True,
-        )
-        pl_module.on_epoch = bar.update
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show loss and error."""
-        assert isinstance(pl_module, StackModule)
+    def advance(self, epochs: int) -> None:
+        """Count epochs that were trained."""
         if self.bar is not None:
-            row = pl_module.look.rows[0]
-            self.bar.set_postfix_str(f"loss {row['train/loss']:.3g}, val rmse {row['val/rmse']:.3g}")
+            self.bar.update(epochs)
 
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Close the bar."""
+    def end(self, epochs_left: int) -> None:
+        """Count a run that ended, with epochs that it will not need any more."""
+        self.ended += 1
+        if self.bar is not None and epochs_left:
+            self.bar.total = (self.bar.total or 0) - epochs_left
+            self.bar.refresh()
+
+    def show(self, text: str) -> None:
+        """Show how it goes."""
+        if self.bar is not None:
+            self.bar.set_postfix_str(text)
+
+    def close(self) -> None:
+        """Take the bar off the terminal."""
         if self.bar is not None:
             self.bar.close()
+
+
+class Progress(Callback):
+    """Moves a bar: with loss and validation error of a single run, or how many jobs are done and members alive."""
+
+    def __init__(self, bar: Bar) -> None:
+        """Take the bar."""
+        self.bar = bar
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count from here."""
+        assert isinstance(pl_module, StackModule)
+        module = pl_module
+        self.bar.advance(module.stepper.epoch * len(module.runs))
+        module.on_epoch = lambda: self.bar.advance(len(module.runs))
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show how it goes."""
+        assert isinstance(pl_module, StackModule)
+        if trainer.sanity_checking:
+            return
+        if self.bar.runs > 1:
+            for run in pl_module.ended:
+                self.bar.end(run.max_epochs - pl_module.stepper.epoch)
+            alive = pl_module.stack.members
+            self.bar.show(f"{self.bar.ended}/{self.bar.runs} jobs done, {alive} members alive")
+        elif pl_module.runs:
+            row = pl_module.row(pl_module.runs[0])
+            self.bar.show(f"loss {row['train/loss']:.3g}, val rmse {row['val/rmse']:.3g}")

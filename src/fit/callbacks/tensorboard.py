@@ -1,24 +1,48 @@
 """What TensorBoard shows beside curves: weights, the fit as a picture, the configuration, the HParams table."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
+from omegaconf import OmegaConf
 from PIL import Image
 
 from fit.callbacks.record import tag
+from fit.config.identity import plain
+from fit.config.rules import shown
 from fit.report.figures import to_pixels
 from fit.training.module import StackModule
+from fit.training.run import Run
 
 # Looks between two at which weights and fit are shown.
 LOOKS_APART = 5
 # A picture of the fit takes as long as hundreds of steps: at most this part of the time, by how long the last one took.
 PART_FOR_PICTURES = 0.15
 FIRST_GUESS_SECONDS = 0.2
+# What TensorBoard's table of hyperparameters shows of every run; a sweep adds what it sweeps.
+HPARAMS = (
+    "model.hidden",
+    "model.activation",
+    "model.output_activation",
+    "model.dropout",
+    "model.gain",
+    "optimizer.lr",
+    "optimizer.weight_decay",
+    "loss",
+    "regularization.l1",
+    "regularization.l2",
+    "trainer.gradient_clip_val",
+    "trainer.max_epochs",
+    "trainer.precision",
+    "data.batch_size",
+    "data.scale_inputs",
+    "data.scale_targets",
+    "seed",
+)
 METRICS = ("val/loss", "val/rmse", "val/max_error", "val/r2", "train/loss", "train/rmse")
 
 
@@ -27,54 +51,78 @@ class TensorBoard(Callback):
 
     def __init__(
         self,
-        loggers: Sequence[Sequence[Logger]],
-        draw: Callable[[int], Figure],
-        configs: Sequence[str],
-        hparams: Sequence[Mapping[str, object]],
+        runs: Sequence[Run],
+        swept: Sequence[str],
+        draw: Callable[[Run], Figure] | None,
     ) -> None:
-        """Take each member's loggers, configuration as text and hyperparameters, and `draw`, its figure of the fit."""
-        boards = [[each for each in mine if isinstance(each, TensorBoardLogger)] for mine in loggers]
-        self.boards = [(member, board) for member, mine in enumerate(boards) for board in mine]
+        """Take the runs, what a sweep varies, and what draws the fit of one (None: no pictures on the way)."""
+        self.runs = runs
+        self.hparams = {run: hparams(run, swept) for run in runs if any(boards(run))}
         self.draw = draw
-        self.configs = configs
-        self.hparams = hparams
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the configuration."""
         self._looks, self._drawing, self._picture = 0, 0.0, FIRST_GUESS_SECONDS
         self._started = time.perf_counter()
-        for member, board in self.boards:
-            board.hparams.update(self.hparams[member])
-            board.experiment.add_text("config", f"```yaml\n{self.configs[member]}\n```", 0)
+        for run in self.runs:
+            with run.guarded():
+                for board in boards(run):
+                    board.hparams.update(self.hparams[run])
+                    board.experiment.add_text("config", f"```yaml\n{OmegaConf.to_yaml(run.cfg)}\n```", 0)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the weights, and the fit every few looks."""
         assert isinstance(pl_module, StackModule)
-        if trainer.sanity_checking or not self.boards:
+        if trainer.sanity_checking:
             return
         self._looks += 1
-        if self._looks % LOOKS_APART and not trainer.should_stop:
-            return
+        ended = pl_module.ended
+        runs = pl_module.on_grid if self._looks % LOOKS_APART == 0 else ended
         epoch = pl_module.stepper.epoch
-        for member, board in self.boards:
-            for number, layer in enumerate(pl_module.stack.layers(pl_module.stack.theta.data), start=1):
-                weight = layer.weight[member]
-                if weight.isfinite().all():
-                    board.experiment.add_histogram(f"weights/layer_{number}", weight, epoch)
+        layers = pl_module.stack.layers(pl_module.stack.theta.data)
+        for run in runs:
+            with run.guarded():
+                for board in boards(run):
+                    for number, layer in enumerate(layers, start=1):
+                        weight = layer.weight[run.member]
+                        if weight.isfinite().all():
+                            board.experiment.add_histogram(f"weights/layer_{number}", weight, epoch)
         began = time.perf_counter()
-        if trainer.should_stop:
-            return  # `finish` shows the end
-        if self._drawing + self._picture <= PART_FOR_PICTURES * (began - self._started):
-            for member, board in self.boards:
-                board.experiment.add_image("fit", to_pixels(self.draw(member)), epoch, dataformats="HWC")
-            self._picture = time.perf_counter() - began
-            self._drawing += self._picture
+        spent = self._drawing + self._picture
+        if self.draw is None or not runs or spent > PART_FOR_PICTURES * (began - self._started):
+            return
+        for run in runs:
+            if run not in ended:  # `finish` shows the end
+                for board in boards(run):
+                    board.experiment.add_image("fit", to_pixels(self.draw(run)), epoch, dataformats="HWC")
+        self._picture = time.perf_counter() - began
+        self._drawing += self._picture
 
-    def finish(self, member: int, picture: bytes, row: Mapping[str, float]) -> None:
+    def finish(self, run: Run, picture: bytes | None, row: Mapping[str, float]) -> None:
         """Show the final fit, a PNG file, and fill a row of the HParams table: the same columns in every run, once."""
         epoch = int(row["epoch"])
-        pixels = np.asarray(Image.open(BytesIO(picture)).convert("RGB"))
-        for owner, board in self.boards:
-            if owner == member:
+        for board in boards(run):
+            if picture is not None:
+                pixels = np.asarray(Image.open(BytesIO(picture)).convert("RGB"))
                 board.experiment.add_image("fit", pixels, epoch, dataformats="HWC")
-                board.log_hyperparams(dict(self.hparams[member]), {tag(key): row[key] for key in METRICS}, epoch)
+            board.log_hyperparams(dict(self.hparams[run]), {tag(key): row[key] for key in METRICS}, epoch)
+
+
+def boards(run: Run) -> Iterator[TensorBoardLogger]:
+    """Yield a run's loggers that are TensorBoard's."""
+    return (logger for logger in run.loggers if isinstance(logger, TensorBoardLogger))
+
+
+def hparams(run: Run, swept: Sequence[str]) -> Mapping[str, object]:
+    """Return the hyperparameters that every run of a sweep has, for TensorBoard's table."""
+    settings = plain(run.cfg)
+    named = {
+        "data": run.cfg.data._target_.split(".")[-2],
+        "optimizer": run.cfg.optimizer._target_.rsplit(".", 1)[1],
+        "scheduler": run.cfg.scheduler._target_.rsplit(".", 1)[1],
+    }
+    keys = dict.fromkeys((*HPARAMS, *(key for key in swept if key not in named)))
+    values = {key: settings.get(key) for key in keys}
+    return named | {
+        key: value if isinstance(value, int | float | str) else shown(value) for key, value in values.items()
+    }

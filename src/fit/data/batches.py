@@ -17,7 +17,14 @@ class Batches:
         self.inputs, self.targets = inputs, targets
         self.batch_size = min(batch_size or inputs.shape[1], inputs.shape[1])
         self.generators = {seed: Generator().manual_seed(seed) for seed in dict.fromkeys(seeds)}
-        self._order_of_member = torch.tensor([list(self.generators).index(seed) for seed in seeds])
+        self._seeds = list(seeds)
+        self._order_of_member = places(self._seeds)
+
+    def keep(self, members: list[int]) -> None:
+        """Forget all members but these."""
+        self._seeds = [self._seeds[member] for member in members]
+        self.generators = {seed: self.generators[seed] for seed in dict.fromkeys(self._seeds)}
+        self._order_of_member = places(self._seeds)
 
     def __len__(self) -> int:
         """Return the number of batches in a pass; the last may be smaller."""
@@ -36,6 +43,12 @@ class Batches:
             torch.split(take_rows(values, orders), self.batch_size, 1) for values in (self.inputs, self.targets)
         )
         return zip(inputs, targets, strict=True)
+
+
+def places(seeds: Sequence[int]) -> Tensor:
+    """Return each member's place among the distinct seeds `[members]`."""
+    place = {seed: index for index, seed in enumerate(dict.fromkeys(seeds))}
+    return torch.tensor([place[seed] for seed in seeds])
 
 
 def take_rows(values: Tensor, orders: Tensor) -> Tensor:

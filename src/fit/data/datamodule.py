@@ -1,6 +1,7 @@
 """The data of a stack: made, split, scaled, and kept on the device."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
@@ -48,7 +49,8 @@ class Single(Generic[Batch]):
         yield self.batch
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Problem:
     """One member's data: training and validation rows in their own units, and the scalers fitted on the former."""
 
     dataset: DataSet
@@ -56,6 +58,12 @@ class Problem(NamedTuple):
     fresh: dict[str, Rows]
     input_scaler: Scaler
     target_scaler: Scaler
+
+    def check_region(self, metric: str) -> None:
+        """Raise FitError if a metric, REGION/ERROR, is of a region that these data do not have."""
+        names = ["train", *self.fresh]
+        if metric.split("/")[0] not in names:
+            raise FitError(f"optimized_metric={metric} is not allowed: this data set is judged on {', '.join(names)}.")
 
 
 def pose(dataset: DataSet) -> Problem:
@@ -76,15 +84,14 @@ def pose(dataset: DataSet) -> Problem:
 
 
 class DataModule(LightningDataModule):
-    """The data sets of a stack's members; members with equal settings share one copy."""
+    """The data of a stack's members; members of one and the same problem share one copy."""
 
-    def __init__(self, datasets: Sequence[DataSet], seeds: Sequence[int], dtype: torch.dtype = torch.float32) -> None:
-        """Take one data set and one seed (of the shuffling) for each member."""
+    def __init__(self, problems: Sequence[Problem], seeds: Sequence[int], dtype: torch.dtype = torch.float32) -> None:
+        """Take one problem and one seed (of the shuffling) for each member."""
         super().__init__()
         self.dtype = dtype
-        posed = {dataset: pose(dataset) for dataset in dict.fromkeys(datasets)}
-        self.problems = [posed[dataset] for dataset in datasets]
-        distinct = self.problems if len(posed) > 1 else self.problems[:1]
+        self.problems = list(problems)
+        distinct = self.problems if len(set(problems)) > 1 else self.problems[:1]
         self.regions = [
             self._stack(
                 distinct, name, [problem.train if name == "train" else problem.fresh[name] for problem in distinct]
@@ -94,7 +101,7 @@ class DataModule(LightningDataModule):
         scalers = [problem.target_scaler for problem in distinct]
         self.target_scaler = Scaler(*(torch.stack(columns).unsqueeze(1) for columns in zip(*scalers, strict=True)))
         train = self.regions[0]
-        self.batches = Batches(train.inputs, train.targets, datasets[0].batch_size, seeds)
+        self.batches = Batches(train.inputs, train.targets, problems[0].dataset.batch_size, seeds)
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -102,11 +109,17 @@ class DataModule(LightningDataModule):
         train = self.problems[0].train
         return train.inputs.shape[1], train.targets.shape[1]
 
-    def check_region(self, metric: str) -> None:
-        """Raise FitError if a metric, REGION/ERROR, is of a region that these data do not have."""
-        names = [region.name for region in self.regions]
-        if metric.split("/")[0] not in names:
-            raise FitError(f"optimized_metric={metric} is not allowed: this data set is judged on {', '.join(names)}.")
+    def keep(self, members: list[int]) -> None:
+        """Forget all members but these."""
+        self.problems = [self.problems[member] for member in members]
+        self.batches.keep(members)
+        if len(self.target_scaler.center) > 1:
+            self.regions = [
+                Region(name, inputs[members], targets[members], truth[members])
+                for name, inputs, targets, truth in self.regions
+            ]
+            self.target_scaler = Scaler(*(part[members] for part in self.target_scaler))
+        self.batches.inputs, self.batches.targets = self.regions[0].inputs, self.regions[0].targets
 
     def setup(self, stage: str) -> None:
         """Put the rows where the stack trains."""

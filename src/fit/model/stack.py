@@ -76,13 +76,12 @@ class Stack(nn.Module):
             yield start, middle, end
             start = end
 
-    def forward(self, inputs: Tensor, member: int | None = None) -> Tensor:
+    def forward(self, inputs: Tensor, members: slice = slice(None)) -> Tensor:
         """Map inputs `[members or 1, rows, inputs]` to outputs `[members, rows, outputs]`, dropping nothing.
 
-        With `member`, only that one answers: inputs and outputs are `[1, rows, ...]`.
+        With `members`, only those answer.
         """
-        theta = self.theta if member is None else self.theta[member : member + 1]
-        return self.trace(inputs, self.layers(theta))[-1].values
+        return self.trace(inputs, self.layers(self.theta[members]))[-1].values
 
     def trace(
         self, inputs: Tensor, layers: Sequence[Layer], draw_mask: Callable[[Tensor], Tensor] | None = None

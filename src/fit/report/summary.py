@@ -1,18 +1,18 @@
 """What is written when a run has ended: metrics.json and the figures."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from omegaconf import DictConfig
 from torch import Tensor
 
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
-from fit.folder import RunFolder, write_atomically
+from fit.folder import write_atomically
 from fit.measure.floor import Shape, floor
 from fit.measure.outcome import Outcome
 from fit.report.figures import Drawing, draw_fit, draw_loss, to_png
 from fit.report.metrics import baselines
+from fit.training.run import Run
 
 
 def loss_floor(cfg: DictConfig, problem: Problem) -> float | None:
@@ -30,14 +30,20 @@ def drawing(problem: Problem, predict: Callable[[Tensor], Tensor]) -> Drawing:
     return Drawing(problem.dataset, problem.train, drawn, predict(drawn.inputs))
 
 
-def write_summary(
-    cfg: DictConfig, folder: RunFolder, problem: Problem, outcome: Outcome, started: float
-) -> dict[str, object]:
-    """Write the figures and metrics.json, and return what metrics.json holds; `started` is by `time.perf_counter`."""
-    lowest = loss_floor(cfg, problem)
+def write_metrics(run: Run, outcome: Outcome, seconds: float) -> dict[str, object]:
+    """Write metrics.json and return what it holds; `seconds` is how long the run took as a whole."""
+    lowest = loss_floor(run.cfg, run.problem)
     floors = {} if lowest is None else {"floor/loss": lowest}
-    metrics = outcome.numbers | baselines(problem) | floors | {"seconds/total": time.perf_counter() - started}
-    folder.write_metrics(metrics)
-    write_atomically(folder.fit_figure, to_png(draw_fit(drawing(problem, outcome.predict))))
-    write_atomically(folder.loss_figure, to_png(draw_loss(folder.read_history(), lowest)))
+    metrics = outcome.numbers | baselines(run.problem) | floors | {"seconds/total": seconds}
+    run.folder.write_metrics(metrics)
     return metrics
+
+
+def write_figures(run: Run, predict: Callable[[Tensor], Tensor], metrics: Mapping[str, object]) -> bytes:
+    """Write the figures and return that of the fit."""
+    lowest = metrics.get("floor/loss")
+    picture = to_png(draw_fit(drawing(run.problem, predict)))
+    write_atomically(run.folder.fit_figure, picture)
+    history = run.folder.read_history()
+    write_atomically(run.folder.loss_figure, to_png(draw_loss(history, lowest if isinstance(lowest, float) else None)))
+    return picture

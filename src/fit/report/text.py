@@ -1,24 +1,24 @@
 """What a person reads in the terminal before and after a run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 
-from omegaconf import DictConfig
 from torch import Tensor
 
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
-from fit.folder import RunFolder
 from fit.measure.affine import Affine, least_squares, mean_answer
 from fit.measure.errors import errors
 from fit.measure.outcome import Outcome
+from fit.training.run import Run
 
 MOST_TARGETS = 4
 MOST_INPUTS = 6
 
 
-def before(cfg: DictConfig, folder: RunFolder, problem: Problem, sizes: Sequence[int], device: object) -> str:
+def before(run: Run, device: object) -> str:
     """Say in one block what is about to be trained."""
+    cfg, problem, sizes = run.cfg, run.problem, run.sizes
     model, optimizer, trainer = cfg.model, cfg.optimizer, cfg.trainer
     rows = len(problem.train.inputs)
     batch = min(problem.dataset.batch_size or rows, rows)
@@ -33,27 +33,25 @@ def before(cfg: DictConfig, folder: RunFolder, problem: Problem, sizes: Sequence
         f"loss {cfg.loss}; "
         f"{trainer.max_epochs} epochs of {-(-rows // batch)} step{'s' if rows > batch else ''}",
         "device": f"{device}, {trainer.precision}",
-        "run": str(folder.path),
+        "run": str(run.folder.path),
     }
     return block(lines) + "\n"
 
 
-def after(folder: RunFolder, problem: Problem, outcome: Outcome, metrics: Mapping[str, object]) -> str:
+def after(run: Run, outcome: Outcome, metrics: Mapping[str, object]) -> str:
     """Say how it went: errors beside the simplest answers, the formula of an affine network, and where to look."""
+    folder, problem = run.folder, run.problem
     seconds = f"{metrics['epochs']} epochs, {metrics['steps']} steps, {metrics['seconds/fit']:.1f} s"
-    places = {
-        "figures": f"{folder.fit_figure}\n{folder.loss_figure}",
-        "run": f"{folder.path} ({seconds})",
-    }
+    places = {"run": f"{folder.path} ({seconds})"}
+    if folder.fit_figure.exists():
+        places = {"figures": f"{folder.fit_figure}\n{folder.loss_figure}"} | places
     if any(folder.path.glob("events.*")):
         places["watch"] = "tensorboard --logdir outputs"
     if metrics["diverged"]:
         epoch = metrics["diverged_epoch"]
         told = f"Diverged: the loss stopped being finite at epoch {epoch}, and the run ended there."
     else:
-        told = "\n".join(
-            [*results(problem, outcome.predictions), "", *losses(metrics), *formulas(problem, outcome.affine)]
-        )
+        told = "\n".join([*results(problem, outcome.predict), "", *losses(metrics), *formulas(problem, outcome.affine)])
     return f"{told}\n\n{block(places)}"
 
 
@@ -102,12 +100,13 @@ def block(lines: dict[str, str]) -> str:
     )
 
 
-def results(problem: Problem, predictions: Mapping[str, Tensor]) -> list[str]:
+def results(problem: Problem, predict: Callable[[Tensor], Tensor]) -> list[str]:
     """Tabulate errors in own units, target by target, beside those of the simplest answers.
 
-    `predictions[region]` is `[rows, targets]`. Both simple answers are fitted on the training rows.
+    Both simple answers are fitted on the training rows.
     """
     regions = {"train": problem.train} | problem.fresh
+    predictions = {region: predict(rows.inputs) for region, rows in regions.items()}
     mean = mean_answer(problem.train)
     affine = least_squares(problem.train)
     lines = [f"{'':<34}{'RMSE':>11}{'max error':>12}{'R²':>12}"]

@@ -1,8 +1,7 @@
 """The Lightning module of a stack: one Lightning batch is a block of many optimizer steps."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,30 +16,24 @@ from fit.measure.errors import errors
 from fit.measure.outcome import Outcome
 from fit.model.stack import Stack
 from fit.training.recipe import Recipe
+from fit.training.run import Best, Run
 from fit.training.stepper import Stepper
 
 # Steps between two checks of whether the loss is still finite, by device: a GPU would have to be waited for each time.
 STEPS_PER_CHECK = {"cpu": 1}
 MOST_STEPS_PER_CHECK = 256
+# Numbers of a layer that are computed at once when a stack is measured, so that many members need no more memory.
+MOST_NUMBERS = 2**22
 
 
-class Best(NamedTuple):
-    """A member's look of lowest `val/loss`."""
-
-    epoch: int
-    loss: float
-
-
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """What was seen of a stack between two blocks: a row of numbers for each member, and its errors target by target.
 
-    `targets[region][error]` is `[members, targets]`; `predictions[region]` is `[members, rows, targets]`, own units.
+    `targets[region][error]` is `[members, targets]`.
     """
 
     rows: list[dict[str, float]]
     targets: dict[str, dict[str, Tensor]]
-    predictions: dict[str, Tensor]
 
 
 class StackModule(LightningModule):
@@ -49,22 +42,25 @@ class StackModule(LightningModule):
     stepper: Stepper
 
     def __init__(
-        self, stack: Stack, recipe: Recipe, data: DataModule, stop: Callable[[], bool] = lambda: False
+        self,
+        stack: Stack,
+        recipe: Recipe,
+        data: DataModule,
+        runs: Sequence[Run],
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Take the stack, its recipe and data, and `stop`, which is asked after each pass whether to end early."""
+        """Take the stack, its recipe, data and runs, and `stop`, which is asked after each pass whether to end."""
         super().__init__()
         self.automatic_optimization = False
         self.stack = stack
         self.recipe = recipe
         self.data = data
+        self.runs = list(runs)
         self.stop = stop
         self.on_epoch: Callable[[], object] = lambda: None
-        self.best = [Best(0, math.inf)] * stack.members
-        self.diverged_epoch: list[int | None] = [None] * stack.members
-        self.look = Look([], {}, {})
-        self.rows_before: list[dict[str, float]] = [{}] * stack.members
+        self.look = Look([], {})
         self._last_pass: list[Tensor] = []
-        self._measured: dict[str, tuple[Tensor, dict[str, Tensor], Tensor]] = {}
+        self._measured: dict[str, tuple[Tensor, dict[str, Tensor]]] = {}
 
     def configure_optimizers(self) -> Optimizer:
         """Make the stepper, now that the stack is on its device, and name its optimizer to Lightning."""
@@ -78,44 +74,67 @@ class StackModule(LightningModule):
         return self.data.batches
 
     @property
-    def finished(self) -> bool:
-        """Whether there is nothing left to train."""
-        return self.stepper.epoch >= self.recipe.max_epochs or None not in self.diverged_epoch
+    def ended(self) -> list[Run]:
+        """The runs for which there is nothing left to train."""
+        return [run for run in self.runs if run.ended(self.stepper.epoch)]
+
+    @property
+    def on_grid(self) -> list[Run]:
+        """The runs for which this is an epoch to look at."""
+        return [run for run in self.runs if run.on_grid(self.stepper.epoch)]
 
     @property
     def next_look(self) -> int:
-        """The epoch of the next look: a multiple of `look_every`, or the last epoch."""
+        """The epoch of the next look: a multiple of `look_every`, or the last epoch of a run."""
         every = self.recipe.look_every
-        return min((self.stepper.epoch // every + 1) * every, self.recipe.max_epochs)
+        return min((self.stepper.epoch // every + 1) * every, *(run.max_epochs for run in self.runs))
 
-    @property
-    def on_grid(self) -> bool:
-        """Whether this is an epoch to look at, not one at which somebody interrupted."""
-        return self.finished or self.stepper.epoch % self.recipe.look_every == 0
+    def keep(self, runs: Sequence[Run]) -> None:
+        """Forget all runs but these, and the members that none of them needs."""
+        self.runs = list(runs)
+        members = sorted({run.member for run in runs})
+        if not members or len(members) == self.stack.members:
+            return
+        self.stepper.keep(members)
+        self.data.keep(members)
+        self._last_pass = [totals[members] for totals in self._last_pass]
+        for run in runs:
+            run.member = members.index(run.member)
 
     def training_step(self, batches: Batches) -> None:
-        """Train until the next look, or until there is nothing left to train."""
-        stepper, until = self.stepper, self.next_look
+        """Train until the next look, or until a run has ended."""
+        stepper = self.stepper
+        until = self.next_look if not self.ended else stepper.epoch
         rates = stepper.rates_ahead(len(batches), until)
         totals: list[Tensor] = []
         patience = STEPS_PER_CHECK.get(self.device.type, MOST_STEPS_PER_CHECK)
-        while stepper.epoch < until and not self.finished and not self.stop():
+        lost = False
+        while stepper.epoch < until and not lost and not self.stop():
             self._last_pass = stepper.train_epoch(batches, rates)
             totals += self._last_pass
             if len(totals) >= patience:
-                self._note_divergence(totals, len(batches))
+                lost = self._note_divergence(totals, len(batches))
                 totals.clear()
             self.on_epoch()
         self._note_divergence(totals, len(batches))
-        self.trainer.should_stop = self.finished or self.stop()
+        self.trainer.should_stop = len(self.ended) == len(self.runs) or self.stop()
 
     def validation_step(self, region: Region, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Measure the stack on one region."""
-        outputs = self.stack(region.inputs)
+        """Measure the stack on one region, some members at a time."""
         loss = self.recipe.loss
-        losses = loss.value(outputs - region.targets).sum((1, 2)) * loss.weight(outputs)
-        predictions = self.data.target_scaler.inverse_transform(outputs.to(region.truth.device).double())
-        self._measured[region.name] = (losses, errors(predictions, region.truth), predictions)
+        at_once = max(1, MOST_NUMBERS // (region.truth.shape[1] * max(self.stack.sizes)))
+        parts = []
+        for start in range(0, self.stack.members, at_once):
+            members = slice(start, start + at_once)
+            inputs, targets, truth, *scaler = (
+                each[members] if len(each) > 1 else each for each in (*region[1:], *self.data.target_scaler)
+            )
+            outputs = self.stack(inputs, members)
+            losses = loss.value(outputs - targets).sum((1, 2)) * loss.weight(outputs)
+            predictions = type(self.data.target_scaler)(*scaler).inverse_transform(outputs.to(truth.device).double())
+            parts.append({"loss": losses[:, None]} | errors(predictions, truth))
+        measured = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+        self._measured[region.name] = (measured.pop("loss")[:, 0], measured)
 
     def on_validation_epoch_end(self) -> None:
         """Put what was measured into one look, fetched from the device at once."""
@@ -127,7 +146,7 @@ class StackModule(LightningModule):
         columns = dict(during)
         if any(self.recipe.l1) or any(self.recipe.l2):
             columns["penalty"] = stepper.penalty()
-        for region, (losses, measured, _) in self._measured.items():
+        for region, (losses, measured) in self._measured.items():
             columns[f"{region}/loss"] = losses
             columns |= {f"{region}/{error}": values[:, 0] for error, values in measured.items()}
         judge = self.data.target_scaler.center.device
@@ -135,45 +154,54 @@ class StackModule(LightningModule):
         when = {"epoch": stepper.epoch, "step": stepper.step}
         rows = [when | dict(zip(columns, row, strict=True)) for row in table]
         if not self._last_pass:  # nothing was trained in this process yet
-            befores = zip(rows, self.rows_before, strict=True)
-            rows = [row | {key: before.get(key, math.nan) for key in during} for row, before in befores]
-        self.look = Look(
-            rows,
-            {
-                name: {key: each[:, 1:] for key, each in measured.items()}
-                for name, (_, measured, _) in self._measured.items()
-            },
-            {name: predictions for name, (_, _, predictions) in self._measured.items()},
-        )
-        for member, row in enumerate(rows):
-            if self.on_grid and row["val/loss"] < self.best[member].loss:
-                self.best[member] = Best(stepper.epoch, row["val/loss"])
-        self.trainer.should_stop |= self.finished
+            befores = {run.member: run.look_before for run in self.runs}
+            rows = [
+                row | {key: befores.get(member, {}).get(key, math.nan) for key in during}
+                for member, row in enumerate(rows)
+            ]
+        targets = {
+            region: {error: values[:, 1:] for error, values in measured.items()}
+            for region, (_, measured) in self._measured.items()
+        }
+        self.look = Look(rows, targets)
+        for run in self.on_grid:
+            if self.row(run)["val/loss"] < run.best.loss:
+                run.best = Best(stepper.epoch, self.row(run)["val/loss"])
+        self.trainer.should_stop |= len(self.ended) == len(self.runs)
 
-    def _note_divergence(self, totals: list[Tensor], steps_per_epoch: int) -> None:
-        """Write down the epoch in which a member's loss first stopped being finite."""
+    def row(self, run: Run) -> dict[str, float]:
+        """Return what was last seen of a run; a penalty only if it has one."""
+        row = self.look.rows[run.member]
+        if "penalty" in row and not (self.recipe.l1[run.member] or self.recipe.l2[run.member]):
+            row = {key: value for key, value in row.items() if key != "penalty"}
+        return row
+
+    def _note_divergence(self, totals: list[Tensor], steps_per_epoch: int) -> bool:
+        """Write down the epoch in which a member's loss first stopped being finite; tell whether one did."""
         if not totals:
-            return
+            return False
         seen = torch.stack(totals).cpu()
         if math.isfinite(seen.sum().item()):
-            return
+            return False
         lost = ~seen.isfinite()
         before = self.stepper.step - len(totals)
-        for member, first in enumerate(lost.int().argmax(0).tolist()):
-            if self.diverged_epoch[member] is None and lost[first, member]:
-                self.diverged_epoch[member] = (before + first) // steps_per_epoch + 1
+        firsts, any_lost = lost.int().argmax(0).tolist(), lost.any(0).tolist()
+        for run in self.runs:
+            if run.diverged_epoch is None and any_lost[run.member]:
+                run.diverged_epoch = (before + firsts[run.member]) // steps_per_epoch + 1
+        return any(any_lost)
 
-    def predict(self, member: int, inputs: Tensor) -> Tensor:
-        """Map inputs `[rows, inputs]` to one member's targets `[rows, targets]`, both in own units, on the CPU."""
-        problem, theta = self.data.problems[member], self.stack.theta
+    def predict(self, run: Run, inputs: Tensor) -> Tensor:
+        """Map inputs `[rows, inputs]` to a run's targets `[rows, targets]`, both in own units, on the CPU."""
+        problem, theta, member = run.problem, self.stack.theta, run.member
         scaled = problem.input_scaler.transform(inputs).to(theta)
         with torch.no_grad():
-            outputs = self.stack(scaled.unsqueeze(0), member)[0]
+            outputs = self.stack(scaled.unsqueeze(0), slice(member, member + 1))[0]
         return problem.target_scaler.inverse_transform(outputs.cpu().double())
 
-    def outcome(self, member: int, seconds: float) -> Outcome:
-        """Say how one member ended; `seconds` is how long it was trained."""
-        problem, row, diverged = self.data.problems[member], self.look.rows[member], self.diverged_epoch[member]
+    def outcome(self, run: Run, seconds: float) -> Outcome:
+        """Say how a run ended; `seconds` is how long it was trained."""
+        problem, row, diverged, member = run.problem, self.row(run), run.diverged_epoch, run.member
         # The steps told as long as there were any; after the last one there is only the look.
         if diverged is None and not math.isfinite(row["train/loss"]):
             diverged = self.stepper.epoch
@@ -188,8 +216,8 @@ class StackModule(LightningModule):
             for index, name in enumerate(problem.dataset.targets)
         }
         numbers |= {
-            "best/epoch": self.best[member].epoch,
-            "best/val/loss": self.best[member].loss,
+            "best/epoch": run.best.epoch,
+            "best/val/loss": run.best.loss,
             "diverged": diverged is not None,
             "diverged_epoch": diverged,
             "epochs": self.stepper.epoch,
@@ -200,7 +228,6 @@ class StackModule(LightningModule):
         }
         return Outcome(
             numbers,
-            {name: each[member].cpu() for name, each in self.look.predictions.items()},
-            lambda inputs: self.predict(member, inputs),
+            lambda inputs: self.predict(run, inputs),
             collapse(layers, member, problem.input_scaler, problem.target_scaler) if not any(stack.functions) else None,
         )

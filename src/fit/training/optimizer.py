@@ -1,7 +1,7 @@
 """Any elementwise torch optimizer, stepping every member of a stack with a learning rate of its own."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -22,9 +22,17 @@ class MemberOptimizer:
     the optimizer runs with a rate of 1 and every member goes its rate's part of the way.
     """
 
-    def __init__(self, kind: type[Optimizer], theta: nn.Parameter, settings: Settings) -> None:
-        """Build the optimizer of class `kind` with `settings`, its learning rate left out."""
+    def __init__(
+        self, kind: type[Optimizer], theta: nn.Parameter, settings: Settings, weight_decay: Sequence[float] = ()
+    ) -> None:
+        """Build the optimizer of class `kind` with `settings`; learning rates and weight decays are the members' own.
+
+        Where members have a weight decay, that of `settings` is 0. Raises FitError for settings that it does not take.
+        """
         self.theta = theta
+        self.weight_decay = torch.tensor(list(weight_decay), dtype=theta.dtype, device=theta.device)[:, None]
+        self._decays = any(weight_decay)
+        self._decoupled = self._decays and is_decay_decoupled(kind, settings)
         self.optimizer = build(kind, theta, 1.0, settings)
         # The bare step: torch wraps it in profiling that takes as long as the arithmetic of a small network.
         self._step = inspect.unwrap(kind.step)
@@ -33,14 +41,31 @@ class MemberOptimizer:
     def step(self, rates: Tensor) -> None:
         """Step with learning rates `[members, 1]` along `theta.grad`; to be called under `torch.no_grad`."""
         theta = self.theta.data
+        if self._decays and not self._decoupled:
+            assert self.theta.grad is not None
+            self.theta.grad = self.theta.grad + self.weight_decay * theta
         self._before.copy_(theta)
         self._step(self.optimizer)
+        if self._decoupled:
+            theta -= self.weight_decay * self._before
         torch.lerp(self._before, theta, rates, out=theta)
 
-    def member_state(self, member: int) -> State:
-        """Copy what the optimizer remembers of one member: its row of what has the shape of theta, else the number."""
+    def keep(self, members: list[int]) -> None:
+        """Forget all members but these."""
+        shape = self.theta.shape
+        self.theta.grad = None
+        self.theta.data = self.theta.data[members]
+        self.weight_decay = self.weight_decay[members]
         state = self.optimizer.state[self.theta]
-        return {key: self._part(value, member) for key, value in state.items()}
+        for key, value in state.items():
+            if isinstance(value, Tensor) and value.shape == shape:
+                state[key] = value[members]
+        self._before = torch.empty_like(self.theta.data)
+
+    def states(self) -> State:
+        """Copy what the optimizer remembers, of all members."""
+        state = self.optimizer.state[self.theta]
+        return {key: value.detach().clone() if isinstance(value, Tensor) else value for key, value in state.items()}
 
     def load_member_states(self, states: list[State]) -> None:
         """Take up again what `member_state` copied, one for each member."""
@@ -52,11 +77,40 @@ class MemberOptimizer:
             for key, value in states[0].items()
         }
 
-    def _part(self, value: Tensor | float | int | None, member: int) -> Tensor | float | int | None:
-        """Copy a member's part of something that the optimizer remembers."""
-        if not isinstance(value, Tensor):
-            return value
-        return (value[member] if value.shape == self.theta.shape else value).detach().cpu().clone()
+
+def member_state(states: State, shape: torch.Size, member: int) -> State:
+    """Pick one member of what `states` copied: its row of what has the `shape` of theta, else the number."""
+    return {
+        key: (value[member] if value.shape == shape else value).cpu().clone() if isinstance(value, Tensor) else value
+        for key, value in states.items()
+    }
+
+
+def is_decay_decoupled(kind: type[Optimizer], settings: Settings) -> bool:
+    """Whether weight decay shrinks the weights beside the step rather than through the gradient, found by trying.
+
+    Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization (2019). Raises FitError if it does neither.
+    """
+    generator = torch.Generator().manual_seed(0)
+    start, gradient = (torch.randn(1, 5, dtype=torch.float64, generator=generator) for _ in range(2))
+
+    def end(settings: Settings, decay_gradient: float, decay_weights: float) -> Tensor:
+        """Take two steps from `start` with weight decay as asked."""
+        theta = nn.Parameter(start.clone(), requires_grad=False)
+        optimizer = build(kind, theta, 1.0, settings)
+        for _ in range(2):
+            before = theta.data.clone()
+            theta.grad = gradient + decay_gradient * before
+            optimizer.step()
+            theta.data -= decay_weights * before
+        return theta.data
+
+    theirs = end({**settings, "weight_decay": 0.1}, 0.0, 0.0)
+    bare = {**settings, "weight_decay": 0.0}
+    for decoupled, ours in ((False, end(bare, 0.1, 0.0)), (True, end(bare, 0.0, 0.1))):
+        if torch.allclose(ours, theirs, rtol=1e-9):
+            return decoupled
+    raise FitError(f"optimizer.weight_decay is not possible with {kind.__name__}: its weight decay is of its own kind.")
 
 
 def build(kind: type[Optimizer], theta: nn.Parameter, lr: float, settings: Settings) -> Optimizer:

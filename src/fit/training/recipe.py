@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from omegaconf import DictConfig
 from torch.optim import Optimizer
@@ -24,11 +24,30 @@ class Recipe:
     l1: Sequence[float]
     l2: Sequence[float]
     clip_val: Sequence[float]
+    weight_decay: Sequence[float]
+    max_epochs: Sequence[int]
     clip_algorithm: str = "norm"
     schedule: Schedule
     loss: Loss
-    max_epochs: int
     look_every: int
+
+    def keep(self, members: list[int]) -> "Recipe":
+        """Forget all members but these."""
+        return replace(
+            self,
+            lr=[self.lr[member] for member in members],
+            seeds=[self.seeds[member] for member in members],
+            l1=[self.l1[member] for member in members],
+            l2=[self.l2[member] for member in members],
+            clip_val=[self.clip_val[member] for member in members],
+            weight_decay=[self.weight_decay[member] for member in members],
+            max_epochs=[self.max_epochs[member] for member in members],
+        )
+
+
+def build_schedule(cfg: DictConfig) -> Schedule:
+    """Build the schedule that a configuration names; raise FitError for settings that it does not take."""
+    return build(find_class("scheduler", cfg.scheduler, Schedule), "scheduler", cfg.scheduler)
 
 
 def build_recipe(cfgs: Sequence[DictConfig]) -> Recipe:
@@ -36,6 +55,8 @@ def build_recipe(cfgs: Sequence[DictConfig]) -> Recipe:
     first = cfgs[0]
     kind = find_class("optimizer", first.optimizer, Optimizer)
     settings = {key: value for key, value in arguments(first.optimizer).items() if key != "lr"}
+    if "weight_decay" in settings:
+        settings["weight_decay"] = 0.0  # the members' own is applied beside
     check_proportional(kind, settings)
     clip_val = [cfg.trainer.gradient_clip_val for cfg in cfgs]
     return Recipe(
@@ -46,9 +67,10 @@ def build_recipe(cfgs: Sequence[DictConfig]) -> Recipe:
         l1=[cfg.regularization.l1 for cfg in cfgs],
         l2=[cfg.regularization.l2 for cfg in cfgs],
         clip_val=[math.inf if value is None else value for value in clip_val],
+        weight_decay=[cfg.optimizer.get("weight_decay") or 0.0 for cfg in cfgs],
+        max_epochs=[cfg.trainer.max_epochs for cfg in cfgs],
         clip_algorithm=first.trainer.gradient_clip_algorithm,
-        schedule=build(find_class("scheduler", first.scheduler, Schedule), "scheduler", first.scheduler),
+        schedule=build_schedule(first),
         loss=LOSSES[first.loss],
-        max_epochs=first.trainer.max_epochs,
         look_every=first.trainer.check_val_every_n_epoch,
     )

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -9,7 +10,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Schedule:
-    """A constant learning rate, and the warm-up that all schedules share: linear over `warmup_epochs`."""
+    """A constant learning rate, and the warm-up that all schedules share: linear over `warmup_epochs`.
+
+    `uses_length` says whether the rate of a step depends on how many steps there will be.
+    """
+
+    uses_length: ClassVar[bool] = False
 
     warmup_epochs: float = 0.0
 
@@ -52,6 +58,8 @@ class Exponential(Schedule):
 class Cosine(Schedule):
     """Half a cosine from 1 down to `final`, step by step, like `torch.optim.lr_scheduler.CosineAnnealingLR`."""
 
+    uses_length = True
+
     final: float = 0.0
 
     def shape(self, step: Tensor, steps_per_epoch: int, total: int) -> Tensor:
@@ -66,6 +74,7 @@ class OneCycle(Schedule):
     Source: Smith and Topin, Super-Convergence (2018).
     """
 
+    uses_length = True
     pct_start: float = 0.3
     div_factor: float = 25.0
     final_div_factor: float = 1e4

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Generator, Tensor
 
-from fit.data.batches import Batches
+from fit.data.batches import Batches, places
 from fit.model.stack import Stack
 from fit.training.optimizer import MemberOptimizer
 from fit.training.recipe import Recipe
@@ -20,16 +20,33 @@ class Stepper:
     It lives where `stack.theta` lives when it is made, and is a plain object: a Module's attributes cost microseconds.
     """
 
+    rates: Tensor
+
     def __init__(self, stack: Stack, recipe: Recipe) -> None:
         """Take the stack and how to train it."""
-        theta = stack.theta.data
         self.stack = stack
         self.recipe = recipe
         self.epoch = 0
         self.step = 0
-        self.gradient = torch.zeros_like(theta)
-        self.optimizer = MemberOptimizer(recipe.optimizer, stack.theta, recipe.optimizer_settings)
+        self.optimizer = MemberOptimizer(recipe.optimizer, stack.theta, recipe.optimizer_settings, recipe.weight_decay)
         self.masks = Masks(recipe.seeds, stack.dropout)
+        self._allocate()
+
+    def keep(self, members: list[int]) -> None:
+        """Forget all members but these."""
+        rates = self.rates[members]
+        gradient = self.gradient[members]
+        self.recipe = self.recipe.keep(members)
+        self.optimizer.keep(members)
+        self.masks.keep(self.recipe.seeds)
+        self._allocate()
+        self.rates = rates
+        self.gradient.copy_(gradient)
+
+    def _allocate(self) -> None:
+        """Make what has one row for each member."""
+        stack, recipe, theta = self.stack, self.recipe, self.stack.theta.data
+        self.gradient = torch.zeros_like(theta)
         self.lr, self.l1, self.l2, self.clip_val = (
             torch.tensor(each, dtype=theta.dtype, device=theta.device)[:, None]
             for each in (recipe.lr, recipe.l1, recipe.l2, recipe.clip_val)
@@ -58,10 +75,14 @@ class Stepper:
     def rates_ahead(self, steps_per_epoch: int, until: int) -> Iterator[Tensor]:
         """Yield the learning rates `[members, 1]` of the steps to come until an epoch, computed many at a time."""
         end = until * steps_per_epoch
+        lengths = list(dict.fromkeys(self.recipe.max_epochs))
+        length_of_member = places(self.recipe.max_epochs)
         for step in range(self.step, end, RATES_AHEAD):
             ahead = range(step, min(step + RATES_AHEAD, end))
-            factors = self.recipe.schedule.factors(ahead, steps_per_epoch, self.recipe.max_epochs)
-            yield from (factors.to(self.lr)[:, None, None] * self.lr).unbind()
+            factors = torch.stack(
+                [self.recipe.schedule.factors(ahead, steps_per_epoch, length) for length in lengths], 1
+            )
+            yield from (factors[:, length_of_member, None].to(self.lr) * self.lr).unbind()
 
     def penalty(self) -> Tensor:
         """Return `l1 * sum |w| + l2 * sum w²` over the weights, not the biases, `[members]`."""
@@ -96,17 +117,22 @@ class Masks:
 
     def __init__(self, seeds: Sequence[int], dropout: float) -> None:
         """Take the members' seeds and the probability of a value being dropped."""
-        self.keep = 1 - dropout
+        self.kept = 1 - dropout
         self.generators = {seed: Generator().manual_seed(seed) for seed in dict.fromkeys(seeds)}
-        self._generator_of_member = torch.tensor([list(self.generators).index(seed) for seed in seeds])
+        self._generator_of_member = places(seeds)
+
+    def keep(self, seeds: Sequence[int]) -> None:
+        """Forget all members but those of these seeds."""
+        self.generators = {seed: self.generators[seed] for seed in dict.fromkeys(seeds)}
+        self._generator_of_member = places(seeds)
 
     def draw(self, values: Tensor) -> Tensor:
         """Draw factors for a layer's values `[members, rows, columns]`."""
         drawn = [
-            torch.empty(values.shape[1:], dtype=values.dtype).bernoulli_(self.keep, generator=each)
+            torch.empty(values.shape[1:], dtype=values.dtype).bernoulli_(self.kept, generator=each)
             for each in self.generators.values()
         ]
-        return (torch.stack(drawn)[self._generator_of_member] / self.keep).to(values.device)
+        return (torch.stack(drawn)[self._generator_of_member] / self.kept).to(values.device)
 
 
 def clip(gradient: Tensor, limit: Tensor, algorithm: str) -> Tensor:

@@ -1,0 +1,29 @@
+"""Letting go of runs that have ended, so that they cost no more time."""
+
+from collections.abc import Callable
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from fit.training.module import StackModule
+from fit.training.run import Run
+
+
+class Endings(Callback):
+    """Hands each run that has ended to `finish` and takes it out of the stack."""
+
+    def __init__(self, finish: Callable[[Run], object]) -> None:
+        """Take what is done with a run that has ended."""
+        self.finish = finish
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let go; an interrupted stack is left as it is."""
+        assert isinstance(pl_module, StackModule)
+        ended = pl_module.ended
+        if trainer.sanity_checking or not ended:
+            return
+        for run in ended:
+            if run.error is None:
+                with run.guarded():
+                    self.finish(run)
+        pl_module.keep([run for run in pl_module.runs if run not in ended])
+        trainer.should_stop |= not pl_module.runs

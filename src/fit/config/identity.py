@@ -1,0 +1,57 @@
+"""What makes two configurations the same run, the same network, or members of one stack."""
+
+import json
+from collections.abc import Collection, Mapping
+
+from omegaconf import DictConfig, OmegaConf
+
+# Says where a run writes or what is compared, not what is trained.
+ASIDE = ("optimized_metric", "logger", "resume", "sweep", "compile")
+# What members of one stack may differ in; everything else makes another stack.
+OWN = (
+    "seed",
+    "optimizer.lr",
+    "optimizer.weight_decay",
+    "regularization.l1",
+    "regularization.l2",
+    "model.gain",
+    "model.init",
+    "trainer.max_epochs",
+    "trainer.gradient_clip_val",
+    "data.scale_inputs",
+    "data.scale_targets",
+    "data.noise",
+    "data.seed",
+    "data.low",
+    "data.high",
+    "data.shift",
+    "data.labels",
+)
+
+Settings = dict[str, object]
+
+
+def plain(cfg: DictConfig) -> Settings:
+    """Return every setting but those of ASIDE by its dotted name, as plain values, references resolved."""
+    tree = {
+        str(key): OmegaConf.to_container(cfg[key], resolve=True) if OmegaConf.is_config(cfg[key]) else cfg[key]
+        for key in cfg
+        if key not in ASIDE
+    }
+    return flat(tree)
+
+
+def flat(tree: Mapping[str, object], prefix: str = "") -> Settings:
+    """Flatten nested mappings into dotted names."""
+    settings: Settings = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            settings |= flat(value, f"{prefix}{key}.")
+        else:
+            settings[f"{prefix}{key}"] = value
+    return settings
+
+
+def identity(settings: Settings, without: Collection[str] = ()) -> str:
+    """Return text that is equal for settings that are, those of `without` left out."""
+    return json.dumps({key: value for key, value in settings.items() if key not in without}, sort_keys=True)

@@ -1,0 +1,29 @@
+"""A job: one configuration to be fitted into one folder, and what came of it."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from omegaconf import DictConfig
+
+from fit.folder import RunFolder
+
+
+@dataclass(eq=False)
+class Job:
+    """What is asked for (`cfg`, `folder`, and `tell`, which says what a person reads), and what came of it.
+
+    `metrics` is what metrics.json holds; with neither metrics nor `error` the job was interrupted.
+    """
+
+    cfg: DictConfig
+    folder: RunFolder
+    tell: Callable[[str], object]
+    metrics: dict[str, object] = field(default_factory=dict)
+    error: Exception | None = None
+
+    @property
+    def value(self) -> float:
+        """The number that a sweep compares: infinity where the loss stopped being finite."""
+        value = self.metrics[self.cfg.optimized_metric]
+        return float(value) if isinstance(value, float) and not self.metrics["diverged"] else math.inf

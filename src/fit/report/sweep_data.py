@@ -1,0 +1,116 @@
+"""What a sweep found, in the order of what was swept: the values of each swept key and how they are written."""
+
+from collections.abc import Mapping, Sequence
+from math import inf, isfinite, isnan, nan
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.font_manager import FontProperties, findfont, get_font
+
+LETTER = 0.08  # inches that a letter of a tick label takes
+MOST_LETTERS = 24
+
+
+class Setting(NamedTuple):
+    """One combination of swept values, and the error of each of its jobs (seeds)."""
+
+    values: Mapping[str, object]  # swept key -> value (numbers, strings, None, booleans, lists); seeds left out
+    errors: Sequence[float]  # one per job; inf: diverged; nan: failed (left out of the picture, but counted)
+
+
+class Key(NamedTuple):
+    """A swept key and its distinct values: numbers ascending, names in the order given."""
+
+    name: str
+    values: list[Any]
+    scale: str  # linear, log, or names: in equal steps
+    heights: np.ndarray  # of the values on this scale, from 0 to 1
+    inches: float  # that the longest label takes
+
+    def ticks(self, apart: float, most: int = MOST_LETTERS) -> tuple[list[int], list[str]]:
+        """Choose values that stand at least so far apart, and write them."""
+        chosen = [0]
+        for place, height in enumerate(self.heights):
+            if place and height - self.heights[chosen[-1]] >= apart:
+                chosen.append(place)
+        return chosen, [label(self.values[place], most) for place in chosen]
+
+
+class Sweep(NamedTuple):
+    """What is drawn: settings in the order of their keys' values."""
+
+    keys: list[Key]
+    places: np.ndarray  # [settings, keys]: which of the key's values
+    jobs: list[list[float]]  # errors of each setting: `bad` where diverged, nan where failed
+    medians: np.ndarray  # of each setting: `bad` where half of its jobs diverged, nan where all failed
+    best: list[int]  # settings with a finite median, best first
+    bad: float  # infinity; minus infinity where higher is better
+
+    def share(self, setting: int) -> str:
+        """Tell how many of how many jobs of a setting diverged, if it has several."""
+        row = self.jobs[setting]
+        return f"{row.count(self.bad)}/{len(row)}" if self.bad in row and len(row) > 1 else ""
+
+
+def gather(settings: Sequence[Setting], bad: float) -> Sweep:
+    """Sort settings by what was swept; keys of a single value are left out, settings of the same values are one."""
+    columns = {
+        name: [setting.values[name] for setting in settings] for name in (settings[0].values if settings else ())
+    }
+    keys = [key for key in map(gather_key, columns, columns.values()) if len(key.values) > 1]
+    indices = [{text(value, 12): place for place, value in enumerate(key.values)} for key in keys]
+    merged: dict[tuple[int, ...], list[float]] = {}
+    for values, errors in settings:
+        place = tuple(index[text(values[key.name], 12)] for key, index in zip(keys, indices, strict=True))
+        merged.setdefault(place, []).extend(bad if abs(value) == inf else value for value in errors)
+    places = sorted(merged)
+    jobs = [merged[place] for place in places]
+    medians = np.array([median([value for value in row if not isnan(value)] or [nan]) for row in jobs])
+    best = [int(row) for row in np.argsort(-medians if bad < 0 else medians) if isfinite(medians[row])]
+    return Sweep(keys, np.array(places), jobs, medians, best, bad)
+
+
+def gather_key(name: str, given: Sequence[Any]) -> Key:
+    """Find the distinct values of a key, and the scale on which they stand."""
+    values = list({text(value, 12): value for value in given}.values())
+    scale, places = "names", np.arange(float(len(values)))
+    if all(isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) for value in values):
+        values.sort()
+        if is_geometric(values):
+            scale, places = "log", np.log(values)
+        elif values[0] != 0 or not is_geometric(values[1:]):  # 0, 1e-4, 1e-3 are readable in equal steps only
+            scale, places = "linear", np.array(values, dtype=float)
+    heights = (places - places[0]) / (places[-1] - places[0] or 1)
+    return Key(name, values, scale, heights, LETTER * (1 + max(len(label(value)) for value in values)))
+
+
+def is_geometric(values: Sequence[float]) -> bool:
+    """Whether ascending numbers grow by a factor, or reach far and crowd at the low end."""
+    if len(values) < 2 or values[0] <= 0 or values[-1] < 4 * values[0]:
+        return False
+    if len(values) == 2:
+        return values[1] >= 10 * values[0]
+    growth = np.diff(np.log(values))
+    crowded = median(values) < 0.75 * values[0] + 0.25 * values[-1]
+    return bool(growth.max() <= 1.5 * growth.min() or (crowded and values[-1] > 30 * values[0]))
+
+
+def text(value: object, digits: int = 4) -> str:
+    """Write a value as people type it: null, true, 1e-3, [64,64]."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ",".join(text(item, digits) for item in value) + "]"
+    if isinstance(value, float) and isfinite(value):
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return min(f"{value:.{digits}g}", f"{float(mantissa):.{digits}g}e{int(exponent)}", key=len)
+    return str(value)
+
+
+def label(value: object, most: int = MOST_LETTERS) -> str:
+    """Write a value in at most so many letters, all of which the font has."""
+    font = get_font(findfont(FontProperties()))
+    given = "".join(letter if font.get_char_index(ord(letter)) else ascii(letter)[1:-1] for letter in text(value))
+    shown = given if len(given) <= most else f"{given[: most // 2]}…{given[most // 2 + 1 - most :]}"
+    return shown.replace("$", r"\$")

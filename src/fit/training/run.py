@@ -1,0 +1,120 @@
+"""One run on its way through a stack."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
+
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig
+
+from fit.config.identity import identity, plain
+from fit.data.datamodule import Problem, build_dataset, pose
+from fit.data.dataset import DataSet
+from fit.errors import FitError
+from fit.folder import RunFolder
+from fit.job import Job
+from fit.training.checkpoint import Checkpoint, load
+from fit.training.recipe import build_schedule
+
+
+class Best(NamedTuple):
+    """A run's look of lowest `val/loss`."""
+
+    epoch: int
+    loss: float
+
+
+@dataclass(eq=False)
+class Run:
+    """What a run is, how far it has come, and which `member` of the stack is its network.
+
+    Runs that differ in nothing but a length that their schedule does not depend on share a member.
+    """
+
+    cfg: DictConfig
+    folder: RunFolder
+    problem: Problem
+    sizes: list[int]
+    max_epochs: int
+    look_every: int
+    stored: Checkpoint | None = None
+    member: int = 0
+    loggers: list[Logger] = field(default_factory=list)
+    best: Best = field(default_factory=lambda: Best(0, math.inf))
+    diverged_epoch: int | None = None
+    stopped: bool = False
+    error: Exception | None = None
+    recorded: int = -1
+
+    @property
+    def look_before(self) -> dict[str, float]:
+        """The look at which the run was interrupted, if it goes on."""
+        return {} if self.stored is None else self.stored["look"]
+
+    def ended(self, epoch: int) -> bool:
+        """Whether there is nothing left to train."""
+        return self.stopped or self.diverged_epoch is not None or self.error is not None or epoch >= self.max_epochs
+
+    def on_grid(self, epoch: int) -> bool:
+        """Whether this is an epoch to look at this run, not one at which another ended or somebody interrupted."""
+        return self.ended(epoch) or epoch % self.look_every == 0
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Keep a file that cannot be written from ending other runs: this one ends, with the error."""
+        try:
+            yield
+        except (FitError, OSError) as error:
+            self.error = error
+
+
+def build_runs(jobs: Sequence[Job]) -> dict[Run, Job]:
+    """Pose each job's problem and find what it goes on from; what cannot be done is the job's error, and no run."""
+    runs, posed = {}, dict[DataSet, Problem]()
+    for job in jobs:
+        try:
+            dataset = build_dataset(job.cfg.data)
+            if dataset not in posed:
+                posed[dataset] = pose(dataset)
+            runs[build_run(job, posed[dataset])] = job
+        except (FitError, OSError) as error:
+            job.error = error
+    return runs
+
+
+def build_run(job: Job, problem: Problem) -> Run:
+    """Make a run of a job; raise FitError if its settings do not fit its data or its checkpoint."""
+    cfg, folder = job.cfg, job.folder
+    problem.check_region(cfg.optimized_metric)
+    sizes = [problem.train.inputs.shape[1], *cfg.model.hidden, problem.train.targets.shape[1]]
+    run = Run(cfg, folder, problem, sizes, cfg.trainer.max_epochs, look_every=cfg.trainer.check_val_every_n_epoch)
+    if folder.last.exists():
+        run.stored = load(folder.last)
+        parameters = sum((fan_in + cfg.model.bias) * fan_out for fan_in, fan_out in pairwise(sizes))
+        if run.stored["sizes"] != sizes or run.stored["theta"].shape != (parameters,):
+            raise FitError(f"{folder.last} does not fit the model of {folder.config}: one of them was changed.")
+        if run.stored["epoch"] > run.max_epochs:
+            raise FitError(
+                f"trainer.max_epochs={run.max_epochs} is not allowed: {folder.path} has done {run.stored['epoch']}; "
+                "give that or more."
+            )
+    return run
+
+
+def assign_members(runs: Sequence[Run]) -> list[Run]:
+    """Give runs that train the same network one member, and return for each member its longest run.
+
+    Runs of different length train the same network where the schedule does not depend on the length.
+    """
+    longest: dict[str, Run] = {}
+    members: dict[str, int] = {}
+    for run in runs:
+        without = () if build_schedule(run.cfg).uses_length else ("trainer.max_epochs",)
+        key = identity(plain(run.cfg), without)
+        run.member = members.setdefault(key, len(members))
+        if key not in longest or run.max_epochs > longest[key].max_epochs:
+            longest[key] = run
+    return list(longest.values())
