@@ -7,13 +7,18 @@ class FitError(Exception):
     """A setting, file or folder that cannot be used; its text is the sentence that the user reads."""
 
 
+def as_sentence(error: BaseException) -> str:
+    """Say in one sentence what went wrong."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'A file of the run'} cannot be read or written: {error.strerror}."
+    if isinstance(error, MemoryError):
+        return "There is not enough memory: give a smaller model.hidden, data.points or data.batch_size."
+    if isinstance(error, FitError):
+        return str(error)
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
 def refuse(error: BaseException) -> int:
     """Say on standard error what cannot be, and return the exit code."""
-    if isinstance(error, OSError) and error.strerror:
-        sentence = f"{error.filename or 'A file of the run'} cannot be read or written: {error.strerror}."
-    elif isinstance(error, MemoryError):
-        sentence = "There is not enough memory: give a smaller model.hidden, data.points or data.batch_size."
-    else:
-        sentence = str(error)
-    print(f"fit: {sentence}", file=sys.stderr)
+    print(f"fit: {as_sentence(error)}", file=sys.stderr)
     return 2

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -68,6 +69,11 @@ class RunFolder:
         """Write metrics.json; a number that is not finite is null there, as JSON has no other word for it."""
         text = json.dumps(without_infinities(metrics), indent=2, ensure_ascii=False)
         write_atomically(self.metrics, text.encode())
+
+    def log(self, text: str, level: str = "INFO") -> None:
+        """Add to train.log as logging does; a run of its own leaves that to Hydra's logging."""
+        with (self.path / "train.log").open("a", encoding="utf-8") as file:
+            file.write(f"[{datetime.now():%Y-%m-%d %H:%M:%S,%f}"[:-3] + f"][{level}] {text}\n")
 
     def append_history(self, row: Mapping[str, float]) -> None:
         """Add one look to history.csv."""

@@ -92,9 +92,10 @@ def train(
     rig = build_trainer(list(runs), module, interruption, shown, finish, swept)
     try:
         for run, job in runs.items():
-            job.tell(before(run, rig.trainer.strategy.root_device))
-            if job.cfg.resume is not None:
-                run.folder.write_config(job.cfg)
+            with run.guarded():
+                job.tell(before(run, rig.trainer.strategy.root_device))
+                if job.cfg.resume is not None:
+                    run.folder.write_config(job.cfg)
         rig.trainer.fit(module, datamodule=data)
     finally:
         if shown is not bar:
@@ -107,6 +108,9 @@ def train(
             f"Interrupted after epoch {module.stepper.epoch}. Go on: python -m fit.train resume={run.folder.path}"
         )
 
+
+# What Hydra's launcher `stacked` calls for the jobs of a sweep instead of `main` for each.
+main.together = train  # type: ignore[attr-defined]
 
 if __name__ == "__main__":
     command(main)

@@ -3,7 +3,7 @@
 import difflib
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -87,6 +87,8 @@ RULES = {
         lambda value: isinstance(value, str) and value.count("/") == 1 and value.split("/")[1] in ERRORS,
     ),
     "resume": Rule("a run folder, or null", lambda value: value is None or isinstance(value, str | int)),
+    "sweep.resume": Rule("a sweep folder, or null", lambda value: value is None or isinstance(value, str | int)),
+    "sweep.figures": choice("best", "all", "none"),
     "data.batch_size": whole(1).or_null(),
     "data.val_fraction": FRACTION,
     "data.scale_inputs": SCALING,
@@ -132,13 +134,34 @@ RULES = {
 }
 
 
+GROUPS = (
+    "data",
+    "model",
+    "optimizer",
+    "scheduler",
+    "trainer",
+    "logger",
+    "regularization",
+    "early_stopping",
+    "sweep",
+)
 # What only some data sets and schedules have.
 OPTIONAL = ("data.", "scheduler.", "optimizer.weight_decay")
 
 
 def check(cfg: DictConfig) -> None:
     """Raise FitError for the first setting that cannot be, in one sentence with what is allowed."""
-    for group in ("data", "model", "optimizer", "scheduler", "trainer", "logger", "regularization", "early_stopping"):
+    for group in (
+        "data",
+        "model",
+        "optimizer",
+        "scheduler",
+        "trainer",
+        "logger",
+        "regularization",
+        "early_stopping",
+        "sweep",
+    ):
         if not isinstance(cfg.get(group), DictConfig):
             raise FitError(f"{group} is missing: it holds settings; see python -m fit.train --help.")
     for key, rule in RULES.items():
@@ -156,6 +179,18 @@ def check(cfg: DictConfig) -> None:
         raise FitError(f"data.low={low} is not allowed: give a number below data.high={high}.")
     check_memory(cfg)
     check_accelerator(cfg.trainer.accelerator, cfg.trainer.precision)
+
+
+def check_settings(group: str, settings: Mapping[str, object], rules: Mapping[str, Rule]) -> None:
+    """Raise FitError for the first setting of a group that is none or cannot be."""
+    for key, value in settings.items():
+        rule = rules.get(key)
+        if rule is None:
+            raise FitError(f"{group}.{key} is not a setting: there are {', '.join(rules)}.")
+        if not rule.test(value):
+            raise FitError(
+                f"{group}.{key}={shown(value)} is not allowed: give {rule.allowed}{nearest(str(value), rule.names)}."
+            )
 
 
 MISSING = object()

@@ -15,7 +15,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from fit.config.resume import flatten
-from fit.config.rules import Rule, check, choice, nearest, shown, whole
+from fit.config.rules import Rule, check, check_settings, choice, shown, whole
 from fit.errors import FitError, refuse
 from fit.sweep.sampler import SAMPLERS, build_sampler, grid_size
 from fit.sweep.space import Space, read_space
@@ -46,7 +46,7 @@ class Search:
         arguments: list[str],
     ) -> None:
         """Read everything and refuse what cannot be, before anything is written."""
-        check_settings(settings)
+        check_settings("hydra.sweeper", settings, RULES)
         self.config, self.loader, self.launcher, self.settings = config, loader, launcher, settings
         self.folder = Path(config.hydra.sweep.dir)
         self.space = self.read(arguments)
@@ -127,19 +127,6 @@ class Search:
         """Return the first job number that neither a trial nor a folder has."""
         folders = [int(each.name) for each in self.folder.iterdir() if each.is_dir() and each.name.isdecimal()]
         return max([len(study.get_trials(deepcopy=False)), *(each + 1 for each in folders)])
-
-
-def check_settings(settings: dict[str, object]) -> None:
-    """Raise FitError for the first setting of the sweeper that cannot be."""
-    for key, value in settings.items():
-        rule = RULES.get(key)
-        if rule is None:
-            raise FitError(f"hydra.sweeper.{key} is not a setting: there are {', '.join(RULES)}.")
-        if not rule.test(value):
-            raise FitError(
-                f"hydra.sweeper.{key}={shown(value)} is not allowed: "
-                f"give {rule.allowed}{nearest(str(value), rule.names)}."
-            )
 
 
 def tell(study: Study, trial: Trial, result: JobReturn) -> None:

@@ -1,0 +1,188 @@
+"""What the launcher `stacked` does: open all jobs, train them as few stacks, close them."""
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.utils import JobReturn, env_override, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from fit.config.identity import identity, plain
+from fit.config.interruption import Interruption, StopNow
+from fit.config.rules import BOOLEAN, Rule, check, check_settings, choice, whole
+from fit.errors import FitError, as_sentence
+from fit.folder import RunFolder
+from fit.job import Job
+from fit.sweep.ceremony import Ceremony, task_config
+from fit.sweep.stacks import Pending, group
+from fit.sweep.stored import StoredJob, stored_jobs
+
+RULES = {
+    "max_members": whole(1).or_null(),
+    "fail_fast": BOOLEAN,
+    "engine": choice("local", "ray"),
+    "ray_address": Rule("the address of a Ray cluster", lambda value: isinstance(value, str) and bool(value)).or_null(),
+    "ray_cpus": whole(1).or_null(),
+}
+
+
+def launch(
+    config: DictConfig,
+    context: HydraContext,
+    task_function: TaskFunction,
+    settings: Mapping[str, object],
+    job_overrides: Sequence[Sequence[str]],
+    first: int,
+) -> Sequence[JobReturn]:
+    """Run the jobs of a batch, numbered from `first`, and return their results in order.
+
+    Jobs that are not fit's own, or that change the working directory, which only one can at a time, run one by one.
+    """
+    setup_globals()
+    check_settings("hydra.launcher", settings, RULES)
+    if not hasattr(task_function, "together") or config.hydra.job.chdir:
+        basic = BasicLauncher()
+        basic.setup(hydra_context=context, task_function=task_function, config=config)
+        return basic.launch(job_overrides, first)
+    return Batch(config, context, task_function, settings).run(job_overrides, first)
+
+
+class Batch:
+    """The jobs that a sweeper wants launched together."""
+
+    def __init__(
+        self, config: DictConfig, context: HydraContext, task_function: TaskFunction, settings: Mapping[str, object]
+    ) -> None:
+        """Take what Hydra hands to a launcher."""
+        self.config, self.context, self.settings = config, context, settings
+        self.train: Callable[..., None] = task_function.together  # type: ignore[attr-defined]
+        self.folder = Path(config.hydra.sweep.dir)
+        self.ceremony = Ceremony(context, task_function)
+        self.jobs: list[Job] = []
+        self.returns: list[JobReturn] = []
+        self.stored: dict[str, StoredJob] = {}
+        self.swept: list[str] = []
+
+    def run(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+        """Open, train, close."""
+        if self.config.sweep.resume is not None:
+            self.stored = {job.identity: job for job in stored_jobs(self.folder)}
+            taken = [job.number + 1 for job in self.stored.values() if job.number is not None]
+            first = max([first, *taken])
+        self.swept = swept_keys(job_overrides)
+        with ExitStack() as locks, Interruption() as interruption:
+            pending: list[Pending] = []
+            for overrides in job_overrides:
+                first += self.open(overrides, first, pending, locks)
+                if interruption() or self.failed_fast:
+                    break
+            if not self.failed_fast:
+                self.train_all(pending, interruption)
+            self.close()
+            if interruption():
+                assert interruption.received is not None
+                print(f"Interrupted. Go on: python -m fit.train -m sweep.resume={self.folder}")
+                raise SystemExit(128 + interruption.received)
+        return self.returns
+
+    @property
+    def failed_fast(self) -> bool:
+        """Whether a job failed and no other is to be begun."""
+        return bool(self.settings["fail_fast"]) and any(job.error is not None for job in self.jobs)
+
+    def open(self, overrides: Sequence[str], number: int, pending: list[Pending], locks: ExitStack) -> int:
+        """Open one job and note it as pending unless it is done or cannot be; return how many numbers it took."""
+        config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
+        known = self.stored.get(identity(plain(task_config(config)))) if self.stored else None
+        with read_write(config.hydra), open_dict(config.hydra):
+            config.hydra.job.id = config.hydra.job.num = (
+                number if known is None or known.number is None else known.number
+            )
+        directory = known.folder.path if known else self.folder / str(config.hydra.sweep.subdir)
+        cfg, returned = self.ceremony.open(config, directory)
+        folder = RunFolder(directory)
+        job = Job(cfg, folder, folder.log)
+        self.jobs.append(job)
+        self.returns.append(returned)
+        try:
+            if known is not None and known.metrics:
+                job.metrics = known.metrics
+                return 0
+            check(cfg)
+            locks.enter_context(folder.locked())
+            environment = OmegaConf.to_container(config.hydra.job.env_set)
+            assert isinstance(environment, dict)
+            epoch = known.epoch if known is not None else -1
+            pending.append(Pending(job, epoch, tuple((str(key), str(value)) for key, value in environment.items())))
+        except (FitError, OSError) as error:
+            self.fail(job, error)
+        return int(known is None)
+
+    def train_all(self, pending: Sequence[Pending], interruption: Interruption) -> None:
+        """Train what is pending, stack by stack."""
+        if not pending:
+            return
+        from fit.callbacks.progress import Bar
+
+        most = self.settings["max_members"]
+        stacks = group(pending, most if isinstance(most, int) else None)
+        bar = Bar(len(pending), sum(each.job.cfg.trainer.max_epochs for each in pending))
+        try:
+            if self.settings["engine"] == "ray":
+                from fit.sweep.ray import train_on_ray
+
+                train_on_ray(stacks, self.train, self.settings, bar, self.swept, interruption)
+            else:
+                for stack in stacks:
+                    if not interruption() and not self.failed_fast:
+                        train_stack(stack, self.train, interruption, bar, self.swept)
+                    for each in stack:
+                        if each.job.error is not None:
+                            self.fail(each.job, each.job.error)
+        except StopNow:
+            print(f"Stopped at once. Go on: python -m fit.train -m sweep.resume={self.folder}")
+            raise SystemExit(130) from None
+        finally:
+            bar.close()
+
+    def fail(self, job: Job, error: Exception) -> None:
+        """Note what ended a job, in its own log too."""
+        job.error = error
+        with suppress(OSError):
+            job.folder.log(as_sentence(error), "ERROR")
+
+    def close(self) -> None:
+        """Hand every job's outcome to Hydra; a job that was not begun or not ended has none."""
+        for job, returned in zip(self.jobs, self.returns, strict=True):
+            if job.error is None and not job.metrics:
+                job.error = FitError("The sweep ended before this job did.")
+            self.ceremony.close(returned, job.error or job.value)
+
+
+def train_stack(
+    stack: Sequence[Pending], train: Callable[..., None], interruption: Interruption, bar: object, swept: Sequence[str]
+) -> None:
+    """Train one stack; what goes wrong with it is the error of each of its jobs that is not done."""
+    jobs = [each.job for each in stack]
+    try:
+        with env_override(dict(stack[0].environment)):
+            train(jobs, interruption, bar, swept)
+    except Exception as error:  # whatever it is, other stacks are to be trained
+        for job in jobs:
+            if not job.metrics and job.error is None:
+                job.error = error
+                if not isinstance(error, FitError | OSError | MemoryError):
+                    job.tell(traceback.format_exc())
+
+
+def swept_keys(job_overrides: Sequence[Sequence[str]]) -> list[str]:
+    """Return the settings in which jobs differ, in the order typed."""
+    values: dict[str, set[str]] = {}
+    for overrides in job_overrides:
+        for override in overrides:
+            key, _, value = override.partition("=")
+            values.setdefault(key.lstrip("+"), set()).add(value)
+    return [key for key, each in values.items() if len(each) > 1]
