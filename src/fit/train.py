@@ -83,7 +83,7 @@ def train(
         job = runs[run]
         outcome = module.outcome(run, rig.checkpoints.seconds)
         job.metrics = write_metrics(run, outcome, time.perf_counter() - started + rig.checkpoints.seconds_before)
-        picture = write_figures(run, outcome.predict, job.metrics) if swept is None else None
+        picture = write_figures(run.folder, run.problem, outcome.predict, job.metrics) if swept is None else None
         rig.board.finish(run, picture, module.row(run))
         if shown is not bar:
             shown.close()

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from fit.config.resume import resumed
-from fit.config.rules import check
+from fit.config.rules import RULES, check, shown
 from fit.errors import FitError, refuse
 
 
@@ -25,9 +25,22 @@ class Guard(Callback):
             raise SystemExit(refuse(FitError(f"The settings cannot be read: {str(error).splitlines()[0]}."))) from None
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
-        """Refuse to resume in a sweep."""
-        if any(override.startswith("resume=") for override in config.hydra.overrides.task):
-            raise SystemExit(refuse(FitError("resume goes on with one run: give it without -m."))) from None
+        """Refuse what a sweep cannot do, and settle its folder."""
+        try:
+            settle_sweep(config)
+        except (FitError, OSError) as error:
+            raise SystemExit(refuse(error)) from None
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: object) -> None:
+        """Tell the answer; leave with an exit code if a job failed."""
+        from fit.sweep.answer import answer
+
+        try:
+            table = answer(Path(config.hydra.sweep.dir), config.optimized_metric, config.sweep.figures)
+        except (FitError, OSError, MemoryError) as error:
+            raise SystemExit(refuse(error)) from None
+        if table.count("failed") or table.count("unfinished"):
+            raise SystemExit(1)
 
     def settle(self, config: DictConfig) -> None:
         """Check the settings and make the folder."""
@@ -42,6 +55,39 @@ class Guard(Callback):
             config.hydra.run.dir = str(stored.resume)
             config.hydra.output_subdir = None
         check(config)
+
+
+def settle_sweep(config: DictConfig) -> None:
+    """Find the folder of a sweep, new or gone on with, and take up what was typed for it before if nothing is now."""
+    from fit.sweep.stored import read_sweep
+
+    overrides = config.hydra.overrides
+    keys = [override.split("=")[0] for override in overrides.task]
+    if "resume" in keys:
+        raise FitError("resume goes on with one run: give it without -m, or sweep.resume=SWEEP_FOLDER to a sweep.")
+    for key in ("sweep.resume", "sweep.figures"):
+        if not RULES[key].test(OmegaConf.select(config, key)):
+            raise FitError(f"{key}={shown(OmegaConf.select(config, key))} is not allowed: give {RULES[key].allowed}.")
+    asked = Path(config.hydra.sweep.dir)
+    if config.sweep.resume is None:
+        if (asked / "multirun.yaml").exists():
+            raise FitError(
+                f"hydra.sweep.dir={asked} holds a sweep already: give another folder, "
+                f"or go on with it by sweep.resume={asked}."
+            )
+        return
+    folder = Path(str(config.sweep.resume))
+    stored = read_sweep(folder)
+    if any(override.startswith("hydra.sweep.dir=") for override in overrides.hydra) and asked != folder:
+        raise FitError(f"hydra.sweep.dir={asked} is not sweep.resume={folder}: give one of them.")
+    if stored.hydra.job.name != config.hydra.job.name:
+        raise FitError(f"sweep.resume={folder} is a sweep of {stored.hydra.job.name}, not of {config.hydra.job.name}.")
+    with read_write(config), open_dict(config):
+        typed = [override for override in overrides.task if not override.startswith("sweep.")]
+        if not typed:
+            overrides.task = [*stored.hydra.overrides.task, f"sweep.resume={folder}"]
+        config.hydra.sweep.dir = str(folder)
+        overrides.hydra = [*overrides.hydra, f"hydra.sweep.dir={folder}"]
 
 
 def new_folder(config: DictConfig) -> Path:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
-from fit.folder import write_atomically
+from fit.folder import RunFolder, write_atomically
 from fit.measure.floor import Shape, floor
 from fit.measure.outcome import Outcome
 from fit.report.figures import Drawing, draw_fit, draw_loss, to_png
@@ -39,11 +39,13 @@ def write_metrics(run: Run, outcome: Outcome, seconds: float) -> dict[str, objec
     return metrics
 
 
-def write_figures(run: Run, predict: Callable[[Tensor], Tensor], metrics: Mapping[str, object]) -> bytes:
+def write_figures(
+    folder: RunFolder, problem: Problem, predict: Callable[[Tensor], Tensor], metrics: Mapping[str, object]
+) -> bytes:
     """Write the figures and return that of the fit."""
     lowest = metrics.get("floor/loss")
-    picture = to_png(draw_fit(drawing(run.problem, predict)))
-    write_atomically(run.folder.fit_figure, picture)
-    history = run.folder.read_history()
-    write_atomically(run.folder.loss_figure, to_png(draw_loss(history, lowest if isinstance(lowest, float) else None)))
+    picture = to_png(draw_fit(drawing(problem, predict)))
+    write_atomically(folder.fit_figure, picture)
+    history = folder.read_history()
+    write_atomically(folder.loss_figure, to_png(draw_loss(history, lowest if isinstance(lowest, float) else None)))
     return picture

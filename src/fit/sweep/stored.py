@@ -84,6 +84,15 @@ def find(sweep: Path) -> Iterator[StoredJob]:
         yield StoredJob(RunFolder(path.parents[1]))
 
 
+def read_sweep(folder: Path) -> DictConfig:
+    """Read the settings that a sweep was started with; raise FitError if the folder is not one of a sweep of fit."""
+    path = folder / "multirun.yaml"
+    settings = read_yaml(path) if path.is_file() else None
+    if not isinstance(settings, dict) or not {"hydra", "data", "model", "optimized_metric"} <= set(settings):
+        raise FitError(f"{folder} is not a sweep folder: give one that holds multirun.yaml, under outputs/sweeps.")
+    return OmegaConf.create(settings)
+
+
 def read_yaml(path: Path) -> object:
     """Read one of Hydra's files; raise FitError if it cannot be read."""
     try:

@@ -1,14 +1,17 @@
 """Checkpoints: one member of a stack, so that it goes on bitwise as if it had never stopped."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor
 
+from fit.data.scalers import Scaler
 from fit.errors import FitError
 from fit.folder import write_atomically
+from fit.model.stack import Stack
 
 FORMAT = 1
 
@@ -32,7 +35,7 @@ class Checkpoint(TypedDict):
     target_scaler: dict[str, Tensor]
     inputs: list[str]
     targets: list[str]
-    config: dict[str, object]
+    config: dict[str, Any]
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
@@ -56,3 +59,24 @@ def load(path: Path) -> Checkpoint:
     if not sound:
         raise damaged
     return checkpoint
+
+
+def predictor(checkpoint: Checkpoint) -> Callable[[Tensor], Tensor]:
+    """Return the network of a checkpoint, from inputs `[rows, inputs]` to targets `[rows, targets]`, in own units."""
+    model = checkpoint["config"]["model"]
+    stack = Stack(
+        checkpoint["theta"].unsqueeze(0),
+        checkpoint["sizes"],
+        model["activation"],
+        model["output_activation"],
+        bias=model["bias"],
+    )
+    inputs, targets = Scaler(**checkpoint["input_scaler"]), Scaler(**checkpoint["target_scaler"])
+
+    def predict(values: Tensor) -> Tensor:
+        """Scale, compute, scale back."""
+        with torch.no_grad():
+            outputs = stack(inputs.transform(values).to(checkpoint["theta"]).unsqueeze(0))[0]
+        return targets.inverse_transform(outputs.double())
+
+    return predict

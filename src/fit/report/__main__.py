@@ -1,0 +1,45 @@
+"""`python -m fit.report FOLDER`: the figures of a run, or the table and pictures of a sweep, again from the files."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from fit.config.rules import ERRORS
+from fit.errors import FitError, refuse
+from fit.folder import RunFolder
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Draw what was asked for; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m fit.report", description=__doc__)
+    parser.add_argument("folder", type=Path, help="a run folder (figures/) or a sweep folder (sweep.csv, best.yaml, …)")
+    parser.add_argument(
+        "--figures", choices=["best", "all", "none"], default="best", help="whose fits are drawn in a sweep"
+    )
+    parser.add_argument("--metric", help=f"what a sweep is ranked by: REGION/ERROR with {', '.join(ERRORS)}")
+    typed = parser.parse_args(arguments)
+    try:
+        report(typed.folder, typed.figures, typed.metric)
+    except (FitError, OSError, MemoryError) as error:
+        return refuse(error)
+    return 0
+
+
+def report(folder: Path, figures: str, metric: str | None) -> None:
+    """Tell a sweep's folder from a run's and draw it; raise FitError if it is neither."""
+    from fit.report.run import draw_run
+    from fit.sweep.answer import answer
+    from fit.sweep.stored import StoredJob, read_sweep
+
+    if not folder.is_dir():
+        raise FitError(f"{folder} does not exist: give a run folder or a sweep folder, under outputs.")
+    if (folder / ".hydra" / "config.yaml").is_file():
+        job = StoredJob(RunFolder(folder))
+        draw_run(job.folder, job.cfg, job.metrics)
+        print(f"{job.folder.fit_figure}\n{job.folder.loss_figure}")
+        return
+    answer(folder, metric or str(read_sweep(folder).optimized_metric), figures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

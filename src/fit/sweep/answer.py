@@ -1,0 +1,123 @@
+"""The answer to a sweep: a table in the terminal, sweep.csv, best.yaml and pictures."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+from fit.folder import write_atomically
+from fit.report.figures import to_png
+from fit.report.sweep_figures import Setting as Drawn
+from fit.report.sweep_figures import draw_sweep
+from fit.sweep.best import best_config
+from fit.sweep.table import SEEDS, Setting, Table
+
+MOST_LINES = 10
+MOST_WORST = 3
+WIDEST = 28
+
+
+def answer(folder: Path, metric: str, figures: str) -> Table:
+    """Write the answer to a sweep into its folder, tell it, and return it; `figures` is best, all or none."""
+    table = Table(folder, metric)
+    write_atomically(folder / "sweep.csv", table.csv().encode())
+    places = {"table": folder / "sweep.csv"}
+    if table.best is not None:
+        write_atomically(folder / "best.yaml", best_config(table).encode())
+        places["best"] = folder / "best.yaml"
+    picture = draw_sweep([Drawn(each.values, each.errors) for each in table.settings], table.metric)
+    if picture is not None:
+        write_atomically(folder / "sweep.png", to_png(picture))
+        places["picture"] = folder / "sweep.png"
+    draw_jobs(table, figures)
+    print("\n".join(lines(table)))
+    print("\n".join(f"{label:<9}{place}" for label, place in places.items()))
+    if any(folder.glob("*/events.*")):
+        print(f"{'watch':<9}tensorboard --logdir {folder}")
+    return table
+
+
+def draw_jobs(table: Table, figures: str) -> None:
+    """Draw the fits of the jobs that are worth it: the ten best and the diverged, all, or none."""
+    from fit.report.run import draw_run
+
+    ended = sorted((job for job in table.jobs if job.metrics), key=lambda job: table.cost(table.error(job)))
+    diverged = [job for job in ended if job.status == "diverged"]
+    finished = [job for job in ended if job.status == "finished"]
+    chosen = {"best": [*finished[:MOST_LINES], *diverged], "all": ended, "none": []}[figures]
+    for job in chosen:
+        if not job.folder.loss_figure.exists():
+            draw_run(job.folder, job.cfg, job.metrics)
+
+
+def lines(table: Table) -> Iterator[str]:
+    """Yield the lines of the table that the terminal shows: the ten best settings, and what went wrong."""
+    keys = [key for key in table.keys if key not in SEEDS]
+    several = any(len(setting.jobs) > 1 for setting in table.settings)
+    error = "val/rmse" if table.metric.endswith("/loss") else table.metric
+    header = [
+        "",
+        *(keys or ["setting"]),
+        error,
+        *(["range"] if several else []),
+        "R²",
+        *(["diverged"] if several else []),
+        "folder",
+    ]
+    rows = [row(table, place, keys, error, several) for place, _ in enumerate(table.settings[:MOST_LINES])]
+    yield from aligned([header, *rows])
+    if len(table.settings) > MOST_LINES:
+        yield f"… {len(table.settings) - MOST_LINES} more in sweep.csv"
+    yield ""
+    counts = [
+        f"{table.count(status)} {status}"
+        for status in ("finished", "diverged", "failed", "unfinished")
+        if table.count(status)
+    ]
+    what = f"{len(table.jobs)} jobs" + (f" of {len(table.settings)} settings" if several else "")
+    yield f"{what}: {', '.join(counts)}; ranked by {'the median ' if several else ''}{table.metric}"
+    for job in [job for job in table.jobs if job.status == "failed"][:MOST_WORST]:
+        yield f"  failed: {job.folder.path}: {job.error}"
+    yield ""
+
+
+def row(table: Table, place: int, keys: list[str], error: str, several: bool) -> list[str]:
+    """Write one setting of the table."""
+    setting = table.settings[place]
+    errors, r2 = (numbers(setting, name) for name in (error, "val/r2"))
+    diverged = sum(job.status == "diverged" for job in setting.jobs)
+    failed = sum(job.status in ("failed", "unfinished") for job in setting.jobs)
+    middle = f"{median(errors):.4g}" if errors else ("diverged" if diverged else setting.jobs[0].status)
+    spread = f"{min(errors):.3g} … {max(errors):.3g}" if len(errors) > 1 else ""
+    share = f"{diverged} of {len(setting.jobs)}" + (f", {failed} failed" if failed else "")
+    best = min(setting.jobs, key=lambda job: (table.cost(table.error(job)), table.jobs.index(job)))
+    values = [shorten(best.overrides.get(key) or str(setting.values[key])) for key in keys] or ["as typed"]
+    return [
+        str(place + 1),
+        *values,
+        middle,
+        *([spread] if several else []),
+        f"{median(r2):.6f}" if r2 else "-",
+        *([share] if several else []),
+        str(best.folder.path.relative_to(table.folder)),
+    ]
+
+
+def numbers(setting: Setting, name: str) -> list[float]:
+    """Return a metric of the jobs of a setting that finished."""
+    values = (job.metrics.get(name) for job in setting.jobs if job.status == "finished")
+    return [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
+
+
+def shorten(value: str) -> str:
+    """Leave out the middle of a long value."""
+    half = WIDEST // 2 - 1
+    return value if len(value) <= WIDEST else f"{value[:half]}…{value[-half:]}"
+
+
+def aligned(rows: list[list[str]]) -> Iterator[str]:
+    """Align columns: words to the left, and the number in front to the right."""
+    widths = [max(len(cells[column]) for cells in rows) for column in range(len(rows[0]))]
+    for cells in rows:
+        first, *others = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        yield "  ".join([first, *others]).rstrip()

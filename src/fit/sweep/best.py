@@ -1,0 +1,38 @@
+"""best.yaml: the overrides of a sweep's best job, as a configuration that can be run."""
+
+from typing import Any
+
+import yaml
+
+from fit.config.command import CONF
+from fit.sweep.table import Table, parsed
+
+
+def best_config(table: Table) -> str:
+    """Write the overrides of the best job; raise ValueError if there is none."""
+    job = table.best
+    if job is None:
+        raise ValueError("no job of the sweep ended well")
+    groups = {key: value for key, value in job.overrides.items() if (CONF / key).is_dir()}
+    settings: dict[str, Any] = {}
+    for key, value in job.overrides.items():
+        if key not in groups and not key.startswith("~"):
+            *path, name = key.lstrip("+").split(".")
+            node = settings
+            for each in path:
+                node = node.setdefault(each, {})
+            node[name] = parsed(value)
+    typed = " ".join(
+        f"'{key}={value}'" if set(value) & set("[{ ") else f"{key}={value}" for key, value in job.overrides.items()
+    )
+    lines = [
+        f"# The best job of this sweep, {job.folder.path}: {table.metric} {table.error(job):.6g}. To run it:",
+        f"#   python -m fit.train --config-dir {table.folder} --config-name best",
+        f"# which is python -m fit.train {typed}",
+        "defaults:",
+        "  - train",
+        *(f"  - override {key}: {value}" for key, value in groups.items()),
+        "  - _self_",
+    ]
+    rest = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True) if settings else ""
+    return "\n".join(lines) + "\n" + rest

@@ -1,0 +1,159 @@
+"""The table of a sweep: every job, and the settings that they share but for their seeds."""
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString
+from hydra.errors import HydraException
+
+from fit.config.identity import plain
+from fit.config.rules import shown
+from fit.errors import FitError
+from fit.sweep.stored import StoredJob, stored_jobs
+
+SEEDS = ("seed", "data.seed")
+# Settings that change in what unit the loss is measured.
+UNITS = ("loss", "data", "regularization.l1", "regularization.l2")
+STATUSES = ("finished", "diverged", "failed", "unfinished")
+NUMBERS = ("val/loss", "val/rmse", "val/max_error", "val/r2", "val/nrmse", "train/loss", "train/rmse", "best/val/loss")
+
+
+class Setting(NamedTuple):
+    """Jobs that differ in nothing but their seeds: the swept values that they share, and their errors.
+
+    An error is infinite where the job diverged and NaN where it failed or did not end.
+    """
+
+    values: dict[str, object]
+    jobs: list[StoredJob]
+    errors: list[float]
+
+    @property
+    def finite(self) -> list[float]:
+        """The errors of the jobs that did well enough to have one."""
+        return [error for error in self.errors if math.isfinite(error)]
+
+
+class Table:
+    """A sweep as its folders tell of it."""
+
+    def __init__(self, folder: Path, metric: str) -> None:
+        """Read the jobs of a sweep folder, to be compared by `metric`; raise FitError if there are none."""
+        self.folder = folder
+        self.jobs = stored_jobs(folder)
+        if not self.jobs:
+            raise FitError(f"{folder} is not a sweep folder: there is no job in it.")
+        self.keys = swept_keys(self.jobs)
+        self.metric = comparable(metric, self.keys)
+        self.settings = sorted(self._settings(), key=lambda setting: self.rank(setting.errors))
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether the metric is one that grows as the fit gets better."""
+        return self.metric.endswith("/r2")
+
+    @property
+    def best(self) -> StoredJob | None:
+        """The best job of the setting whose median is best; none if no job ended well."""
+        first = self.settings[0]
+        ranked = sorted(zip(map(self.cost, first.errors), range(len(first.jobs)), strict=True))
+        return first.jobs[ranked[0][1]] if math.isfinite(ranked[0][0]) else None
+
+    def cost(self, error: float) -> float:
+        """Turn an error into what is less the better it is."""
+        if not math.isfinite(error):
+            return math.inf
+        return -error if self.higher_is_better else error
+
+    def rank(self, errors: Sequence[float]) -> tuple[float, float]:
+        """Return by what settings are ordered: their median, jobs without an error being the worst, then their best."""
+        costs = [self.cost(error) for error in errors]
+        return median(costs), min(costs)
+
+    def error(self, job: StoredJob) -> float:
+        """Return what a job is compared by."""
+        if job.status != "finished":
+            return math.inf if job.status == "diverged" else math.nan
+        value = job.metrics.get(self.metric)
+        return float(value) if isinstance(value, int | float) else math.nan
+
+    def count(self, status: str) -> int:
+        """Return how many jobs ended in a way."""
+        return sum(job.status == status for job in self.jobs)
+
+    def values(self, job: StoredJob) -> dict[str, str]:
+        """Return the swept settings of a job, as values."""
+        return {key: job.overrides.get(key, default(job, key)) for key in self.keys}
+
+    def csv(self) -> str:
+        """Write every job as a line."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(
+            ["job", "status", *self.keys, *NUMBERS, "epochs", "diverged_epoch", "seconds", "error", "folder"]
+        )
+        for job in self.jobs:
+            metrics = job.metrics
+            writer.writerow(
+                [
+                    job.folder.path.relative_to(self.folder),
+                    job.status,
+                    *self.values(job).values(),
+                    *(metrics.get(name) for name in (*NUMBERS, "epochs", "diverged_epoch", "seconds/fit")),
+                    job.error if job.status == "failed" else "",
+                    job.folder.path,
+                ]
+            )
+        return buffer.getvalue()
+
+    def _settings(self) -> list[Setting]:
+        """Put jobs together that differ in their seeds alone."""
+        settings: dict[str, Setting] = {}
+        for job in self.jobs:
+            values = {key: value for key, value in self.values(job).items() if key not in SEEDS}
+            setting = settings.setdefault(
+                repr(values), Setting({key: parsed(value) for key, value in values.items()}, [], [])
+            )
+            setting.jobs.append(job)
+            setting.errors.append(self.error(job))
+        return list(settings.values())
+
+
+def swept_keys(jobs: Sequence[StoredJob]) -> list[str]:
+    """Return the settings in which the jobs of a sweep differ."""
+    typed: dict[str, set[str | None]] = {}
+    for job in jobs:
+        for key in job.overrides:
+            typed.setdefault(key, set())
+    for key, values in typed.items():
+        values |= {job.overrides.get(key) for job in jobs}
+    return [key for key, values in typed.items() if len(values) > 1]
+
+
+def default(job: StoredJob, key: str) -> str:
+    """Return a setting that was not typed for a job."""
+    value = plain(job.cfg).get(key)
+    return shown(value)
+
+
+def comparable(metric: str, keys: Sequence[str]) -> str:
+    """Return the metric, or the error in own units where the losses of the jobs are not in the same unit."""
+    mixed = any(key in UNITS or key.split(".")[0] in UNITS for key in keys if key not in (*SEEDS, "data.batch_size"))
+    return f"{metric.split('/')[0]}/rmse" if mixed and metric.endswith("/loss") else metric
+
+
+@cache
+def parsed(typed: str) -> object:
+    """Read a value as it was typed."""
+    try:
+        value: object = OverridesParser.create().parse_override(f"key={typed}").value()
+    except HydraException:
+        return typed
+    return value.text if isinstance(value, QuotedString) else value
