@@ -45,9 +45,15 @@ class Run:
 def call(arguments, capture):
     """Run the command as typed, in this process."""
     values, code = [], 0
+
+    def task(cfg):
+        values.append(main(cfg))
+        return values[-1]
+
+    task.together = main.together
     typed, sys.argv = sys.argv, ["train", *arguments]
     try:
-        command(lambda cfg: values.append(main(cfg)))
+        command(task)
     except SystemExit as stop:
         code = stop.code or 0
     finally:

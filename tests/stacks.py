@@ -48,7 +48,8 @@ def make_recipe(seeds, lrs, optimizer="adam", **changes):
         "clip_val": [math.inf] * members,
         "schedule": Cosine(),
         "loss": LOSSES["mse"],
-        "max_epochs": 100,
+        "weight_decay": [0.0] * members,
+        "max_epochs": [100] * members,
         "look_every": 10,
     }
     return Recipe(**recipe | changes)
@@ -61,7 +62,7 @@ def train(recipe, sizes, activation, rows, batch_size, steps, dtype=torch.float3
     stack = Stack(starts, sizes, activation, output, dropout=dropout)
     stepper = Stepper(stack, recipe)
     batches = Batches(inputs, targets, batch_size, recipe.seeds)
-    rates = stepper.rates_ahead(len(batches), recipe.max_epochs)
+    rates = stepper.rates_ahead(len(batches), max(recipe.max_epochs))
     while stepper.step < steps:
         stepper.train_epoch(batches, rates)
     return stack.theta.data

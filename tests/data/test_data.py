@@ -104,7 +104,8 @@ def test_a_member_sees_the_same_order_in_any_company():
 
 
 def test_members_with_equal_data_share_one_copy():
-    shared = DataModule([XYRing(), XYRing()], [0, 1])
-    apart = DataModule([XYRing(), XYRing(scale_inputs="none")], [0, 1])
+    ring, raw = pose(XYRing()), pose(XYRing(scale_inputs="none"))
+    shared = DataModule([ring, ring], [0, 1])
+    apart = DataModule([ring, raw], [0, 1])
     assert shared.regions[0].inputs.shape[0] == 1
     assert apart.regions[0].inputs.shape[0] == 2

@@ -4,15 +4,13 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
+from fit.callbacks.progress import Bar
 from fit.config.command import CONF
 from fit.config.interruption import Interruption
-from fit.data.datamodule import DataModule, build_dataset
-from fit.errors import FitError
 from fit.folder import RunFolder
-from fit.model.start import build_stack
-from fit.trainer import build_trainer, prepare
-from fit.training.module import StackModule
-from fit.training.recipe import build_recipe
+from fit.job import Job
+from fit.model.stack import Stack
+from fit.train import train
 
 MEMBERS = [
     ["seed=0", "optimizer.lr=1e-2"],
@@ -25,59 +23,131 @@ SHARED = ["data.points=50", "data.batch_size=16", "model.hidden=[7,5]", "model.d
 
 def configure(overrides, epochs):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("train", [*SHARED, *overrides, f"trainer.max_epochs={epochs}", "scheduler=constant"])
+        return compose("train", [*SHARED, f"trainer.max_epochs={epochs}", "scheduler=constant", *overrides])
 
 
 def fit(members, folders, epochs):
-    """Train members together and return the module."""
-    cfgs = [configure(each, epochs) for each in members]
+    """Train members together and return their jobs."""
     for folder in folders:
         folder.path.mkdir(parents=True, exist_ok=True)
-    data = DataModule([build_dataset(cfg.data) for cfg in cfgs], [cfg.seed for cfg in cfgs], prepare(cfgs[0]))
-    stack = build_stack(cfgs, data.sizes, data.dtype)
-    module = StackModule(stack, build_recipe(cfgs), data)
-    rig = build_trainer(cfgs, folders, module, Interruption())
-    rig.trainer.fit(module, datamodule=data)
-    return module
+    jobs = [Job(configure(each, epochs), folder, folder.log) for each, folder in zip(members, folders, strict=True)]
+    train(jobs, Interruption(), Bar(len(jobs), 0), [])
+    return jobs
+
+
+def make(tmp_path, name, count):
+    return [RunFolder(tmp_path / f"{name}_{index}") for index in range(count)]
+
+
+def last(folder):
+    return torch.load(folder.last, weights_only=True)
 
 
 def test_members_with_own_data_and_settings_are_bitwise_themselves_alone(tmp_path):
-    together = fit(MEMBERS, [RunFolder(tmp_path / f"{index}") for index in range(4)], 20)
+    company = make(tmp_path, "company", len(MEMBERS))
+    together = fit(MEMBERS, company, 20)
     for index, member in enumerate(MEMBERS):
-        alone = fit([member], [RunFolder(tmp_path / f"alone_{index}")], 20)
-        assert torch.equal(alone.stack.theta[0], together.stack.theta[index])
-        ours, theirs = together.outcome(index, 0.0).numbers, alone.outcome(0, 0.0).numbers
-        assert ours["val/rmse"] == pytest.approx(theirs["val/rmse"], rel=1e-12)
-        assert ours["best/epoch"] == theirs["best/epoch"]
-        lasts = [torch.load(tmp_path / name / "checkpoints" / "last.ckpt") for name in (f"{index}", f"alone_{index}")]
-        assert torch.equal(lasts[0]["theta"], lasts[1]["theta"])
-        assert torch.equal(lasts[0]["optimizer"]["exp_avg_sq"], lasts[1]["optimizer"]["exp_avg_sq"])
-        assert torch.equal(lasts[0]["generators"]["dropout"], lasts[1]["generators"]["dropout"])
+        [folder] = make(tmp_path, f"alone_{index}", 1)
+        [alone] = fit([member], [folder], 20)
+        assert alone.metrics["val/rmse"] == pytest.approx(together[index].metrics["val/rmse"], rel=1e-6)
+        assert alone.metrics["best/epoch"] == together[index].metrics["best/epoch"]
+        ours, theirs = last(company[index]), last(folder)
+        assert torch.equal(ours["theta"], theirs["theta"])
+        assert torch.equal(ours["optimizer"]["exp_avg_sq"], theirs["optimizer"]["exp_avg_sq"])
+        assert torch.equal(ours["generators"]["dropout"], theirs["generators"]["dropout"])
+        assert [list(row) for row in company[index].read_history()] == [list(row) for row in folder.read_history()]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("scheduler", ["constant", "one_cycle"])
+def test_members_of_different_length_and_decay_are_bitwise_themselves_alone(tmp_path, optimizer, scheduler):
+    common = [f"optimizer={optimizer}", "optimizer.lr=1e-2", f"scheduler={scheduler}"]
+    members = [
+        [*common, f"trainer.max_epochs={epochs}", f"optimizer.weight_decay={decay}", f"seed={seed}"]
+        for epochs, decay, seed in [(5, 0.0, 0), (20, 0.1, 0), (13, 0.1, 1), (20, 0.0, 0)]
+    ]
+    company = make(tmp_path, "company", len(members))
+    jobs = fit(members, company, 1)
+    assert [job.metrics["epochs"] for job in jobs] == [5, 20, 13, 20]
+    for index, member in enumerate(members):
+        [folder] = make(tmp_path, f"alone_{index}", 1)
+        fit([member], [folder], 1)
+        assert torch.equal(last(company[index])["theta"], last(folder)["theta"])
+        assert [row["epoch"] for row in company[index].read_history()] == [
+            row["epoch"] for row in folder.read_history()
+        ]
+
+
+def test_weight_decay_is_that_of_torch(tmp_path):
+    weights = {}
+    for decay in ("0.0", "0.1"):
+        [folder] = make(tmp_path, decay, 1)
+        fit([["optimizer=adamw", "optimizer.lr=1e-2", f"optimizer.weight_decay={decay}"]], [folder], 20)
+        weights[decay] = last(folder)["theta"].norm()
+    # 20 epochs of 4 steps, each of which takes a thousandth of the weights away
+    assert weights["0.1"] < 0.97 * weights["0.0"]
+
+
+def test_runs_of_one_network_and_different_length_share_a_member(tmp_path, monkeypatch):
+    sizes = []
+
+    def count(theta, *rest, **more):
+        sizes.append(len(theta))
+        return Stack(theta, *rest, **more)
+
+    monkeypatch.setattr("fit.model.start.Stack", count)
+    members = [[f"trainer.max_epochs={epochs}"] for epochs in (10, 20, 15, 20)]
+    folders = make(tmp_path, "shared", 4)
+    jobs = fit(members, folders, 1)
+    assert sizes == [1]
+    assert [job.metrics["epochs"] for job in jobs] == [10, 20, 15, 20]
+    assert torch.equal(last(folders[1])["theta"], last(folders[3])["theta"])
+    [alone] = make(tmp_path, "alone", 1)
+    fit(members[2:3], [alone], 1)
+    assert torch.equal(last(folders[2])["theta"], last(alone)["theta"])
 
 
 def test_a_stack_goes_on_from_its_members_checkpoints(tmp_path):
-    whole = fit(MEMBERS, [RunFolder(tmp_path / f"whole_{index}") for index in range(4)], 40)
-    folders = [RunFolder(tmp_path / f"part_{index}") for index in range(4)]
+    whole, folders, longer = (make(tmp_path, name, 4) for name in ("whole", "part", "longer"))
+    fit(MEMBERS, whole, 40)
     fit(MEMBERS, folders, 20)
-    assert torch.equal(fit(MEMBERS, folders, 40).stack.theta, whole.stack.theta)
-    longer = fit(MEMBERS, [RunFolder(tmp_path / f"longer_{index}") for index in range(4)], 60)
+    fit(MEMBERS, folders, 40)
+    for ours, theirs in zip(folders, whole, strict=True):
+        assert torch.equal(last(ours)["theta"], last(theirs)["theta"])
+        assert [row["epoch"] for row in ours.read_history()] == [0, 10, 20, 30, 40]
+    fit(MEMBERS, longer, 60)
     # and a member on its own, from the checkpoint that the stack wrote
-    assert torch.equal(fit(MEMBERS[2:3], folders[2:3], 60).stack.theta[0], longer.stack.theta[2])
-
-
-def test_checkpoints_of_different_epochs_do_not_make_a_stack(tmp_path):
-    folders = [RunFolder(tmp_path / f"{index}") for index in range(2)]
-    fit(MEMBERS[:1], folders[:1], 20)
-    fit(MEMBERS[1:2], folders[1:], 30)
-    with pytest.raises(FitError, match="of epoch 30, others are of 20"):
-        fit(MEMBERS[:2], folders, 40)
+    fit(MEMBERS[2:3], folders[2:3], 60)
+    assert torch.equal(last(folders[2])["theta"], last(longer[2])["theta"])
 
 
 def test_a_diverged_member_is_named_and_the_others_go_on(tmp_path):
     members = [["seed=0"], ["seed=0", "optimizer.lr=1e25"]]
-    folders = [RunFolder(tmp_path / f"{index}") for index in range(2)]
-    module = fit(members, folders, 20)
-    alone = fit(members[:1], [RunFolder(tmp_path / "alone")], 20)
-    assert module.diverged_epoch[0] is None
-    assert module.diverged_epoch[1] == 1
-    assert torch.equal(module.stack.theta[0], alone.stack.theta[0])
+    company = make(tmp_path, "company", 2)
+    jobs = fit(members, company, 20)
+    [alone] = make(tmp_path, "alone", 1)
+    fit(members[:1], [alone], 20)
+    assert jobs[0].metrics["diverged_epoch"] is None
+    assert jobs[1].metrics["diverged_epoch"] == 1
+    assert jobs[1].metrics["epochs"] == 1
+    assert jobs[1].value == float("inf")
+    assert torch.equal(last(company[0])["theta"], last(alone)["theta"])
+
+
+def test_a_member_that_stops_early_does_so_alone(tmp_path):
+    members = [["optimizer.lr=1e-2"], ["optimizer.lr=1e-12"]]
+    jobs = fit(
+        [[*each, "early_stopping.patience=20", "data.val_fraction=0.5"] for each in members], make(tmp_path, "c", 2), 60
+    )
+    assert jobs[1].metrics["epochs"] < 60
+    assert jobs[0].metrics["epochs"] > jobs[1].metrics["epochs"]
+
+
+def test_a_folder_that_cannot_be_written_ends_its_own_run_alone(tmp_path):
+    folders = make(tmp_path, "full", 3)
+    (folders[1].path / "checkpoints").parent.mkdir(parents=True)
+    (folders[1].path / "checkpoints").write_text("in the way")
+    jobs = fit(MEMBERS[:3], folders, 20)
+    assert "checkpoints" in str(jobs[1].error)
+    assert [job.error is None for job in jobs] == [True, False, True]
+    assert [bool(job.metrics) for job in jobs] == [True, False, True]

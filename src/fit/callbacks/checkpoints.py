@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from omegaconf import OmegaConf
 from torch import Tensor
 
 from fit.errors import FitError
@@ -107,8 +106,6 @@ class Checkpoints(Callback):
 
 def describe(run: Run, snapshot: Snapshot, member: int) -> Checkpoint:
     """Return what a run's checkpoint holds: its network at one moment, and what that takes to be used on its own."""
-    config = OmegaConf.to_container(run.cfg, resolve=False)
-    assert isinstance(config, dict)
     problem, seed, diverged = run.problem, int(run.cfg.seed), run.diverged_epoch
     return Checkpoint(
         format=FORMAT,
@@ -127,7 +124,7 @@ def describe(run: Run, snapshot: Snapshot, member: int) -> Checkpoint:
         target_scaler=dict(problem.target_scaler._asdict()),
         inputs=list(problem.dataset.inputs),
         targets=list(problem.dataset.targets),
-        config={str(key): value for key, value in config.items()},
+        config=run.config,
     )
 
 

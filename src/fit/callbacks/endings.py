@@ -16,14 +16,22 @@ class Endings(Callback):
         self.finish = finish
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let go; an interrupted stack is left as it is."""
+        """Let go after a look."""
+        if not trainer.sanity_checking:
+            self.release(trainer, pl_module)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let go of runs that had ended before they were resumed."""
+        self.release(trainer, pl_module)
+
+    def release(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Finish what has ended; what was interrupted is left as it is."""
         assert isinstance(pl_module, StackModule)
         ended = pl_module.ended
-        if trainer.sanity_checking or not ended:
-            return
         for run in ended:
             if run.error is None:
                 with run.guarded():
                     self.finish(run)
-        pl_module.keep([run for run in pl_module.runs if run not in ended])
+        if ended:
+            pl_module.keep([run for run in pl_module.runs if run not in ended])
         trainer.should_stop |= not pl_module.runs

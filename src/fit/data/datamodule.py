@@ -1,7 +1,8 @@
 """The data of a stack: made, split, scaled, and kept on the device."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
@@ -36,9 +37,9 @@ class Region(NamedTuple):
 class Single(Generic[Batch]):
     """A loader of one batch, for Lightning (which would take a list apart)."""
 
-    def __init__(self, batch: Batch) -> None:
-        """Take the batch."""
-        self.batch = batch
+    def __init__(self, get: Callable[[], Batch]) -> None:
+        """Take what gives the batch as it is at the time."""
+        self.get = get
 
     def __len__(self) -> int:
         """Return 1."""
@@ -46,7 +47,7 @@ class Single(Generic[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batch."""
-        yield self.batch
+        yield self.get()
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,11 +140,15 @@ class DataModule(LightningDataModule):
 
     def train_dataloader(self) -> "Single[Batches]":
         """Return one Lightning batch: a block of passes over the batches."""
-        return Single(self.batches)
+        return Single(lambda: self.batches)
 
     def val_dataloader(self) -> "list[Single[Region]]":
         """Return what a look evaluates: the training rows, then every validation region."""
-        return [Single(region) for region in self.regions]
+        return [Single(partial(self._region, index)) for index in range(len(self.regions))]
+
+    def _region(self, index: int) -> Region:
+        """Return a region as it is now."""
+        return self.regions[index]
 
     def _stack(self, problems: Sequence[Problem], name: str, rows: Sequence[Rows]) -> Region:
         """Scale each member's rows and stack them."""

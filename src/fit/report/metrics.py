@@ -1,5 +1,7 @@
 """metrics.json: everything that a finished run says of itself, in numbers."""
 
+from functools import lru_cache
+
 from torch import Tensor
 
 from fit.data.datamodule import Problem
@@ -8,6 +10,7 @@ from fit.measure.affine import least_squares, mean_answer
 from fit.measure.errors import errors
 
 
+@lru_cache(maxsize=64)  # runs of a sweep share their problems
 def baselines(problem: Problem) -> dict[str, float]:
     """Return the squared error, in own units, of always answering the training mean and of the best affine function.
 

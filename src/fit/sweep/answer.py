@@ -1,15 +1,19 @@
 """The answer to a sweep: a table in the terminal, sweep.csv, best.yaml and pictures."""
 
 import math
+import multiprocessing
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
+from fit.config.rules import CORES
 from fit.folder import write_atomically
 from fit.report.figures import to_png
 from fit.report.sweep_figures import Setting as Drawn
 from fit.report.sweep_figures import draw_sweep
 from fit.sweep.best import best_config
+from fit.sweep.stored import StoredJob
 from fit.sweep.table import SEEDS, Setting, Table
 
 MOST_LINES = 10
@@ -39,15 +43,26 @@ def answer(folder: Path, metric: str, figures: str) -> Table:
 
 def draw_jobs(table: Table, figures: str) -> None:
     """Draw the fits of the jobs that are worth it: the ten best and the diverged, all, or none."""
-    from fit.report.run import draw_run
-
     ended = sorted((job for job in table.jobs if job.metrics), key=lambda job: table.cost(table.error(job)))
     diverged = [job for job in ended if job.status == "diverged"]
     finished = [job for job in ended if job.status == "finished"]
     chosen = {"best": [*finished[:MOST_LINES], *diverged], "all": ended, "none": []}[figures]
-    for job in chosen:
-        if not job.folder.loss_figure.exists():
-            draw_run(job.folder, job.cfg, job.metrics)
+    missing = [job for job in chosen if not job.folder.loss_figure.exists()]
+    processes = min(CORES, len(missing))
+    if processes < 2 or sys.platform != "linux":
+        for job in missing:
+            draw(job)
+        return
+    # A picture takes as long as many members, and the interpreter's lock lets one thread draw at a time.
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        pool.map(draw, missing, chunksize=1)
+
+
+def draw(job: StoredJob) -> None:
+    """Draw the fit of a job."""
+    from fit.report.run import draw_run
+
+    draw_run(job.folder, job.cfg, job.metrics)
 
 
 def lines(table: Table) -> Iterator[str]:

@@ -78,10 +78,13 @@ def stored_jobs(sweep: Path) -> list[StoredJob]:
     return sorted(find(sweep), key=lambda job: (job.number is None, job.number or 0, str(job.folder.path)))
 
 
-def find(sweep: Path) -> Iterator[StoredJob]:
-    """Yield the jobs anywhere below a folder."""
-    for path in sweep.glob("**/.hydra/config.yaml"):
-        yield StoredJob(RunFolder(path.parents[1]))
+def find(folder: Path) -> Iterator[StoredJob]:
+    """Yield the jobs anywhere below a folder; there are none within a job."""
+    for path in folder.iterdir():
+        if (path / ".hydra" / "config.yaml").is_file():
+            yield StoredJob(RunFolder(path))
+        elif path.is_dir():
+            yield from find(path)
 
 
 def read_sweep(folder: Path) -> DictConfig:

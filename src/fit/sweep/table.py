@@ -90,7 +90,7 @@ class Table:
 
     def values(self, job: StoredJob) -> dict[str, str]:
         """Return the swept settings of a job, as values."""
-        return {key: job.overrides.get(key, default(job, key)) for key in self.keys}
+        return {key: job.overrides[key] if key in job.overrides else default(job, key) for key in self.keys}
 
     def csv(self) -> str:
         """Write every job as a line."""

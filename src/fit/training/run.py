@@ -4,11 +4,12 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lightning.pytorch.loggers import Logger
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from fit.config.identity import identity, plain
 from fit.data.datamodule import Problem, build_dataset, pose
@@ -48,6 +49,13 @@ class Run:
     stopped: bool = False
     error: Exception | None = None
     recorded: int = -1
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The settings as plain values, as checkpoints keep them."""
+        config = OmegaConf.to_container(self.cfg, resolve=False)
+        assert isinstance(config, dict)
+        return {str(key): value for key, value in config.items()}
 
     @property
     def look_before(self) -> dict[str, float]:
