@@ -1,0 +1,156 @@
+"""Training stacks as tasks of a Ray cluster; the driver writes their folders."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra.core.utils import env_override
+from omegaconf import DictConfig, OmegaConf
+
+from fit.callbacks.progress import Bar
+from fit.config.interruption import Interruption
+from fit.errors import FitError, as_sentence
+from fit.folder import RunFolder, write_atomically
+from fit.job import Job
+from fit.sweep.stacks import Pending
+
+# How often a task whose worker died is begun again.
+RETRIES = 3
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class Parcel(NamedTuple):
+    """A job on its way to a worker, or back: files by their path in the run folder."""
+
+    config: str
+    folder: str
+    files: dict[str, bytes]
+    metrics: dict[str, object]
+    error: str
+
+
+def train_on_ray(
+    stacks: Sequence[Sequence[Pending]],
+    train: Callable[..., None],
+    settings: Mapping[str, object],
+    bar: Bar,
+    swept: Sequence[str],
+    interruption: Interruption,
+) -> None:
+    """Train each stack as a task and write what comes back; raise FitError if there is no cluster to be had."""
+    ray = connect(settings)
+    try:
+        task = ray.remote(num_cpus=1, max_retries=RETRIES)(train_parcels)
+        tasks = {
+            task.remote([pack(each) for each in stack], dict(stack[0].environment), train, list(swept)): stack
+            for stack in stacks
+        }
+        waiting = list(tasks)
+        while waiting and not interruption():
+            done, waiting = ray.wait(waiting, timeout=SECONDS_BETWEEN_LOOKS)
+            for each in done:
+                receive(ray, each, tasks[each])
+                for pending in tasks[each]:
+                    bar.advance(pending.job.cfg.trainer.max_epochs)
+                    bar.end(0)
+                bar.show(f"{bar.ended}/{bar.runs} jobs done, {len(waiting)} stacks under way")
+        for each in waiting:
+            ray.cancel(each, force=True)
+    finally:
+        ray.shutdown()
+
+
+def connect(settings: Mapping[str, object]) -> Any:  # noqa: ANN401 -- the module of an extra
+    """Join the cluster of `ray_address`, or start one on this machine."""
+    # Before the import: no report of use is sent, no port is opened for a dashboard.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        ray = import_module("ray")
+    except ImportError:
+        raise FitError("hydra.launcher.engine=ray needs Ray: pip install 'fit[ray]'.") from None
+    address, cpus = settings["ray_address"], settings["ray_cpus"]
+    own = {"num_cpus": cpus, "include_dashboard": False} if address is None else {}
+    try:
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError, OSError) as error:
+        first = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+        raise FitError(f"hydra.launcher.ray_address={address} cannot be reached: {first}.") from None
+    return ray
+
+
+def pack(pending: Pending) -> Parcel:
+    """Put a job, with the files that it goes on from, into a parcel."""
+    folder = pending.job.folder.path
+    return Parcel(OmegaConf.to_yaml(pending.job.cfg), str(folder.absolute()), read_files(folder), {}, "")
+
+
+def receive(ray: Any, task: object, stack: Sequence[Pending]) -> None:  # noqa: ANN401
+    """Write what a task sent back; what ended the task is the error of each of its jobs."""
+    try:
+        parcels: list[Parcel] = ray.get(task)
+    except ray.exceptions.RayError as error:
+        for each in stack:
+            each.job.error = FitError(f"Its Ray task failed: {' '.join(str(error).split())[:300]}.")
+        return
+    for each, parcel in zip(stack, parcels, strict=True):
+        try:
+            for name, content in parcel.files.items():
+                write_atomically(each.job.folder.path / name, content)
+            each.job.metrics = parcel.metrics
+            each.job.error = FitError(parcel.error) if parcel.error else None
+        except (FitError, OSError) as error:
+            each.job.error = error
+
+
+class Undisturbed(Interruption):
+    """Leaves the signals of a worker to Ray."""
+
+    def take(self) -> None:
+        """Take nothing over."""
+
+
+def train_parcels(
+    parcels: Sequence[Parcel], environment: Mapping[str, str], train: Callable[..., None], swept: Sequence[str]
+) -> list[Parcel]:
+    """Train parcels as one stack, in the worker, in folders of its own, and send the files back."""
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+    with tempfile.TemporaryDirectory() as scratch, env_override(dict(environment)):
+        jobs = [unpack(parcel, Path(scratch) / str(number)) for number, parcel in enumerate(parcels)]
+        try:
+            train(jobs, Undisturbed(), Bar(len(jobs), 0), swept)
+        except Exception as error:  # whatever it is, the driver is to hear of it
+            for job in jobs:
+                job.error = job.error or (None if job.metrics else error)
+        return [repack(parcel, job) for parcel, job in zip(parcels, jobs, strict=True)]
+
+
+def unpack(parcel: Parcel, folder: Path) -> Job:
+    """Lay a job's files into a folder of the worker."""
+    for name, content in parcel.files.items():
+        write_atomically(folder / name, content)
+    # Loggers were told where to write before the job went on its way.
+    config = OmegaConf.create(parcel.config.replace(parcel.folder, str(folder)))
+    assert isinstance(config, DictConfig)
+    run_folder = RunFolder(folder)
+    return Job(config, run_folder, run_folder.log)
+
+
+def repack(parcel: Parcel, job: Job) -> Parcel:
+    """Take a job's files, which are to speak of the folder that they come from."""
+    here, there = str(job.folder.path).encode(), parcel.folder.encode()
+    files = {
+        name: content.replace(here, there) if name.endswith((".log", ".yaml")) else content
+        for name, content in read_files(job.folder.path).items()
+        if not name.startswith(".hydra")
+    }
+    return Parcel(parcel.config, parcel.folder, files, job.metrics, as_sentence(job.error) if job.error else "")
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Read all files below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
