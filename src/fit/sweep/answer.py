@@ -14,7 +14,7 @@ from fit.report.sweep_figures import Setting as Drawn
 from fit.report.sweep_figures import draw_sweep
 from fit.sweep.best import best_config
 from fit.sweep.stored import StoredJob
-from fit.sweep.table import SEEDS, Setting, Table
+from fit.sweep.table import Setting, Table
 
 MOST_LINES = 10
 MOST_WORST = 3
@@ -67,7 +67,7 @@ def draw(job: StoredJob) -> None:
 
 def lines(table: Table) -> Iterator[str]:
     """Yield the lines of the table that the terminal shows: the ten best settings, and what went wrong."""
-    keys = [key for key in table.keys if key not in SEEDS]
+    keys = table.grouped
     several = any(len(setting.jobs) > 1 for setting in table.settings)
     error = "val/rmse" if table.metric.endswith("/loss") else table.metric
     header = [
@@ -89,7 +89,7 @@ def lines(table: Table) -> Iterator[str]:
         for status in ("finished", "diverged", "failed", "unfinished")
         if table.count(status)
     ]
-    what = f"{len(table.jobs)} jobs" + (f" of {len(table.settings)} settings" if several else "")
+    what = plural(len(table.jobs), "job") + (f" of {plural(len(table.settings), 'setting')}" if several else "")
     yield f"{what}: {', '.join(counts)}; ranked by {'the median ' if several else ''}{table.metric}"
     for job in [job for job in table.jobs if job.status == "failed"][:MOST_WORST]:
         yield f"  failed: {job.folder.path}: {job.error}"
@@ -122,6 +122,11 @@ def numbers(setting: Setting, name: str) -> list[float]:
     """Return a metric of the jobs of a setting that finished."""
     values = (job.metrics.get(name) for job in setting.jobs if job.status == "finished")
     return [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
+
+
+def plural(count: int, noun: str) -> str:
+    """Write a count with its noun."""
+    return f"{count} {noun}" + ("s" if count != 1 else "")
 
 
 def shorten(value: str) -> str:

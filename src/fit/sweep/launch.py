@@ -64,19 +64,23 @@ class Batch:
         self.jobs: list[Job] = []
         self.returns: list[JobReturn] = []
         self.stored: dict[str, StoredJob] = {}
+        self.taken: set[int] = set()
         self.swept: list[str] = []
 
     def run(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
         """Open, train, close."""
+        if self.settings["engine"] == "ray" and self.settings["ray_address"] is not None:
+            from fit.sweep.ray import check_address
+
+            check_address(str(self.settings["ray_address"]))
         if self.config.sweep.resume is not None:
             self.stored = {job.identity: job for job in stored_jobs(self.folder)}
-            taken = [job.number + 1 for job in self.stored.values() if job.number is not None]
-            first = max([first, *taken])
+            self.taken = {job.number for job in self.stored.values() if job.number is not None}
         self.swept = swept_keys(job_overrides)
         with ExitStack() as locks, Interruption() as interruption:
             pending: list[Pending] = []
-            for overrides in job_overrides:
-                first += self.open(overrides, first, pending, locks)
+            for number, overrides in enumerate(job_overrides, start=first):
+                self.open(overrides, number, pending, locks)
                 if interruption() or self.failed_fast:
                     break
             if not self.failed_fast:
@@ -93,15 +97,17 @@ class Batch:
         """Whether a job failed and no other is to be begun."""
         return bool(self.settings["fail_fast"]) and any(job.error is not None for job in self.jobs)
 
-    def open(self, overrides: Sequence[str], number: int, pending: list[Pending], locks: ExitStack) -> int:
-        """Open one job and note it as pending unless it is done or cannot be; return how many numbers it took."""
+    def open(self, overrides: Sequence[str], number: int, pending: list[Pending], locks: ExitStack) -> None:
+        """Open one job and note it as pending unless it is done or cannot be."""
         config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
         known = self.stored.get(identity(plain(task_config(config)))) if self.stored else None
         with read_write(config.hydra), open_dict(config.hydra):
-            config.hydra.job.id = config.hydra.job.num = (
-                number if known is None or known.number is None else known.number
-            )
+            config.hydra.job.id = config.hydra.job.num = self.choose_number(known, number)
         directory = known.folder.path if known else self.folder / str(config.hydra.sweep.subdir)
+        if known is None and (directory / ".hydra").exists():
+            raise FitError(
+                f"hydra.sweep.subdir gives several jobs the folder {directory}: let it hold ${{hydra.job.num}}."
+            )
         cfg, returned = self.ceremony.open(config, directory)
         folder = RunFolder(directory)
         job = Job(cfg, folder, folder.log)
@@ -110,7 +116,7 @@ class Batch:
         try:
             if known is not None and known.metrics:
                 job.metrics = known.metrics
-                return 0
+                return
             check(cfg)
             locks.enter_context(folder.locked())
             environment = OmegaConf.to_container(config.hydra.job.env_set)
@@ -119,7 +125,15 @@ class Batch:
             pending.append(Pending(job, epoch, tuple((str(key), str(value)) for key, value in environment.items())))
         except (FitError, OSError) as error:
             self.fail(job, error)
-        return int(known is None)
+
+    def choose_number(self, known: StoredJob | None, number: int) -> int:
+        """Return the number that a job has already, or the one that is its turn, or the next free one."""
+        if known is not None and known.number is not None:
+            return known.number
+        if number in self.taken:
+            number = max(self.taken) + 1
+        self.taken.add(number)
+        return number
 
     def train_all(self, pending: Sequence[Pending], interruption: Interruption) -> None:
         """Train what is pending, stack by stack."""

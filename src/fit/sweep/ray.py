@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -21,6 +22,7 @@ from fit.sweep.stacks import Pending
 # How often a task whose worker died is begun again.
 RETRIES = 3
 SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_FOR_AN_ANSWER = 5.0
 
 
 class Parcel(NamedTuple):
@@ -62,6 +64,17 @@ def train_on_ray(
             ray.cancel(each, force=True)
     finally:
         ray.shutdown()
+
+
+def check_address(address: str) -> None:
+    """Raise FitError if nobody answers at `HOST:PORT`; Ray itself would try for long, and talk of it."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        raise FitError(f"hydra.launcher.ray_address={address} is not allowed: give HOST:PORT, or null.")
+    try:
+        socket.create_connection((host, int(port)), timeout=SECONDS_FOR_AN_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise FitError(f"hydra.launcher.ray_address={address} cannot be reached: {error}.") from None
 
 
 def connect(settings: Mapping[str, object]) -> Any:  # noqa: ANN401 -- the module of an extra

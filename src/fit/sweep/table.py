@@ -51,6 +51,8 @@ class Table:
         if not self.jobs:
             raise FitError(f"{folder} is not a sweep folder: there is no job in it.")
         self.keys = swept_keys(self.jobs)
+        # What a setting is: all that was swept but seeds, unless there is nothing else.
+        self.grouped = [key for key in self.keys if key not in SEEDS] or self.keys
         self.metric = comparable(metric, self.keys)
         self.settings = sorted(self._settings(), key=lambda setting: self.rank(setting.errors))
 
@@ -117,7 +119,7 @@ class Table:
         """Put jobs together that differ in their seeds alone."""
         settings: dict[str, Setting] = {}
         for job in self.jobs:
-            values = {key: value for key, value in self.values(job).items() if key not in SEEDS}
+            values = {key: value for key, value in self.values(job).items() if key in self.grouped}
             setting = settings.setdefault(
                 repr(values), Setting({key: parsed(value) for key, value in values.items()}, [], [])
             )

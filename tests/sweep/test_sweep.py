@@ -1,0 +1,216 @@
+"""Sweeps by the command: their folders, tables and codes, and what one job does to another."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+QUICK = ("-m", "trainer.max_epochs=5", "data.points=20", "model.hidden=[6]", "logger=none", "sweep.figures=none")
+HERE = "hydra.sweep.dir=s"
+
+
+def table(folder="s"):
+    with Path(f"{folder}/sweep.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def theta(folder):
+    return torch.load(f"{folder}/checkpoints/last.ckpt", weights_only=True)["theta"]
+
+
+def test_every_job_is_bitwise_the_same_run_alone_and_leaves_what_it_leaves(fit, tmp_path):
+    swept = ("optimizer.lr=1e-2,1e-3", "data.batch_size=5,20", "seed=0,1", "logger=tensorboard", "sweep.figures=all")
+    done = fit(*QUICK[:-2], HERE, *swept)
+    assert done.code == 0
+    for number, overrides in enumerate(
+        f"optimizer.lr={lr} data.batch_size={batch} seed={seed}"
+        for lr in (1e-2, 1e-3)
+        for batch in (5, 20)
+        for seed in (0, 1)
+    ):
+        folder = tmp_path / "s" / str(number)
+        alone = tmp_path / f"alone_{number}"
+        fit(*QUICK[1:4], "sweep.figures=all", *overrides.split(), f"hydra.run.dir={alone}")
+        assert torch.equal(theta(folder), theta(alone))
+        names = [
+            sorted(str(path.relative_to(each)).split(".tfevents")[0] for path in each.rglob("*"))
+            for each in (folder, alone)
+        ]
+        assert names[0] == names[1]
+        ours, theirs = (json.loads((each / "metrics.json").read_text()) for each in (folder, alone))
+        assert list(ours) == list(theirs)
+        assert ours["val/rmse"] == pytest.approx(theirs["val/rmse"], rel=1e-5)
+        assert set(overrides.split()) < set(yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text()))
+        assert (folder / ".hydra" / "config.yaml").read_text() == (alone / ".hydra" / "config.yaml").read_text()
+
+
+def test_the_answer(fit, tmp_path):
+    done = fit(*QUICK, HERE, "optimizer.lr=1e-3,1e-1,1e-2", "seed=0,1,2", "trainer.max_epochs=20")
+    rows = table()
+    assert [row["job"] for row in rows] == [str(number) for number in range(9)]
+    assert {row["status"] for row in rows} == {"finished"}
+    for row in rows:
+        assert float(row["val/rmse"]) == json.loads((tmp_path / row["folder"] / "metrics.json").read_text())["val/rmse"]
+    errors = {}
+    for row in rows:
+        errors.setdefault(row["optimizer.lr"], []).append(float(row["val/loss"]))
+    best = min(errors, key=lambda lr: sorted(errors[lr])[1])
+    assert done.out.splitlines()[1].split()[:2] == ["1", best]
+    assert "9 jobs of 3 settings: 9 finished" in done.out
+    config = yaml.safe_load((tmp_path / "s" / "best.yaml").read_text())
+    assert config["optimizer"]["lr"] == float(best)
+    assert (tmp_path / "s" / "sweep.png").read_bytes()[:4] == b"\x89PNG"
+    again = fit("--config-dir", "s", "--config-name", "best", "hydra.run.dir=again")
+    winner = min((row for row in rows if row["optimizer.lr"] == best), key=lambda row: float(row["val/loss"]))
+    assert torch.equal(theta(again.folder), theta(winner["folder"]))
+
+
+def test_a_bad_a_diverging_and_a_blocked_job_take_nobody_with_them(fit, tmp_path):
+    (tmp_path / "s" / "3").mkdir(parents=True)
+    (tmp_path / "s" / "3" / "checkpoints").write_text("in the way")
+    done = fit(*QUICK, HERE, "optimizer=sgd", "optimizer.lr=1e-3,0,1e30,1e-2")
+    assert done.code == 1
+    assert [row["status"] for row in table()] == ["finished", "failed", "diverged", "failed"]
+    assert "optimizer.lr=0 is not allowed" in (tmp_path / "s" / "1" / "train.log").read_text()
+    assert "optimizer.lr=0 is not allowed" in table()[1]["error"]
+    assert "checkpoints" in table()[3]["error"]
+    assert "4 jobs: 1 finished, 1 diverged, 2 failed" in done.out
+    assert "Traceback" not in done.err
+
+
+def test_fail_fast_trains_nothing_after_the_first_failure(fit, tmp_path):
+    done = fit(*QUICK, HERE, "optimizer.lr=1e-3,0,1e-2", "hydra.launcher.fail_fast=true")
+    assert done.code == 1
+    assert not list(tmp_path.glob("s/*/metrics.json"))
+    assert [row["status"] for row in table()][1] == "failed"
+
+
+def test_a_diverged_job_alone_is_no_failure(fit):
+    assert fit(*QUICK, HERE, "optimizer=sgd", "optimizer.lr=1e-3,1e30").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("optimizer.lrr=1,2",), "optimizer.lrr is not a setting (did you mean optimizer.lr"),
+        (("seed=range(0,0)",), "seed=range(0,0) has no value, so there is no job"),
+        (("model=mlp_gelu,nope",), "model=nope does not exist: give one of linear"),
+        (("sweep.resume=nowhere", "seed=0,1"), "nowhere is not a sweep folder"),
+        (("resume=nowhere", "seed=0,1"), "resume goes on with one run"),
+        (("sweep.figures=some", "seed=0,1"), "sweep.figures=some is not allowed: give one of best, all, none"),
+        (("hydra.launcher.max_members=0", "seed=0,1"), "hydra.launcher.max_members=0 is not allowed"),
+        (
+            ("hydra.launcher.engine=dask", "seed=0,1"),
+            "hydra.launcher.engine=dask is not allowed: give one of local, ray",
+        ),
+        (("hydra.launcher.engine=ray", "hydra.launcher.ray_address=localhost:1", "seed=0,1"), "cannot be reached"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(fit, tmp_path, arguments, sentence):
+    done = fit("-m", HERE, *arguments)
+    assert done.code == 2
+    assert sentence in done.err
+    assert "Traceback" not in done.err
+    assert not list(tmp_path.glob("s/*/.hydra"))
+
+
+def test_jobs_of_equal_settings_are_trained_once_and_reported_twice(fit, tmp_path):
+    done = fit(*QUICK, HERE, "optimizer.lr=1e-2,0.01")
+    assert [row["status"] for row in table()] == ["finished", "finished"]
+    assert torch.equal(theta("s/0"), theta("s/1"))
+    assert "2 jobs" in done.out
+
+
+def test_a_folder_for_each_job(fit):
+    done = fit(*QUICK, HERE, "hydra.sweep.subdir=same", "seed=0,1")
+    assert done.code == 2
+    assert "hydra.sweep.subdir gives several jobs the folder s/same" in done.err
+
+
+def test_a_sweep_is_not_written_over_another(fit):
+    fit(*QUICK, HERE, "seed=0,1")
+    done = fit(*QUICK, HERE, "seed=2,3")
+    assert done.code == 2
+    assert "go on with it by sweep.resume=s" in done.err
+
+
+def test_added_values_train_the_new_jobs_alone(fit, tmp_path):
+    fit(*QUICK, HERE, "optimizer.lr=1e-2,1e-3")
+    before = (tmp_path / "s" / "0" / "metrics.json").stat().st_mtime_ns
+    done = fit(*QUICK, "optimizer.lr=1e-4,1e-3,1e-2", "seed=0,1", "sweep.resume=s")
+    assert done.code == 0
+    assert (tmp_path / "s" / "0" / "metrics.json").stat().st_mtime_ns == before
+    assert {(row["optimizer.lr"], row["seed"]) for row in table()} == {
+        (lr, seed) for lr in ("0.0001", "0.001", "0.01") for seed in "01"
+    }
+    assert len(table()) == 6
+
+
+def test_a_killed_sweep_goes_on_to_the_same_table(fit, tmp_path):
+    arguments = (*QUICK, "optimizer.lr=1e-2,1e-3", "data.batch_size=5,20", "trainer.max_epochs=20")
+    fit(*arguments, "hydra.sweep.dir=whole")
+    fit(*arguments, HERE)
+    # as a kill leaves it: one job not begun, one begun, one half way, and nothing summed up
+    half = tmp_path / "s" / "1"
+    (half / "metrics.json").unlink()
+    shutil.copy(half / "checkpoints" / "best.ckpt", half / "checkpoints" / "last.ckpt")
+    shutil.rmtree(tmp_path / "s" / "2")
+    shutil.rmtree(tmp_path / "s" / "3" / "checkpoints")
+    (tmp_path / "s" / "3" / "metrics.json").unlink()
+    for name in ("sweep.csv", "best.yaml", "sweep.png"):
+        (tmp_path / "s" / name).unlink()
+    done = fit("-m", "sweep.resume=s")
+    assert done.code == 0
+    ours, theirs = table("s"), table("whole")
+    for mine, other in zip(ours, theirs, strict=True):
+        for key in ("job", "status", "optimizer.lr", "data.batch_size", "epochs"):
+            assert mine[key] == other[key]
+        assert float(mine["val/loss"]) == pytest.approx(float(other["val/loss"]), rel=1e-5)
+        assert torch.equal(theta(f"s/{mine['job']}"), theta(f"whole/{mine['job']}"))
+
+
+def test_a_stack_is_split_and_stays_bitwise(fit, tmp_path):
+    fit(*QUICK, HERE, "seed=range(0,5)", "hydra.launcher.max_members=2")
+    fit(*QUICK, "hydra.sweep.dir=whole", "seed=range(0,5)")
+    for number in range(5):
+        assert torch.equal(theta(f"s/{number}"), theta(f"whole/{number}"))
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib", "submitit_local"])
+def test_other_launchers_run_job_by_job_and_get_the_same_answer(fit, tmp_path, launcher):
+    more = ["hydra.launcher.timeout_min=5"] if launcher == "submitit_local" else []
+    done = fit(*QUICK, HERE, f"hydra/launcher={launcher}", *more, "seed=0,1")
+    assert done.code == 0, done.err
+    assert [row["status"] for row in table()] == ["finished", "finished"]
+    fit(*QUICK, "hydra.sweep.dir=stacked", "seed=0,1")
+    for number in range(2):
+        assert torch.equal(theta(f"s/{number}"), theta(f"stacked/{number}"))
+
+
+def test_jobs_that_change_the_working_directory_run_one_by_one(fit, tmp_path):
+    done = fit(*QUICK, HERE, "hydra.job.chdir=true", "seed=0,1")
+    assert done.code == 0
+    assert [row["status"] for row in table()] == ["finished", "finished"]
+
+
+def test_the_report_is_made_again_from_the_folders(fit, tmp_path, capfd):
+    from fit.report.__main__ import main
+
+    fit(*QUICK, HERE, "optimizer.lr=1e-2,1e-3", "seed=0,1")
+    before = {name: (tmp_path / "s" / name).read_bytes() for name in ("sweep.csv", "best.yaml", "sweep.png")}
+    for name in before:
+        (tmp_path / "s" / name).unlink()
+    assert main(["s", "--figures", "best"]) == 0
+    assert {name: (tmp_path / "s" / name).read_bytes() for name in before} == before
+    assert (tmp_path / "s" / "2" / "figures" / "fit.png").read_bytes()[:4] == b"\x89PNG"
+    shutil.rmtree(tmp_path / "s" / "1" / "figures")
+    assert main(["s/1"]) == 0
+    assert (tmp_path / "s" / "1" / "figures" / "loss.png").exists()
+    assert main([str(tmp_path / "nowhere")]) == 2
+    (tmp_path / "empty").mkdir()
+    assert main([str(tmp_path / "empty")]) == 2
+    assert "is not a sweep folder" in capfd.readouterr().err
