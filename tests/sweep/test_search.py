@@ -103,7 +103,7 @@ def test_params_of_the_configuration_stand_under_the_command_line(search):
         (["seed=1,2", "+hydra.sweeper.trials=1"], ["hydra.sweeper.trials", "n_trials"]),
         (['hydra.sweeper.params={seed: "range(1"}'], ["hydra.sweeper.params", "range(1"]),
         (["seed=1,2", "hydra.sweeper.storage=/etc/passwd"], ["/etc/passwd", "not a database"]),
-        (["seed=1,2", "+sweep.resume=found"], ["sweep.resume=found", "no study.db"]),
+        (["seed=1,2", "sweep.resume=found"], ["sweep.resume=found", "no study.db"]),
         (["hydra.sweeper.sampler=grid", RATE], [RATE, "grid", "choice"]),
         (["hydra.sweeper.sampler=grid", "seed=range(0,1e6)"], ["grid", "more than 100000"]),
     ],

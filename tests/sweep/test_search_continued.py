@@ -19,7 +19,7 @@ def test_same_seed_same_trials_in_one_go_or_two(search):
     settings = (RATE, BATCH, "model.hidden=choice([16],[64,64])", "hydra.sweeper.n_jobs=10")
     first = search("hydra.sweeper.n_trials=11", *settings).params
     search("hydra.sweeper.n_trials=10", *settings, folder="again")
-    again = search("hydra.sweeper.n_trials=11", *settings, "+sweep.resume=again", folder="again").params
+    again = search("hydra.sweeper.n_trials=11", *settings, "sweep.resume=again", folder="again").params
     assert len(first) == 11
     assert len({trial["optimizer.lr"] for trial in first}) == 11
     assert first == again
@@ -39,7 +39,7 @@ def test_killed_and_continued_is_the_search_never_killed(search, tmp_path):
     process.communicate()
     study = optuna.load_study(study_name="fit", storage="sqlite:///found/study.db")
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "RUNNING", "RUNNING"]
-    done = search(*settings, "+sweep.resume=found")
+    done = search(*settings, "sweep.resume=found")
     assert done.code == 0
     assert done.states == ["COMPLETE", "COMPLETE", "FAIL", "FAIL", "COMPLETE", "COMPLETE", "COMPLETE"]
     assert {path.name for path in done.folder.iterdir() if path.is_dir()} == set("0123456")
@@ -69,7 +69,7 @@ def test_only_the_same_search_is_continued(search):
         (["optimizer.lr=1,2", "optimized_metric=val/r2"], ["val/r2", "val/loss"]),
         (["optimizer.lr=1,2", "hydra.sweeper.direction=maximize"], ["maximize", "minimize"]),
     ):
-        done = search("+sweep.resume=found", *arguments)
+        done = search("sweep.resume=found", *arguments)
         assert done.code == 2
         assert all(word in done.err for word in words), done.err
         assert done.err.count("\n") == 1
@@ -84,7 +84,7 @@ def test_one_folder_is_searched_by_one_process_at_a_time(search):
     other = os.open("found", os.O_RDONLY)
     try:
         fcntl.flock(other, fcntl.LOCK_EX)
-        done = search("hydra.sweeper.n_trials=2", RATE, "+sweep.resume=found")
+        done = search("hydra.sweeper.n_trials=2", RATE, "sweep.resume=found")
     finally:
         os.close(other)
     assert done.code == 2
@@ -94,6 +94,6 @@ def test_one_folder_is_searched_by_one_process_at_a_time(search):
 
 def test_what_leaves_values_as_they_are_may_change_and_where_it_went_on_is_no_setting(search):
     search("hydra.sweeper.n_trials=1", RATE)
-    done = search("hydra.sweeper.n_trials=2", RATE, "logger=none", "+sweep.resume=found", task=lambda cfg: 1.0)
+    done = search("hydra.sweeper.n_trials=2", RATE, "logger=none", "sweep.resume=found", task=lambda cfg: 1.0)
     rate = done.params[1]["optimizer.lr"]
     assert (done.folder / "1/.hydra/overrides.yaml").read_text() == f"- logger=none\n- optimizer.lr={rate}\n"

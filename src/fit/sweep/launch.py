@@ -104,7 +104,7 @@ class Batch:
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.job.id = config.hydra.job.num = self.choose_number(known, number)
         directory = known.folder.path if known else self.folder / str(config.hydra.sweep.subdir)
-        if known is None and (directory / ".hydra").exists():
+        if known is None and (directory / ".hydra" / "config.yaml").exists():
             raise FitError(
                 f"hydra.sweep.subdir gives several jobs the folder {directory}: let it hold ${{hydra.job.num}}."
             )

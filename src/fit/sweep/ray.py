@@ -92,7 +92,10 @@ def connect(settings: Mapping[str, object]) -> Any:  # noqa: ANN401 -- the modul
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError, OSError) as error:
         first = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
-        raise FitError(f"hydra.launcher.ray_address={address} cannot be reached: {first}.") from None
+        what = (
+            "No Ray can be started here" if address is None else f"hydra.launcher.ray_address={address} cannot be used"
+        )
+        raise FitError(f"{what}: {first}.") from None
     return ray
 
 
