@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 
+import optuna
 import pytest
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
@@ -24,7 +25,9 @@ def test_search_trains_and_a_diverging_trial_is_pruned_and_wins_nothing(search):
         task=main,
     )  # fmt: skip
     assert (done.code, done.err) == (0, "")
-    assert sorted(path.name for path in done.folder.iterdir()) == ["0", "1", "multirun.yaml", "study.db"]
+    assert sorted(path.name for path in done.folder.iterdir()) == [
+        *("0", "1", "best.yaml", "multirun.yaml", "study.db", "sweep.csv", "sweep.png")
+    ]
     states = {trial.params["optimizer.lr"]: trial.state.name for trial in done.study.trials}
     assert states == {"1e+30": "PRUNED", "0.01": "COMPLETE"}
     assert done.study.direction.name == "MAXIMIZE"
@@ -103,7 +106,7 @@ def test_params_of_the_configuration_stand_under_the_command_line(search):
         (["seed=1,2", "+hydra.sweeper.trials=1"], ["hydra.sweeper.trials", "n_trials"]),
         (['hydra.sweeper.params={seed: "range(1"}'], ["hydra.sweeper.params", "range(1"]),
         (["seed=1,2", "hydra.sweeper.storage=/etc/passwd"], ["/etc/passwd", "not a database"]),
-        (["seed=1,2", "sweep.resume=found"], ["sweep.resume=found", "no study.db"]),
+        (["seed=1,2", "sweep.resume=found"], ["found", "is not a sweep folder"]),
         (["hydra.sweeper.sampler=grid", RATE], [RATE, "grid", "choice"]),
         (["hydra.sweeper.sampler=grid", "seed=range(0,1e6)"], ["grid", "more than 100000"]),
     ],
@@ -117,8 +120,8 @@ def test_bad_searches_end_in_one_sentence_and_leave_nothing(search, tmp_path, ar
 
 
 def test_without_optuna_it_says_what_to_install(search, tmp_path, monkeypatch):
-    for name in [each for each in sys.modules if each.startswith("fit.sweep")]:
-        monkeypatch.delitem(sys.modules, name)
+    for name in ("fit.sweep.search", "fit.sweep.study", "fit.sweep.space", "fit.sweep.sampler"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "optuna", None)
     done = search(RATE)
     assert (done.code, done.err) == (2, "fit: hydra/sweeper=optuna needs Optuna: pip install 'fit[optuna]'.\n")
@@ -128,3 +131,19 @@ def test_without_optuna_it_says_what_to_install(search, tmp_path, monkeypatch):
 def test_the_plugin_is_light():
     script = "import sys, hydra_plugins.fit_optuna_sweeper; print({'optuna', 'numpy', 'torch'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_trials_are_trained_as_stacks_and_gone_on_with(fit, tmp_path):
+    arguments = ("-m", "hydra/sweeper=optuna", "optimizer.lr=tag(log, interval(1e-3,1e-1))", "hydra.sweeper.n_jobs=4")
+    tiny = (*TINY, "sweep.figures=none")
+    done = fit(*arguments, "hydra.sweeper.n_trials=4", "hydra.sweep.dir=found", *tiny)
+    assert done.code == 0, done.err
+    assert "4 jobs: 4 finished" in done.out
+    done = fit(*arguments, "hydra.sweeper.n_trials=6", "sweep.resume=found", *tiny)
+    assert done.code == 0, done.err
+    assert "6 jobs: 6 finished" in done.out
+    study = optuna.load_study(study_name="fit", storage=f"sqlite:///{tmp_path / 'found' / 'study.db'}")
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 6
+    for trial in study.trials:
+        metrics = json.loads((tmp_path / "found" / str(trial.number) / "metrics.json").read_text())
+        assert metrics["val/loss"] == trial.value
