@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint articles bench wheel clean
+.PHONY: help train test lint articles bench bench-sweep wheel clean
 
 help:  ## say what there is to make
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fit needs Python 3.11 or newer: make PYTHON=python3.11")'
@@ -31,6 +31,10 @@ articles: .venv/installed  ## run every attempt of the four articles and compare
 
 bench: .venv/installed  ## time fit against the articles' own loops and plain Lightning, as ratios
 	$(BIN)/python benchmarks/speed.py
+
+bench-sweep: .venv/installed  ## time sweeps against plain Lightning with Hydra's basic launcher and, with JAX installed, JAX
+	$(BIN)/pip install --quiet --disable-pip-version-check jax
+	$(BIN)/python benchmarks/sweep.py
 
 wheel: .venv/installed  ## build dist/*.whl, configurations included
 	$(BIN)/python -m build --wheel --outdir dist .

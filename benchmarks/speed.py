@@ -25,6 +25,7 @@ from fit.config.command import CONF
 from fit.config.interruption import Interruption
 from fit.data.datamodule import build_dataset, pose
 from fit.folder import RunFolder
+from fit.job import Job
 from fit.train import train
 
 FOLDER = Path("outputs/bench")
@@ -72,7 +73,10 @@ def ours(*overrides: str) -> Callable[[], float]:
     def run() -> float:
         cfg = configure(*overrides)
         folder = RunFolder(HydraConfig.get().runtime.output_dir)
-        return float(str(train(cfg, folder, Interruption())["seconds/fit"]))
+        folder.write_config(cfg)
+        job = Job(cfg, folder, lambda text: None)
+        train([job], Interruption())
+        return float(str(job.metrics["seconds/fit"]))
 
     return run
 
