@@ -59,7 +59,7 @@ def test_the_answer(fit, tmp_path):
     for row in rows:
         errors.setdefault(row["optimizer.lr"], []).append(float(row["val/loss"]))
     best = min(errors, key=lambda lr: sorted(errors[lr])[1])
-    assert done.out.splitlines()[1].split()[:2] == ["1", best]
+    assert done.out.splitlines()[2].split()[:2] == ["1", best]
     assert "9 jobs of 3 settings: 9 finished" in done.out
     config = yaml.safe_load((tmp_path / "s" / "best.yaml").read_text())
     assert config["optimizer"]["lr"] == float(best)
@@ -214,3 +214,40 @@ def test_the_report_is_made_again_from_the_folders(fit, tmp_path, capfd):
     (tmp_path / "empty").mkdir()
     assert main([str(tmp_path / "empty")]) == 2
     assert "is not a sweep folder" in capfd.readouterr().err
+
+
+PROBE = "+logger.probe={_target_: probes.Probe, save_dir: '${hydra:runtime.output_dir}'}"
+
+
+def test_jobs_see_the_environment_that_they_ask_for_and_log_into_their_own_folders(fit, tmp_path):
+    done = fit(*QUICK[:-2], HERE, PROBE, "seed=0,1", "+hydra.job.env_set.FIT_PROBE=here", "sweep.figures=none")
+    assert done.code == 0, done.err
+    for number in range(2):
+        assert (tmp_path / "s" / str(number) / "probe.txt").read_text() == "here"
+        steps = [line.split()[0] for line in (tmp_path / "s" / str(number) / "steps.txt").read_text().splitlines()]
+        assert steps == ["0", "5"]
+
+
+def test_hparams_hold_every_swept_setting_and_the_final_metrics(fit, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams.metadata import parse_session_start_info_plugin_data
+
+    fit(*QUICK[:-2], HERE, "data.noise=0,1", "model.hidden=[6],[4]", "sweep.figures=none")
+    for row in table():
+        events = EventAccumulator(str(tmp_path / row["folder"])).Reload()
+        tag = "_hparams_/session_start_info"
+        hparams = parse_session_start_info_plugin_data(events.SummaryMetadata(tag).plugin_data.content).hparams
+        assert hparams["data.noise"].number_value == float(row["data.noise"])
+        assert hparams["model.hidden"].string_value == row["model.hidden"]
+        assert [each.step for each in events.Scalars("rmse/val")] == [0, 5, 5]
+        assert events.Scalars("rmse/val")[-1].value == pytest.approx(float(row["val/rmse"]))
+
+
+def test_callbacks_hear_of_every_job(fit, tmp_path):
+    heard = tmp_path / "heard.txt"
+    done = fit(*QUICK, HERE, "seed=0,1,2", f"+hydra.callbacks.probe={{_target_: probes.Listener, path: {heard}}}")
+    assert done.code == 0, done.err
+    lines = heard.read_text().split()
+    assert lines[0] == "multirun_start"
+    assert sorted(lines[1:-1]) == sorted([f"job_start_{n}" for n in range(3)] + [f"job_end_{n}" for n in range(3)])
+    assert lines[-1] == "multirun_end"

@@ -7,6 +7,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from fit.config.identity import typed
 from fit.config.resume import resumed
 from fit.config.rules import RULES, check, shown
 from fit.errors import FitError, refuse
@@ -49,7 +50,7 @@ class Guard(Callback):
             if config.resume is None:
                 config.hydra.run.dir = str(new_folder(config))
                 return
-            stored = resumed(config, list(config.hydra.overrides.task))
+            stored = resumed(config, typed(config))
             for key, value in stored.items_ex(resolve=False):
                 config[key] = value
             config.hydra.run.dir = str(stored.resume)
@@ -62,7 +63,7 @@ def settle_sweep(config: DictConfig) -> None:
     from fit.sweep.stored import read_sweep
 
     overrides = config.hydra.overrides
-    keys = [override.split("=")[0] for override in overrides.task]
+    keys = [override.split("=")[0] for override in typed(config)]
     if "resume" in keys:
         raise FitError("resume goes on with one run: give it without -m, or sweep.resume=SWEEP_FOLDER to a sweep.")
     for key in ("sweep.resume", "sweep.figures"):
@@ -78,22 +79,22 @@ def settle_sweep(config: DictConfig) -> None:
         return
     folder = Path(str(config.sweep.resume))
     stored = read_sweep(folder)
-    if any(override.startswith("hydra.sweep.dir=") for override in overrides.hydra) and asked != folder:
+    if any(override.startswith("hydra.sweep.dir=") for override in typed(config, "hydra")) and asked != folder:
         raise FitError(f"hydra.sweep.dir={asked} is not sweep.resume={folder}: give one of them.")
     if stored.hydra.job.name != config.hydra.job.name:
         raise FitError(f"sweep.resume={folder} is a sweep of {stored.hydra.job.name}, not of {config.hydra.job.name}.")
     with read_write(config), open_dict(config):
-        typed = [override for override in overrides.task if not override.startswith("sweep.")]
-        if not typed:
-            overrides.task = [*stored.hydra.overrides.task, f"sweep.resume={folder}"]
+        if all(override.startswith("sweep.") for override in typed(config)):
+            before = [override for override in typed(stored) if not override.startswith("sweep.resume=")]
+            overrides.task = [*before, f"sweep.resume={folder}"]
         config.hydra.sweep.dir = str(folder)
-        overrides.hydra = [*overrides.hydra, f"hydra.sweep.dir={folder}"]
+        overrides.hydra = [*typed(config, "hydra"), f"hydra.sweep.dir={folder}"]
 
 
 def new_folder(config: DictConfig) -> Path:
     """Make the run folder, numbered if there is one of that name already."""
     asked = Path(OmegaConf.select(config, "hydra.run.dir"))
-    named_by_user = any(override.startswith("hydra.run.dir=") for override in config.hydra.overrides.hydra)
+    named_by_user = any(override.startswith("hydra.run.dir=") for override in typed(config, "hydra"))
     try:
         if named_by_user and (asked / ".hydra").exists():
             raise FitError(

@@ -55,3 +55,9 @@ def flat(tree: Mapping[str, object], prefix: str = "") -> Settings:
 def identity(settings: Settings, without: Collection[str] = ()) -> str:
     """Return text that is equal for settings that are, those of `without` left out."""
     return json.dumps({key: value for key, value in settings.items() if key not in without}, sort_keys=True)
+
+
+def typed(config: DictConfig, kind: str = "task") -> list[str]:
+    """Return the overrides of a configuration as typed, those of the `task` or of `hydra`, references unresolved."""
+    lines = OmegaConf.to_container(config.hydra.overrides[kind], resolve=False)
+    return [str(line) for line in lines] if isinstance(lines, list) else []

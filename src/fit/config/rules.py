@@ -254,6 +254,11 @@ def shown(value: object) -> str:
     return str(value)
 
 
+def plural(count: int, noun: str) -> str:
+    """Write a count with its noun."""
+    return f"{count} {noun}" + ("s" if count != 1 else "")
+
+
 def nearest(name: str, names: Sequence[str]) -> str:
     """Suggest the names that look most like one that does not exist."""
     close = difflib.get_close_matches(name, names, n=3)

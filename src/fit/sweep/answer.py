@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from fit.config.rules import CORES
+from fit.config.rules import CORES, plural
 from fit.folder import write_atomically
 from fit.report.figures import to_png
 from fit.report.sweep_figures import Setting as Drawn
@@ -122,11 +122,6 @@ def numbers(setting: Setting, name: str) -> list[float]:
     """Return a metric of the jobs of a setting that finished."""
     values = (job.metrics.get(name) for job in setting.jobs if job.status == "finished")
     return [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
-
-
-def plural(count: int, noun: str) -> str:
-    """Write a count with its noun."""
-    return f"{count} {noun}" + ("s" if count != 1 else "")
 
 
 def shorten(value: str) -> str:

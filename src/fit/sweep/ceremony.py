@@ -12,6 +12,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf._utils import get_omega_conf_dumper
 
+from fit.config.identity import typed
 from fit.folder import write_atomically
 
 
@@ -37,7 +38,7 @@ class Ceremony:
             self.context.callbacks.on_job_start(config=config, task_function=self.task_function)
             OmegaConf.resolve(task_cfg)
         returned = JobReturn(
-            overrides=list(config.hydra.overrides.task),
+            overrides=typed(config),
             cfg=task_cfg,
             hydra_cfg=config,
             working_dir=str(Path.cwd()),
@@ -58,7 +59,7 @@ class Ceremony:
         """Write what Hydra writes: config.yaml, hydra.yaml and overrides.yaml."""
         hydra = {"hydra": OmegaConf.to_container(config.hydra, resolve=False)}
         write_atomically(folder / "hydra.yaml", self.text(hydra).encode())
-        write_atomically(folder / "overrides.yaml", self.text(list(config.hydra.overrides.task)).encode())
+        write_atomically(folder / "overrides.yaml", self.text(typed(config)).encode())
         # Last: a folder that has it is a job's.
         write_atomically(folder / "config.yaml", self.text(OmegaConf.to_container(task_cfg, resolve=False)).encode())
 

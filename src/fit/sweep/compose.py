@@ -12,6 +12,8 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from fit.config.identity import typed
+
 
 class QuickLoader(ConfigLoaderImpl):
     """Hydra's own loader with a memory; what it composes is what Hydra composes."""
@@ -61,8 +63,8 @@ class QuickLoader(ConfigLoaderImpl):
         self, master_config: DictConfig, sweep_overrides: list[str]
     ) -> tuple[bytes, list[Override], list[Override]]:
         """Return a job's composition without its plain values (pickled), those values, and all overrides."""
-        lines = [*master_config.hydra.overrides.hydra, *sweep_overrides]
-        overrides = [self._parse(str(line)) for line in lines]
+        lines = [*typed(master_config, "hydra"), *sweep_overrides]
+        overrides = [self._parse(line) for line in lines]
         if self._groups is None:
             name = master_config.hydra.job.config_name
             self._groups = CachingConfigRepository(self.repository)

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from fit.config.identity import identity, plain
 from fit.config.interruption import Interruption, StopNow
-from fit.config.rules import BOOLEAN, Rule, check, check_settings, choice, whole
+from fit.config.rules import BOOLEAN, Rule, check, check_settings, choice, plural, whole
 from fit.errors import FitError, as_sentence
 from fit.folder import RunFolder
 from fit.job import Job
@@ -143,6 +143,8 @@ class Batch:
 
         most = self.settings["max_members"]
         stacks = group(pending, most if isinstance(most, int) else None)
+        jobs, members = plural(len(pending), "job"), max(map(len, stacks))
+        print(f"{jobs} in {plural(len(stacks), 'stack')} of up to {members}, into {self.folder}", flush=True)
         bar = Bar(len(pending), sum(each.job.cfg.trainer.max_epochs for each in pending))
         try:
             if self.settings["engine"] == "ray":
