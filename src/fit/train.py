@@ -63,6 +63,7 @@ def train(
     from fit.report.summary import write_figures, write_metrics
     from fit.report.text import after, before
     from fit.trainer import build_trainer, finalize, prepare
+    from fit.training.compiled import check_compiler
     from fit.training.module import StackModule
     from fit.training.recipe import build_recipe
     from fit.training.run import assign_members, build_runs
@@ -72,6 +73,8 @@ def train(
     runs = build_runs(jobs)
     if not runs:
         return
+    if jobs[0].cfg.compile is not False:
+        check_compiler()
     members = assign_members(list(runs))
     data = DataModule([run.problem for run in members], [run.cfg.seed for run in members], dtype)
     cfgs = [run.cfg for run in members]

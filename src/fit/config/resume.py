@@ -19,6 +19,7 @@ CHANGEABLE = (
     "early_stopping.patience",
     "optimized_metric",
     "logger",
+    "compile",
 )
 
 

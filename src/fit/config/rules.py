@@ -79,6 +79,7 @@ TARGET = Rule(
 RULES = {
     "seed": whole(0),
     "loss": choice("mse", "mse_sum", "mae", "huber"),
+    "compile": Rule("true, false or auto", lambda value: isinstance(value, bool) or value == "auto"),
     "regularization.l1": NOT_NEGATIVE,
     "regularization.l2": NOT_NEGATIVE,
     "early_stopping.patience": whole(1).or_null(),
@@ -177,6 +178,8 @@ def check(cfg: DictConfig) -> None:
     low, high = read(cfg, "data.low"), read(cfg, "data.high")
     if isinstance(low, int | float) and isinstance(high, int | float) and low >= high:
         raise FitError(f"data.low={low} is not allowed: give a number below data.high={high}.")
+    if cfg.compile is True and cfg.model.dropout > 0:
+        raise FitError("compile=true is not possible with model.dropout: give compile=false, or model.dropout=0.")
     check_memory(cfg)
     check_accelerator(cfg.trainer.accelerator, cfg.trainer.precision)
 

@@ -1,6 +1,7 @@
 """The Lightning module of a stack: one Lightning batch is a block of many optimizer steps."""
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from fit.measure.collapse import collapse
 from fit.measure.errors import errors
 from fit.measure.outcome import Outcome
 from fit.model.stack import Stack
+from fit.training.compiled import Compiled, unrolled
 from fit.training.recipe import Recipe
 from fit.training.run import Best, Run
 from fit.training.stepper import Stepper
@@ -22,6 +24,9 @@ from fit.training.stepper import Stepper
 # Steps between two checks of whether the loss is still finite, by device: a GPU would have to be waited for each time.
 STEPS_PER_CHECK = {"cpu": 1}
 MOST_STEPS_PER_CHECK = 256
+# What compiling takes at most, by the clock of a laptop, and the part of a step's time that it saves at least.
+SECONDS_TO_COMPILE = 30.0
+PART_SAVED = 0.5
 # Numbers of a layer that are computed at once when a stack is measured, so that many members need no more memory.
 MOST_NUMBERS = 2**22
 
@@ -59,6 +64,8 @@ class StackModule(LightningModule):
         self.stop = stop
         self.on_epoch: Callable[[], object] = lambda: None
         self.look = Look([], {})
+        self._compiled: Compiled | None = None
+        self._seconds_per_step = 0.0
         self._last_pass: list[Tensor] = []
         self._measured: dict[str, tuple[Tensor, dict[str, Tensor]]] = {}
 
@@ -106,18 +113,31 @@ class StackModule(LightningModule):
         stepper = self.stepper
         until = self.next_look if not self.ended else stepper.epoch
         rates = stepper.rates_ahead(len(batches), until)
+        trainer = self._fastest(batches)
+        began, first = time.perf_counter(), stepper.step
         totals: list[Tensor] = []
         patience = STEPS_PER_CHECK.get(self.device.type, MOST_STEPS_PER_CHECK)
         lost = False
         while stepper.epoch < until and not lost and not self.stop():
-            self._last_pass = stepper.train_epoch(batches, rates)
+            self._last_pass = trainer.train_epoch(batches, rates)
             totals += self._last_pass
             if len(totals) >= patience:
                 lost = self._note_divergence(totals, len(batches))
                 totals.clear()
             self.on_epoch()
         self._note_divergence(totals, len(batches))
+        if stepper.step > first:
+            self._seconds_per_step = (time.perf_counter() - began) / (stepper.step - first)
         self.trainer.should_stop = len(self.ended) == len(self.runs) or self.stop()
+
+    def _fastest(self, batches: Batches) -> Stepper | Compiled:
+        """Return what trains: the stepper, or the same compiled where that is asked for, or will pay for itself."""
+        asked, stepper = self.recipe.compile, self.stepper
+        if self._compiled is None and asked != "false" and not self.stack.dropout:
+            left = (max(run.max_epochs for run in self.runs) - stepper.epoch) * len(batches)
+            if asked == "true" or left * self._seconds_per_step * PART_SAVED > SECONDS_TO_COMPILE:
+                self._compiled = Compiled(stepper, unrolled(len(batches)))
+        return self._compiled or stepper
 
     def validation_step(self, region: Region, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Measure the stack on one region, some members at a time."""

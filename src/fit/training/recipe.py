@@ -30,6 +30,7 @@ class Recipe:
     schedule: Schedule
     loss: Loss
     look_every: int
+    compile: str = "false"
 
     def keep(self, members: list[int]) -> "Recipe":
         """Forget all members but these."""
@@ -73,4 +74,5 @@ def build_recipe(cfgs: Sequence[DictConfig]) -> Recipe:
         schedule=build_schedule(first),
         loss=LOSSES[first.loss],
         look_every=first.trainer.check_val_every_n_epoch,
+        compile=str(first.compile).lower(),
     )

@@ -63,14 +63,17 @@ class Stepper:
     @torch.no_grad()
     def train_epoch(self, batches: Batches, rates: Iterator[Tensor]) -> list[Tensor]:
         """Pass once over the batches and return every step's summed errors `[members]`."""
-        totals = []
-        for inputs, targets in batches:
-            self.rates = next(rates)
-            totals.append(self._compute_gradient(inputs, targets))
-            self.optimizer.step(self.rates)
+        totals = [self.take(inputs, targets, next(rates)) for inputs, targets in batches]
         self.step += len(totals)
         self.epoch += 1
         return totals
+
+    def take(self, inputs: Tensor, targets: Tensor, rates: Tensor) -> Tensor:
+        """Take one step with learning rates `[members, 1]` and return its summed errors `[members]`."""
+        self.rates = rates
+        total = self._compute_gradient(inputs, targets)
+        self.optimizer.step(rates)
+        return total
 
     def rates_ahead(self, steps_per_epoch: int, until: int) -> Iterator[Tensor]:
         """Yield the learning rates `[members, 1]` of the steps to come until an epoch, computed many at a time."""
