@@ -12,6 +12,8 @@ from fit.model.functions import FUNCTIONS
 
 # The widest step that a CPU's vector loops take at once, in numbers: see `elementwise`.
 LANES = 32
+# Products of so few inputs, or gradients of so few rows, are written out: see `linear`.
+FEW = 4
 
 
 class Layer(NamedTuple):
@@ -119,14 +121,21 @@ class Stack(nn.Module):
 def linear(values: Tensor, layer: Layer) -> Tensor:
     """Apply a linear layer to `[members, rows, inputs]`.
 
-    With one input or one output it is no matrix product, and math libraries sum such products in another order for one
-    member than for many; written out, the order is the same.
+    Small products are written out: a math library takes longer for many of them, and with one row or one output, which
+    make no matrix product, it sums in another order for one member than for many.
     """
     weight, bias = layer
-    if weight.shape[1] == 1:
-        product = values * weight
-    elif weight.shape[2] == 1:
+    inputs, outputs = weight.shape[1:]
+    if inputs <= FEW:
+        first = values[:, :, :1]
+        product = first * weight[:, :1] if bias is None else torch.addcmul(bias, first, weight[:, :1])
+        for index in range(1, inputs):
+            product.addcmul_(values[:, :, index : index + 1], weight[:, index : index + 1])
+        return product
+    if outputs == 1:
         product = (values * weight.transpose(1, 2)).sum(2, keepdim=True)
+    elif values.shape[1] == 1:
+        product = (values.transpose(1, 2) * weight).sum(1, keepdim=True)
     elif bias is None:
         return torch.bmm(values, weight)
     else:
@@ -137,7 +146,12 @@ def linear(values: Tensor, layer: Layer) -> Tensor:
 def linear_gradient(inputs: Tensor, gradient: Tensor, out: Layer) -> None:
     """Write the gradient by a layer's weight and bias into `out`, from its inputs and the gradient by its sums."""
     members, fan_in, fan_out = out.weight.shape
-    if fan_in == 1 or fan_out == 1:
+    rows = gradient.shape[1]
+    if rows <= FEW:
+        torch.mul(inputs[:, 0, :, None], gradient[:, :1], out=out.weight)
+        for row in range(1, rows):
+            out.weight.addcmul_(inputs[:, row, :, None], gradient[:, row : row + 1])
+    elif fan_in == 1 or fan_out == 1:
         torch.sum(inputs * gradient, 1, out=out.weight.view(members, fan_in * fan_out))
     else:
         torch.bmm(inputs.transpose(1, 2), gradient, out=out.weight)

@@ -20,7 +20,7 @@ from fit.training.stepper import Stepper, clip
 FEW = 4
 # Products of matrices up to so many multiplications per member fuse with what surrounds them; larger are left to bmm.
 SMALL = 1 << 12
-# Members computed at once on a CPU: what they need for all steps of a call stays in its second cache.
+# Members computed at once on a CPU: more of them leave its cache, fewer spend their time between calls.
 CHUNK = 256
 # A product and a sum in one instruction.
 MOST_STEPS = 6
@@ -110,7 +110,10 @@ class Compiled:
             members = len(theta)
             self._size = members if theta.is_cuda else min(CHUNK, 1 << (members - 1).bit_length())
             self._rows, self._written = list(rows), len(whole)
-            limits = torch.cat([stepper.l1, stepper.l2, stepper.clip_val, stepper.optimizer.weight_decay], 1)
+            limits = torch.cat(
+                [stepper.l1, stepper.l2, stepper.clip_val, stepper.optimizer.weight_decay, torch.ones_like(stepper.lr)],
+                1,
+            )
             self._chunks = list(zip(*(torch.split(value, self._size) for value in (*whole, limits)), strict=True))
 
     def _function(self, tensors: list[Tensor], doubles: list[Tensor], masks: int) -> tuple[Function, Function]:
@@ -138,7 +141,7 @@ class Compiled:
         def run(tensors: Sequence[Tensor], doubles: Sequence[Tensor]) -> list[Tensor]:
             (theta, gradient), rest = split_at([value.clone() for value in tensors], 2)
             states, (limits, inputs, targets, rates, *factors) = split_at(rest, len(rows))
-            l1, l2, clip_val, weight_decay = torch.split(limits, 1, 1)
+            l1, l2, clip_val, weight_decay, ones = torch.split(limits, 1, 1)
             optimizer = kind([theta], **{**recipe.optimizer_settings, "lr": 1.0})
             group = optimizer.param_groups[0]
             group.update({key: key == "capturable" for key in ("capturable", "foreach", "fused") if key in group})
@@ -159,6 +162,8 @@ class Compiled:
                 theta.grad = realize(gradient)
                 if stepper._clipped:
                     theta.grad = clip(gradient, clip_val, recipe.clip_algorithm)
+                else:
+                    theta.grad = theta.grad * ones  # two dimensions, so that one loop holds the whole update
                 if member_optimizer._decays and not member_optimizer._decoupled:
                     theta.grad = theta.grad + weight_decay * theta
                 before = theta.clone()

@@ -34,6 +34,9 @@ class MemberOptimizer:
         self._decays = any(weight_decay)
         self._decoupled = self._decays and is_decay_decoupled(kind, settings)
         self.optimizer = build(kind, theta, 1.0, settings)
+        if kind is torch.optim.RAdam and settings.get("foreach") is None:
+            # Written for one tensor, it makes several new ones in every step; written for many, it works in place.
+            self.optimizer.param_groups[0]["foreach"] = True
         # The bare step: torch wraps it in profiling that takes as long as the arithmetic of a small network.
         self._step = inspect.unwrap(kind.step)
         self._before = torch.empty_like(theta.data)

@@ -1,0 +1,58 @@
+"""Compiled steps do what eager steps do."""
+
+import json
+
+import pytest
+import torch
+
+QUICK = ("data.points=40", "data.batch_size=6", "model.hidden=[5]", "logger=none", "trainer.max_epochs=30")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("optimizer=radam", "trainer.gradient_clip_val=0.5", "regularization.l2=1e-3", "model=mlp_tanh"),
+        ("optimizer=adamw", "optimizer.weight_decay=0.1", "scheduler=one_cycle"),
+        ("optimizer=momentum", "trainer.precision=64-true", "model=mlp_sin"),
+    ],
+    ids=lambda settings: settings[0],
+)
+def test_compiled_runs_end_where_eager_ones_do(fit, settings):
+    compiled = fit(*QUICK, *settings, "compile=true", "optimizer.lr=1e-2")
+    eager = fit(*QUICK, *settings, "compile=false", "optimizer.lr=1e-2")
+    ours, theirs = compiled.checkpoint(), eager.checkpoint()
+    torch.testing.assert_close(ours["theta"], theirs["theta"], rtol=1e-4, atol=1e-5)
+    assert ours["optimizer"].keys() == theirs["optimizer"].keys()
+    assert ours["step"] == theirs["step"] == 210
+    for row, other in zip(compiled.history, eager.history, strict=True):
+        for key in ("epoch", "train/loss", "val/loss", "lr", "grad_norm", "train/pass_loss"):
+            assert row[key] == pytest.approx(other[key], rel=1e-3, nan_ok=True)
+
+
+def test_members_leave_a_compiled_stack_and_a_compiled_run_goes_on_eagerly(fit, tmp_path):
+    sweep = ("-m", *QUICK[:-1], "trainer.max_epochs=10,30", "seed=0,1,2", "optimizer.lr=1e-2", "sweep.figures=none")
+    for compiled in ("true", "false"):
+        done = fit(*sweep, f"compile={compiled}", f"hydra.sweep.dir={compiled}")
+        assert done.code == 0, done.err
+    for number in range(6):
+        ours, theirs = (
+            json.loads((tmp_path / each / str(number) / "metrics.json").read_text()) for each in ("true", "false")
+        )
+        assert ours["epochs"] == theirs["epochs"]
+        assert ours["val/rmse"] == pytest.approx(theirs["val/rmse"], rel=1e-3)
+    more = fit("resume=true/5", "compile=false", "trainer.max_epochs=40")
+    assert more.code == 0
+    assert more.metrics["epochs"] == 40
+
+
+def test_what_cannot_be_compiled_is_refused(fit, monkeypatch):
+    done = fit(*QUICK, "compile=true", "model.dropout=0.1")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "compile=true is not possible with model.dropout" in done.err
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+    torch._inductor.cpp_builder.get_cpp_compiler.cache_clear()
+    done = fit(*QUICK, "compile=true")
+    assert "compile=true needs a C++ compiler" in done.err
+    assert done.code == 2
+    torch._inductor.cpp_builder.get_cpp_compiler.cache_clear()
