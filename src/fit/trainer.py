@@ -43,6 +43,8 @@ def prepare(cfg: DictConfig) -> torch.dtype:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     # Lightning's own use of a torch function that torch is about to rename.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    # torch.compile's own use of a torch function that is about to go.
+    warnings.filterwarnings("ignore", message=".*torch.jit.script_method.*")
     return torch.float64 if cfg.trainer.precision == "64-true" else torch.float32
 
 

@@ -22,8 +22,11 @@ FEW = 4
 SMALL = 1 << 12
 # Members computed at once on a CPU: more of them leave its cache, fewer spend their time between calls.
 CHUNK = 256
-# A product and a sum in one instruction.
+# A chunk is filled up until only one in so many of its places is needed; compiling for another size takes seconds.
+FEW_LEFT = 8
+# Steps in one call: more gain little, and take longer to compile.
 MOST_STEPS = 6
+# A product and a sum in one instruction.
 OPTIONS: dict[str, str | int | bool | Callable[..., object]] = {
     "cpp.enable_floating_point_contract_flag": "fast",
     "size_asserts": False,
@@ -45,6 +48,7 @@ class Compiled:
         self.steps = steps
         self._functions: dict[object, tuple[Function, Function]] = {}
         self._addresses: list[int] = []
+        self._size = 0
 
     @torch.no_grad()
     def train_epoch(self, batches: Batches, rates: Iterator[Tensor]) -> list[Tensor]:
@@ -108,7 +112,9 @@ class Compiled:
         if addresses != self._addresses:
             self._addresses = addresses
             members = len(theta)
-            self._size = members if theta.is_cuda else min(CHUNK, 1 << (members - 1).bit_length())
+            size = members if theta.is_cuda else min(CHUNK, 1 << (members - 1).bit_length())
+            if not size <= self._size < FEW_LEFT * size:
+                self._size = size
             self._rows, self._written = list(rows), len(whole)
             limits = torch.cat(
                 [stepper.l1, stepper.l2, stepper.clip_val, stepper.optimizer.weight_decay, torch.ones_like(stepper.lr)],
