@@ -157,6 +157,7 @@ def test_a_configuration_from_somebody_else_runs_nothing(fit):
     run = fit(*SETTINGS, "trainer.max_epochs=2", "hydra.run.dir=theirs")
     config = run.folder / ".hydra" / "config.yaml"
     stored = config.read_text()
+    (run.folder / "checkpoints" / "last.ckpt").rename("good.ckpt")  # which would tell that the settings are others
     for harmless in ("fit.data.xy_square.XYSquare", "fit.training.schedules.Cosine", "torch.optim.NAdam"):
         evil = "{_target_: pathlib.Path.write_text, _args_: [{_target_: pathlib.Path, _args_: [PWNED]}, x]}"
         config.write_text(stored.replace(harmless, f"builtins.print\n  more: {evil}"))

@@ -60,7 +60,7 @@ def train(
     from fit.callbacks.progress import Bar
     from fit.data.datamodule import DataModule
     from fit.model.start import build_stack
-    from fit.report.summary import write_figures, write_metrics
+    from fit.report.summary import summarize, write_figures
     from fit.report.text import after, before
     from fit.trainer import build_trainer, finalize, prepare
     from fit.training.compiled import check_compiler
@@ -85,12 +85,16 @@ def train(
         """Write and tell how a run ended."""
         job = runs[run]
         outcome = module.outcome(run, rig.checkpoints.seconds)
-        job.metrics = write_metrics(run, outcome, time.perf_counter() - started + rig.checkpoints.seconds_before)
-        picture = write_figures(run.folder, run.problem, outcome.predict, job.metrics) if swept is None else None
+        metrics = summarize(run, outcome, time.perf_counter() - started + rig.checkpoints.seconds_before)
+        picture = write_figures(run.folder, run.problem, outcome.predict, metrics) if swept is None else None
         rig.board.finish(run, picture, module.row(run))
         if shown is not bar:
             shown.close()
-        job.tell(after(run, outcome, job.metrics))
+        job.tell(after(run, outcome, metrics))
+        finalize(run)
+        # Last: a folder that has them is done.
+        run.folder.write_metrics(metrics)
+        job.metrics = metrics
 
     rig = build_trainer(list(runs), module, interruption, shown, finish, swept)
     try:

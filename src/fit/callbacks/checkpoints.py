@@ -18,6 +18,8 @@ from fit.training.run import Best, Run
 SECONDS_BETWEEN = 2.0
 # or more where many runs are saved, so that saving takes no more than this part of the time.
 PART_FOR_SAVING = 0.1
+# Copies of the whole stack that may be held until then.
+MOST_SNAPSHOTS = 4
 
 
 class Snapshot(NamedTuple):
@@ -75,6 +77,7 @@ class Checkpoints(Callback):
             return
         snapshot = self.capture(pl_module)
         self._unsaved_best |= {run: (snapshot, run.member) for run in improved}
+        self.flush(snapshot)
         began = time.perf_counter()
         for run in [] if trainer.sanity_checking else saved:
             with run.guarded():
@@ -82,6 +85,16 @@ class Checkpoints(Callback):
         if due:
             now = time.perf_counter()
             self._next_save = now + max(SECONDS_BETWEEN, (now - began) / PART_FOR_SAVING)
+
+    def flush(self, latest: Snapshot) -> None:
+        """Write the best that are of older looks, when so many looks are held that they would fill the memory."""
+        older = {run: held for run, held in self._unsaved_best.items() if held[0] is not latest}
+        if len({id(snapshot) for snapshot, _ in older.values()}) < MOST_SNAPSHOTS:
+            return
+        for run, held in older.items():
+            with run.guarded():
+                save(describe(run, *held), run.folder.best)
+            del self._unsaved_best[run]
 
     def save(self, run: Run, snapshot: Snapshot) -> None:
         """Write the best first: a last one must not speak of a best one that is not there."""

@@ -21,6 +21,7 @@ from fit.training.run import Run
 LOOKS_APART = 5
 # Of a histogram; TensorBoard's own 1,549 take as long as dozens of steps.
 BINS = 30
+LARGEST = 1e15
 # A picture of the fit takes as long as hundreds of steps: at most this part of the time, by how long the last one took.
 PART_FOR_PICTURES = 0.15
 FIRST_GUESS_SECONDS = 0.2
@@ -82,7 +83,8 @@ class TensorBoard(Callback):
         runs = pl_module.on_grid if self._looks % LOOKS_APART == 0 else ended
         epoch = pl_module.stepper.epoch
         layers = pl_module.stack.layers(pl_module.stack.theta.data)
-        sound = [layer.weight.isfinite().all(2).all(1).tolist() for layer in layers]
+        # NaN and infinity, and what a histogram cannot tell apart any more.
+        sound = [(layer.weight.abs() < LARGEST).all(2).all(1).tolist() for layer in layers]
         for run in runs:
             with run.guarded():
                 for board in boards(run):

@@ -7,7 +7,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from fit.config.identity import typed
+from fit.config.identity import hydra_overrides, typed
 from fit.config.resume import resumed
 from fit.config.rules import RULES, check, shown
 from fit.errors import FitError, refuse
@@ -31,6 +31,8 @@ class Guard(Callback):
             settle_sweep(config)
         except (FitError, OSError) as error:
             raise SystemExit(refuse(error)) from None
+        except OmegaConfBaseException as error:
+            raise SystemExit(refuse(FitError(f"The settings cannot be read: {str(error).splitlines()[0]}."))) from None
 
     def on_multirun_end(self, config: DictConfig, **kwargs: object) -> None:
         """Tell the answer; leave with an exit code if a job failed."""
@@ -69,6 +71,8 @@ def settle_sweep(config: DictConfig) -> None:
     for key in ("sweep.resume", "sweep.figures"):
         if not RULES[key].test(OmegaConf.select(config, key)):
             raise FitError(f"{key}={shown(OmegaConf.select(config, key))} is not allowed: give {RULES[key].allowed}.")
+    if config.hydra.output_subdir is None:
+        raise FitError("hydra.output_subdir=null is not possible in a sweep: its table is made from those files.")
     asked = Path(config.hydra.sweep.dir)
     if config.sweep.resume is None:
         if (asked / "multirun.yaml").exists():
@@ -79,16 +83,37 @@ def settle_sweep(config: DictConfig) -> None:
         return
     folder = Path(str(config.sweep.resume))
     stored = read_sweep(folder)
+    grid, stacked = (
+        str(node._target_).endswith(name)
+        for node, name in ((config.hydra.sweeper, "GridSweeper"), (config.hydra.launcher, "StackedLauncher"))
+    )
+    if grid and (not stacked or config.hydra.job.chdir):
+        raise FitError("sweep.resume goes on with hydra/launcher=stacked alone, and with hydra.job.chdir=false.")
     if any(override.startswith("hydra.sweep.dir=") for override in typed(config, "hydra")) and asked != folder:
         raise FitError(f"hydra.sweep.dir={asked} is not sweep.resume={folder}: give one of them.")
     if stored.hydra.job.name != config.hydra.job.name:
         raise FitError(f"sweep.resume={folder} is a sweep of {stored.hydra.job.name}, not of {config.hydra.job.name}.")
     with read_write(config), open_dict(config):
         if all(override.startswith("sweep.") for override in typed(config)):
+            check_same_hydra(config, stored)
             before = [override for override in typed(stored) if not override.startswith("sweep.resume=")]
             overrides.task = [*before, f"sweep.resume={folder}"]
         config.hydra.sweep.dir = str(folder)
         overrides.hydra = [*typed(config, "hydra"), f"hydra.sweep.dir={folder}"]
+
+
+def check_same_hydra(config: DictConfig, stored: DictConfig) -> None:
+    """Raise FitError if a sweep was started with something for Hydra itself that was not typed again."""
+    before = {line for line in hydra_overrides(stored) if not line.startswith("hydra.sweep.dir=")}
+    missing = sorted(before - set(hydra_overrides(config)))
+    if stored.hydra.job.config_name != config.hydra.job.config_name:
+        missing.insert(0, f"--config-name {stored.hydra.job.config_name}")
+    places = [source.path for source in config.hydra.runtime.config_sources]
+    for source in stored.hydra.runtime.config_sources:
+        if source.path not in places:
+            missing.insert(0, f"--config-dir {source.path}")
+    if missing:
+        raise FitError(f"{config.sweep.resume} was started with {' '.join(missing)}: type that, too.")
 
 
 def new_folder(config: DictConfig) -> Path:

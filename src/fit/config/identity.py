@@ -57,6 +57,11 @@ def identity(settings: Settings, without: Collection[str] = ()) -> str:
     return json.dumps({key: value for key, value in settings.items() if key not in without}, sort_keys=True)
 
 
+def hydra_overrides(config: DictConfig) -> list[str]:
+    """Return what was typed for Hydra itself, what -m stands for left out."""
+    return [line for line in typed(config, "hydra") if not line.startswith("hydra.mode=")]
+
+
 def typed(config: DictConfig, kind: str = "task") -> list[str]:
     """Return the overrides of a configuration as typed, those of the `task` or of `hydra`, references unresolved."""
     lines = OmegaConf.to_container(config.hydra.overrides[kind], resolve=False)

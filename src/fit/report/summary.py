@@ -30,13 +30,11 @@ def drawing(problem: Problem, predict: Callable[[Tensor], Tensor]) -> Drawing:
     return Drawing(problem.dataset, problem.train, drawn, predict(drawn.inputs))
 
 
-def write_metrics(run: Run, outcome: Outcome, seconds: float) -> dict[str, object]:
-    """Write metrics.json and return what it holds; `seconds` is how long the run took as a whole."""
+def summarize(run: Run, outcome: Outcome, seconds: float) -> dict[str, object]:
+    """Return what metrics.json holds; `seconds` is how long the run took as a whole."""
     lowest = loss_floor(run.cfg, run.problem)
     floors = {} if lowest is None else {"floor/loss": lowest}
-    metrics = outcome.numbers | baselines(run.problem) | floors | {"seconds/total": seconds}
-    run.folder.write_metrics(metrics)
-    return metrics
+    return outcome.numbers | baselines(run.problem) | floors | {"seconds/total": seconds}
 
 
 def write_figures(

@@ -4,10 +4,12 @@ import math
 import multiprocessing
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
 
 from fit.config.rules import CORES, plural
+from fit.errors import FitError, as_sentence, refuse
 from fit.folder import write_atomically
 from fit.report.figures import to_png
 from fit.report.sweep_figures import Setting as Drawn
@@ -33,11 +35,11 @@ def answer(folder: Path, metric: str, figures: str) -> Table:
     if picture is not None:
         write_atomically(folder / "sweep.png", to_png(picture))
         places["picture"] = folder / "sweep.png"
-    draw_jobs(table, figures)
     print("\n".join(lines(table)))
     print("\n".join(f"{label:<9}{place}" for label, place in places.items()))
     if any(folder.glob("*/events.*")):
-        print(f"{'watch':<9}tensorboard --logdir {folder}")
+        print(f"{'watch':<9}tensorboard --logdir {folder}", flush=True)
+    draw_jobs(table, figures)
     return table
 
 
@@ -54,22 +56,25 @@ def draw_jobs(table: Table, figures: str) -> None:
             draw(job)
         return
     # A picture takes as long as many members, and the interpreter's lock lets one thread draw at a time.
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
-        pool.map(draw, missing, chunksize=1)
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
+        list(pool.map(draw, missing))
 
 
 def draw(job: StoredJob) -> None:
     """Draw the fit of a job."""
     from fit.report.run import draw_run
 
-    draw_run(job.folder, job.cfg, job.metrics)
+    try:
+        draw_run(job.folder, job.cfg, job.metrics)
+    except (FitError, OSError) as error:
+        refuse(FitError(f"The figures of {job.folder.path} are missing: {as_sentence(error)}"))
 
 
 def lines(table: Table) -> Iterator[str]:
     """Yield the lines of the table that the terminal shows: the ten best settings, and what went wrong."""
     keys = table.grouped
     several = any(len(setting.jobs) > 1 for setting in table.settings)
-    error = "val/rmse" if table.metric.endswith("/loss") else table.metric
+    error = table.metric.replace("/loss", "/rmse")
     header = [
         "",
         *(keys or ["setting"]),
@@ -100,9 +105,10 @@ def row(table: Table, place: int, keys: list[str], error: str, several: bool) ->
     """Write one setting of the table."""
     setting = table.settings[place]
     errors, r2 = (numbers(setting, name) for name in (error, "val/r2"))
+    ranked = math.isfinite(table.rank(setting.errors)[0])
     diverged = sum(job.status == "diverged" for job in setting.jobs)
     failed = sum(job.status in ("failed", "unfinished") for job in setting.jobs)
-    middle = f"{median(errors):.4g}" if errors else ("diverged" if diverged else setting.jobs[0].status)
+    middle = f"{median(errors):.4g}" if ranked and errors else ("diverged" if diverged else setting.jobs[0].status)
     spread = f"{min(errors):.3g} … {max(errors):.3g}" if len(errors) > 1 else ""
     share = f"{diverged} of {len(setting.jobs)}" + (f", {failed} failed" if failed else "")
     best = min(setting.jobs, key=lambda job: (table.cost(table.error(job)), table.jobs.index(job)))
@@ -112,7 +118,7 @@ def row(table: Table, place: int, keys: list[str], error: str, several: bool) ->
         *values,
         middle,
         *([spread] if several else []),
-        f"{median(r2):.6f}" if r2 else "-",
+        f"{median(r2):.6f}" if ranked and r2 else "-",
         *([share] if several else []),
         str(best.folder.path.relative_to(table.folder)),
     ]

@@ -36,7 +36,8 @@ class Ceremony:
             if config.hydra.output_subdir is not None and not (hydra / "config.yaml").exists():
                 self.save(config, task_cfg, hydra)
             self.context.callbacks.on_job_start(config=config, task_function=self.task_function)
-            OmegaConf.resolve(task_cfg)
+            if "logger" in task_cfg:  # each writes into its own folder
+                task_cfg.logger = OmegaConf.to_container(task_cfg.logger, resolve=True)
         returned = JobReturn(
             overrides=typed(config),
             cfg=task_cfg,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
@@ -33,8 +33,19 @@ def run(
     folder = Path(config.hydra.sweep.dir)
     folder.mkdir(parents=True, exist_ok=True)
     returns: list[Sequence[JobReturn]] = []
+    new = not (folder / "multirun.yaml").exists()
     with RunFolder(folder).locked():
         OmegaConf.save(config, folder / "multirun.yaml")
-        for batch in batches:
-            returns.append(launcher.launch(batch, initial_job_idx=sum(len(each) for each in returns)))
+        try:
+            for batch in batches:
+                returns.append(launcher.launch(batch, initial_job_idx=sum(len(each) for each in returns)))
+                failed = any(job.status == JobStatus.FAILED for job in returns[-1])
+                if failed and config.hydra.launcher.get("fail_fast") is True:
+                    break
+        except FitError:
+            # What is refused as a whole leaves nothing behind.
+            if new and not any(path.is_dir() for path in folder.iterdir()):
+                (folder / "multirun.yaml").unlink()
+                folder.rmdir()
+            raise
     return returns

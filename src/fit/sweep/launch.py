@@ -4,20 +4,23 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from shlex import quote
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, env_override, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
 
-from fit.config.identity import identity, plain
+from fit.config.identity import hydra_overrides, identity, plain, typed
 from fit.config.interruption import Interruption, StopNow
 from fit.config.rules import BOOLEAN, Rule, check, check_settings, choice, plural, whole
 from fit.errors import FitError, as_sentence
 from fit.folder import RunFolder
 from fit.job import Job
 from fit.sweep.ceremony import Ceremony, task_config
-from fit.sweep.stacks import Pending, group
+from fit.sweep.stacks import Pending, group, open_files
 from fit.sweep.stored import StoredJob, stored_jobs
 
 RULES = {
@@ -63,8 +66,8 @@ class Batch:
         self.ceremony = Ceremony(context, task_function)
         self.jobs: list[Job] = []
         self.returns: list[JobReturn] = []
-        self.stored: dict[str, StoredJob] = {}
-        self.taken: set[int] = set()
+        self.stored: dict[str, list[StoredJob]] = {}
+        self.taken: set[int | None] = set()
         self.swept: list[str] = []
 
     def run(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
@@ -74,23 +77,33 @@ class Batch:
 
             check_address(str(self.settings["ray_address"]))
         if self.config.sweep.resume is not None:
-            self.stored = {job.identity: job for job in stored_jobs(self.folder)}
-            self.taken = {job.number for job in self.stored.values() if job.number is not None}
-        self.swept = swept_keys(job_overrides)
-        with ExitStack() as locks, Interruption() as interruption:
-            pending: list[Pending] = []
-            for number, overrides in enumerate(job_overrides, start=first):
-                self.open(overrides, number, pending, locks)
-                if interruption() or self.failed_fast:
-                    break
-            if not self.failed_fast:
-                self.train_all(pending, interruption)
-            self.close()
-            if interruption():
-                assert interruption.received is not None
-                print(f"Interrupted. Go on: python -m fit.train -m sweep.resume={self.folder}")
-                raise SystemExit(128 + interruption.received)
+            for stored in stored_jobs(self.folder):
+                self.stored.setdefault(stored.identity, []).append(stored)
+                self.taken |= {stored.number} - {None}
+        self.swept = swept_keys(typed(self.config))
+        open_files()
+        try:
+            with ExitStack() as locks, Interruption() as interruption:
+                pending: list[Pending] = []
+                for number, overrides in enumerate(job_overrides, start=first):
+                    self.open(overrides, number, pending, locks)
+                if not self.failed_fast and not interruption():
+                    self.train_all(pending, interruption)
+                self.close()
+        except StopNow:
+            print(f"Stopped at once. Go on: python -m fit.train -m {self.again}")
+            raise SystemExit(130) from None
+        if interruption():
+            assert interruption.received is not None
+            print(f"Interrupted. Go on: python -m fit.train -m {self.again}")
+            raise SystemExit(128 + interruption.received)
         return self.returns
+
+    @property
+    def again(self) -> str:
+        """What to type after -m to go on."""
+        kept = [each for each in hydra_overrides(self.config) if not each.startswith("hydra.sweep.dir=")]
+        return " ".join(quote(each) for each in [*kept, f"sweep.resume={self.folder}"])
 
     @property
     def failed_fast(self) -> bool:
@@ -100,7 +113,8 @@ class Batch:
     def open(self, overrides: Sequence[str], number: int, pending: list[Pending], locks: ExitStack) -> None:
         """Open one job and note it as pending unless it is done or cannot be."""
         config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
-        known = self.stored.get(identity(plain(task_config(config)))) if self.stored else None
+        alike = self.stored.get(identity(plain(task_config(config)))) if self.stored else None
+        known = alike.pop(0) if alike else None
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.job.id = config.hydra.job.num = self.choose_number(known, number)
         directory = known.folder.path if known else self.folder / str(config.hydra.sweep.subdir)
@@ -108,30 +122,35 @@ class Batch:
             raise FitError(
                 f"hydra.sweep.subdir gives several jobs the folder {directory}: let it hold ${{hydra.job.num}}."
             )
-        cfg, returned = self.ceremony.open(config, directory)
+        environment = {str(key): str(value) for key, value in config.hydra.job.env_set.items()}
+        with env_override(environment):
+            cfg, returned = self.ceremony.open(config, directory)
         folder = RunFolder(directory)
         job = Job(cfg, folder, folder.log)
         self.jobs.append(job)
         self.returns.append(returned)
         try:
             if known is not None and known.metrics:
+                if cfg.optimized_metric not in known.metrics:
+                    raise FitError(f"optimized_metric={cfg.optimized_metric} is nothing that {directory} knows.")
                 job.metrics = known.metrics
                 return
+            OmegaConf.resolve(cfg)
             check(cfg)
             locks.enter_context(folder.locked())
-            environment = OmegaConf.to_container(config.hydra.job.env_set)
-            assert isinstance(environment, dict)
             epoch = known.epoch if known is not None else -1
-            pending.append(Pending(job, epoch, tuple((str(key), str(value)) for key, value in environment.items())))
+            pending.append(Pending(job, epoch, tuple(environment.items())))
         except (FitError, OSError) as error:
             self.fail(job, error)
+        except OmegaConfBaseException as error:
+            self.fail(job, FitError(f"The settings cannot be read: {str(error).splitlines()[0]}."))
 
     def choose_number(self, known: StoredJob | None, number: int) -> int:
         """Return the number that a job has already, or the one that is its turn, or the next free one."""
         if known is not None and known.number is not None:
             return known.number
         if number in self.taken:
-            number = max(self.taken) + 1
+            number = max(each for each in self.taken if each is not None) + 1
         self.taken.add(number)
         return number
 
@@ -155,13 +174,10 @@ class Batch:
                 for stack in stacks:
                     if not interruption() and not self.failed_fast:
                         train_stack(stack, self.train, interruption, bar, self.swept)
-                    for each in stack:
-                        if each.job.error is not None:
-                            self.fail(each.job, each.job.error)
-        except StopNow:
-            print(f"Stopped at once. Go on: python -m fit.train -m sweep.resume={self.folder}")
-            raise SystemExit(130) from None
         finally:
+            for each in pending:
+                if each.job.error is not None:
+                    self.fail(each.job, each.job.error)
             bar.close()
 
     def fail(self, job: Job, error: Exception) -> None:
@@ -194,11 +210,7 @@ def train_stack(
                     job.tell(traceback.format_exc())
 
 
-def swept_keys(job_overrides: Sequence[Sequence[str]]) -> list[str]:
-    """Return the settings in which jobs differ, in the order typed."""
-    values: dict[str, set[str]] = {}
-    for overrides in job_overrides:
-        for override in overrides:
-            key, _, value = override.partition("=")
-            values.setdefault(key.lstrip("+"), set()).add(value)
-    return [key for key, each in values.items() if len(each) > 1]
+def swept_keys(overrides: Sequence[str]) -> list[str]:
+    """Return the settings that the overrides of a sweep give several values."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return [override.key_or_group for override in parsed if override.is_sweep_override()]

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from fit.config.identity import identity, plain
+from fit.config.identity import Settings, identity, plain
 from fit.errors import FitError
 from fit.folder import RunFolder
 
@@ -30,14 +30,19 @@ class StoredJob:
     @cached_property
     def identity(self) -> str:
         """Text that jobs of equal settings share."""
-        return identity(plain(self.cfg))
+        return identity(self.settings)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Its settings by dotted name, as plain values."""
+        return plain(self.cfg)
 
     @cached_property
     def overrides(self) -> dict[str, str]:
         """What was typed for it, by key."""
         lines = read_yaml(self.folder.config.with_name("overrides.yaml"))
         pairs = (str(line).partition("=") for line in (lines if isinstance(lines, list) else []))
-        return {key: value for key, _, value in pairs if not key.startswith("sweep.")}
+        return {key.lstrip("+"): value for key, _, value in pairs if not key.startswith("sweep.")}
 
     @cached_property
     def metrics(self) -> dict[str, object]:

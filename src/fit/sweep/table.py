@@ -13,14 +13,23 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString
 from hydra.errors import HydraException
 
-from fit.config.identity import plain
+from fit.config.identity import identity
 from fit.config.rules import shown
 from fit.errors import FitError
 from fit.sweep.stored import StoredJob, stored_jobs
 
 SEEDS = ("seed", "data.seed")
 # Settings that change in what unit the loss is measured.
-UNITS = ("loss", "data", "regularization.l1", "regularization.l2")
+UNITS = (
+    "loss",
+    "data.scale_targets",
+    "data.noise",
+    "data.low",
+    "data.high",
+    "data.shift",
+    "data.labels",
+    "data.points",
+)
 STATUSES = ("finished", "diverged", "failed", "unfinished")
 NUMBERS = ("val/loss", "val/rmse", "val/max_error", "val/r2", "val/nrmse", "train/loss", "train/rmse", "best/val/loss")
 
@@ -35,11 +44,6 @@ class Setting(NamedTuple):
     jobs: list[StoredJob]
     errors: list[float]
 
-    @property
-    def finite(self) -> list[float]:
-        """The errors of the jobs that did well enough to have one."""
-        return [error for error in self.errors if math.isfinite(error)]
-
 
 class Table:
     """A sweep as its folders tell of it."""
@@ -53,7 +57,7 @@ class Table:
         self.keys = swept_keys(self.jobs)
         # What a setting is: all that was swept but seeds, unless there is nothing else.
         self.grouped = [key for key in self.keys if key not in SEEDS] or self.keys
-        self.metric = comparable(metric, self.keys)
+        self.metric = comparable(metric, self.jobs)
         self.settings = sorted(self._settings(), key=lambda setting: self.rank(setting.errors))
 
     @property
@@ -98,8 +102,9 @@ class Table:
         """Write every job as a line."""
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
+        numbers = tuple(dict.fromkeys((*NUMBERS, self.metric)))
         writer.writerow(
-            ["job", "status", *self.keys, *NUMBERS, "epochs", "diverged_epoch", "seconds", "error", "folder"]
+            ["job", "status", *self.keys, *numbers, "epochs", "diverged_epoch", "seconds", "error", "folder"]
         )
         for job in self.jobs:
             metrics = job.metrics
@@ -108,7 +113,7 @@ class Table:
                     job.folder.path.relative_to(self.folder),
                     job.status,
                     *self.values(job).values(),
-                    *(metrics.get(name) for name in (*NUMBERS, "epochs", "diverged_epoch", "seconds/fit")),
+                    *(metrics.get(name) for name in (*numbers, "epochs", "diverged_epoch", "seconds/fit")),
                     job.error if job.status == "failed" else "",
                     job.folder.path,
                 ]
@@ -120,9 +125,10 @@ class Table:
         settings: dict[str, Setting] = {}
         for job in self.jobs:
             values = {key: value for key, value in self.values(job).items() if key in self.grouped}
-            setting = settings.setdefault(
-                repr(values), Setting({key: parsed(value) for key, value in values.items()}, [], [])
-            )
+            new = Setting({key: parsed(value) for key, value in values.items()}, [], [])
+            # Seeds apart, unless nothing else was swept.
+            without = () if set(self.grouped) & set(SEEDS) else SEEDS
+            setting = settings.setdefault(identity(job.settings, without), new)
             setting.jobs.append(job)
             setting.errors.append(self.error(job))
         return list(settings.values())
@@ -141,14 +147,20 @@ def swept_keys(jobs: Sequence[StoredJob]) -> list[str]:
 
 def default(job: StoredJob, key: str) -> str:
     """Return a setting that was not typed for a job."""
-    value = plain(job.cfg).get(key)
-    return shown(value)
+    return shown(job.settings[key]) if key in job.settings else "default"
 
 
-def comparable(metric: str, keys: Sequence[str]) -> str:
-    """Return the metric, or the error in own units where the losses of the jobs are not in the same unit."""
-    mixed = any(key in UNITS or key.split(".")[0] in UNITS for key in keys if key not in (*SEEDS, "data.batch_size"))
-    return f"{metric.split('/')[0]}/rmse" if mixed and metric.endswith("/loss") else metric
+def comparable(metric: str, jobs: Sequence[StoredJob]) -> str:
+    """Return the metric, or an error that can be compared where the losses of the jobs are not in the same unit.
+
+    That is `rmse`, and `nrmse` where they are fitted to different data sets.
+    """
+    region, _, error = metric.partition("/")
+    data = {str(job.settings.get("data._target_")) for job in jobs}
+    units = {identity({key: job.settings.get(key) for key in UNITS}) for job in jobs}
+    if len(data) > 1 and error not in ("r2", "nrmse"):
+        return f"{region}/nrmse"
+    return f"{region}/rmse" if len(units) > 1 and error == "loss" else metric
 
 
 @cache

@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from fit.config.identity import identity, plain
+from fit.config.resume import CHANGEABLE
 from fit.data.datamodule import Problem, build_dataset, pose
 from fit.data.dataset import DataSet
 from fit.errors import FitError
@@ -72,10 +73,10 @@ class Run:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Keep a file that cannot be written from ending other runs: this one ends, with the error."""
+        """Keep what goes wrong with this run, such as a file that cannot be written, from ending others."""
         try:
             yield
-        except (FitError, OSError) as error:
+        except Exception as error:
             self.error = error
 
 
@@ -101,6 +102,9 @@ def build_run(job: Job, problem: Problem) -> Run:
     run = Run(cfg, folder, problem, sizes, cfg.trainer.max_epochs, look_every=cfg.trainer.check_val_every_n_epoch)
     if folder.last.exists():
         run.stored = load(folder.last)
+        stored = OmegaConf.create(run.stored["config"])
+        if identity(plain(stored), CHANGEABLE) != identity(plain(cfg), CHANGEABLE):
+            raise FitError(f"{folder.last} is of other settings than {folder.config}: one of them was changed.")
         parameters = sum((fan_in + cfg.model.bias) * fan_out for fan_in, fan_out in pairwise(sizes))
         if run.stored["sizes"] != sizes or run.stored["theta"].shape != (parameters,):
             raise FitError(f"{folder.last} does not fit the model of {folder.config}: one of them was changed.")

@@ -143,4 +143,5 @@ def clip(gradient: Tensor, limit: Tensor, algorithm: str) -> Tensor:
     if algorithm == "value":
         return gradient.clamp(-limit, limit)
     norm: Tensor = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
-    return gradient * (limit / (norm + 1e-6)).clamp(max=1.0)
+    # Without a limit the factor is 1, whatever the norm: infinity over infinity is not.
+    return gradient * torch.where(limit.isinf(), 1.0, limit / (norm + 1e-6)).clamp(max=1.0)
