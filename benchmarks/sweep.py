@@ -27,6 +27,7 @@ from fit.model.stack import Stack
 from fit.model.start import start_values
 from fit.sweep.ceremony import Ceremony
 from fit.sweep.compose import QuickLoader
+from fit.training.compiled import Compiled, unrolled
 from fit.training.recipe import Recipe
 from fit.training.schedules import Schedule
 from fit.training.stepper import Stepper
@@ -120,17 +121,23 @@ class _Silent:
 def bench_training(repeats: int = 5) -> None:
     """Compare training alone with JAX, per member and step."""
     for members in (1, 100, 1000):
-        eager: list[float] = []
-        jaxed: list[float] = []
+        stepper, batches = build(members)
+        compiled = Compiled(build(members)[0], unrolled(len(batches)))
+        eager, jaxed, fast = list[float](), list[float](), list[float]()
         for _ in range(repeats):
             jaxed.append(jax_microseconds(members))
-            eager.append(microseconds(members))
-        one, other = statistics.median(eager), statistics.median(jaxed)
-        print(f"{members} members: {one:.2f} µs per member and step, JAX {other:.2f}: {one / other:.2f} times")
+            eager.append(microseconds(stepper, stepper, batches))
+            fast.append(microseconds(compiled, compiled.stepper, batches))
+        one, other, third = (statistics.median(each) for each in (eager, jaxed, fast))
+        print(
+            f"{members} members, µs per member and step: eager {one:.2f}, compiled {third:.2f}, JAX {other:.2f};",
+            end=" ",
+        )
+        print(f"of JAX: eager {one / other:.2f}, compiled {third / other:.2f} (asked at 1,000: 4 and 1)")
 
 
-def microseconds(members: int) -> float:
-    """Time our stepper on article A1's cured settings."""
+def build(members: int) -> tuple[Stepper, Batches]:
+    """Build a stack on article A1's cured settings."""
     torch.set_num_threads(1)
     problem = pose(build_dataset(a1().data))
     seeds = [index % 5 for index in range(members)]
@@ -154,15 +161,21 @@ def microseconds(members: int) -> float:
     inputs = problem.input_scaler.transform(problem.train.inputs).float()[None]
     batches = Batches(inputs, problem.train.targets.float()[None], 2, seeds)
 
+    return stepper, batches
+
+
+def microseconds(trainer: Stepper | Compiled, stepper: Stepper, batches: Batches) -> float:
+    """Time some passes, after as many to warm up."""
+
     def run() -> None:
         learning_rates = stepper.rates_ahead(len(batches), stepper.epoch + PASSES)
         for _ in range(PASSES):
-            stepper.train_epoch(batches, learning_rates)
+            trainer.train_epoch(batches, learning_rates)
 
     run()
     began = time.perf_counter()
     run()
-    return 1e6 * (time.perf_counter() - began) / (PASSES * len(batches) * members)
+    return 1e6 * (time.perf_counter() - began) / (PASSES * len(batches) * stepper.stack.members)
 
 
 def a1() -> object:
