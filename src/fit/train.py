@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from fit.config.command import alone, command, run_path
 from fit.config.interruption import Interruption, StopNow
 from fit.config.rules import check
-from fit.errors import FitError, refuse
+from fit.errors import FitError, as_sentence, refuse
 from fit.folder import RunFolder
 from fit.job import Job
 
@@ -35,14 +35,12 @@ def main(cfg: DictConfig) -> float:
         log.info("Stopped at once. Go on: python -m fit.train resume=%s", folder.path)
         raise SystemExit(130) from None
     except (FitError, OSError, MemoryError) as error:
-        if cfg.resume is None:
-            folder.discard_if_untrained()
-        told = error
-        if isinstance(error, OSError):
-            told = FitError(f"{error.filename or folder.path} cannot be read or written: {error.strerror}.")
         if alone():
-            raise SystemExit(refuse(told)) from None
-        raise told from None
+            if cfg.resume is None:
+                folder.discard_if_untrained()
+            raise SystemExit(refuse(error)) from None
+        log.error(as_sentence(error))  # where the table of a sweep finds it
+        raise
     if not job.metrics:
         assert interruption.received is not None
         raise SystemExit(128 + interruption.received)

@@ -64,12 +64,12 @@ def test_only_the_same_search_is_continued(search):
     search("hydra.sweeper.n_trials=1", "optimizer.lr=1,2")
     for arguments, words in (
         (["optimizer.lr=1,3"], ["optimizer.lr=1,3", "are of optimizer.lr=1,2"]),
-        (["seed=1,2"], ["without optimizer.lr", "are of optimizer.lr=1,2"]),
+        (["seed=1,2"], ["seed=1,2", "are without seed"]),
         (["optimizer.lr=1,2", "seed=3"], ["seed=3", "are without seed"]),
         (["optimizer.lr=1,2", "optimized_metric=val/r2"], ["val/r2", "val/loss"]),
         (["optimizer.lr=1,2", "hydra.sweeper.direction=maximize"], ["maximize", "minimize"]),
     ):
-        done = search("sweep.resume=found", *arguments)
+        done = search("sweep.resume=found", "hydra.sweeper.n_trials=1", *arguments)
         assert done.code == 2
         assert all(word in done.err for word in words), done.err
         assert done.err.count("\n") == 1

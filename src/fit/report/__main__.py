@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from fit.config.rules import ERRORS
+from fit.config.rules import ERRORS, RULES
 from fit.errors import FitError, refuse
 from fit.folder import RunFolder
 
@@ -31,6 +31,8 @@ def report(folder: Path, figures: str, metric: str | None) -> None:
     from fit.sweep.answer import answer
     from fit.sweep.stored import StoredJob, read_sweep
 
+    if metric is not None and not RULES["optimized_metric"].test(metric):
+        raise FitError(f"--metric {metric} is not allowed: give {RULES['optimized_metric'].allowed}.")
     if not folder.is_dir():
         raise FitError(f"{folder} does not exist: give a run folder or a sweep folder, under outputs.")
     if (folder / ".hydra" / "config.yaml").is_file():

@@ -25,6 +25,8 @@ class StoredJob:
     def cfg(self) -> DictConfig:
         """The configuration that it was started with."""
         settings = read_yaml(self.folder.config)
+        if not isinstance(settings, dict) or not {"data", "model", "optimizer", "trainer", "seed"} <= set(settings):
+            raise FitError(f"{self.folder.config} is not the configuration of a run: move its folder out of the sweep.")
         return OmegaConf.create(settings if isinstance(settings, dict) else {})
 
     @cached_property
@@ -51,13 +53,13 @@ class StoredJob:
             metrics = json.loads(self.folder.metrics.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return metrics if isinstance(metrics, dict) else {}
+        return metrics if isinstance(metrics, dict) and {"val/loss", "diverged"} <= set(metrics) else {}
 
     @cached_property
     def error(self) -> str:
         """What ended it, if it failed."""
         try:
-            lines = (self.folder.path / "train.log").read_text(encoding="utf-8").splitlines()
+            lines = (self.folder.path / "train.log").read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             return ""
         told = [line.partition("][ERROR] ")[2] for line in lines if "][ERROR] " in line]
@@ -88,7 +90,7 @@ def find(folder: Path) -> Iterator[StoredJob]:
     for path in folder.iterdir():
         if (path / ".hydra" / "config.yaml").is_file():
             yield StoredJob(RunFolder(path))
-        elif path.is_dir():
+        elif path.is_dir() and not (path / "multirun.yaml").exists():
             yield from find(path)
 
 
