@@ -40,7 +40,7 @@ JOBS = [
     ["seed=1", "seed=2"],
     ["data.scale_inputs='min max'"],
 ]
-MASTERS = [[], ["seed=1,2", "hydra.sweeper.max_batch_size=3"], ["hydra.sweep.dir=x", "data=xy_ring"]]
+MASTERS = [[], ["seed=1,2", "hydra.sweep.dir=x", "data=xy_ring", "hydra.sweeper.max_batch_size=3"]]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 SWEEP = ("data.points=64", "data.batch_size=8,16", "model.hidden=[8]", "optimizer.lr=1e-2,1e-3", "logger=none")
-LONG = ("trainer.max_epochs=1200", "trainer.check_val_every_n_epoch=20", "sweep.figures=none")
+LONG = ("trainer.max_epochs=800", "trainer.check_val_every_n_epoch=20", "sweep.figures=none")
 
 
 def start(*arguments, **environment):

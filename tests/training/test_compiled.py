@@ -12,8 +12,7 @@ QUICK = ("data.points=40", "data.batch_size=6", "model.hidden=[5]", "logger=none
     "settings",
     [
         ("optimizer=radam", "trainer.gradient_clip_val=0.5", "regularization.l2=1e-3", "model=mlp_tanh"),
-        ("optimizer=adamw", "optimizer.weight_decay=0.1", "scheduler=one_cycle"),
-        ("optimizer=momentum", "trainer.precision=64-true", "model=mlp_sin"),
+        ("optimizer=adamw", "optimizer.weight_decay=0.1", "scheduler=one_cycle", "trainer.precision=64-true"),
     ],
     ids=lambda settings: settings[0],
 )
