@@ -152,17 +152,7 @@ OPTIONAL = ("data.", "scheduler.", "optimizer.weight_decay")
 
 def check(cfg: DictConfig) -> None:
     """Raise FitError for the first setting that cannot be, in one sentence with what is allowed."""
-    for group in (
-        "data",
-        "model",
-        "optimizer",
-        "scheduler",
-        "trainer",
-        "logger",
-        "regularization",
-        "early_stopping",
-        "sweep",
-    ):
+    for group in GROUPS:
         if not isinstance(cfg.get(group), DictConfig):
             raise FitError(f"{group} is missing: it holds settings; see python -m fit.train --help.")
     for key, rule in RULES.items():
