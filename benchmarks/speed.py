@@ -21,6 +21,7 @@ from omegaconf import DictConfig, open_dict
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from fit.callbacks.progress import Bar
 from fit.config.command import CONF
 from fit.config.interruption import Interruption
 from fit.data.datamodule import build_dataset, pose
@@ -75,7 +76,7 @@ def ours(*overrides: str) -> Callable[[], float]:
         folder = RunFolder(HydraConfig.get().runtime.output_dir)
         folder.write_config(cfg)
         job = Job(cfg, folder, lambda text: None)
-        train([job], Interruption())
+        train([job], Interruption(), Bar(1, cfg.trainer.max_epochs))
         return float(str(job.metrics["seconds/fit"]))
 
     return run

@@ -13,7 +13,7 @@ class Probe(Logger):
     def __init__(self, save_dir):
         super().__init__()
         self.folder = Path(save_dir)
-        (self.folder / "probe.txt").write_text(os.environ.get("FIT_PROBE", "nothing"))
+        (self.folder / "probe.txt").write_text(os.environ.get("FIT_PROBE", "nothing") + f"\n{Path.cwd()}")
 
     name = "probe"
     version = ""

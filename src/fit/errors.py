@@ -2,9 +2,15 @@
 
 import sys
 
+from omegaconf.errors import OmegaConfBaseException
+
 
 class FitError(Exception):
     """A setting, file or folder that cannot be used; its text is the sentence that the user reads."""
+
+
+# What a person can mend: told in one sentence, never with a traceback.
+MENDABLE = (FitError, OSError, MemoryError, OmegaConfBaseException)
 
 
 def as_sentence(error: BaseException) -> str:
@@ -13,6 +19,8 @@ def as_sentence(error: BaseException) -> str:
         return f"{error.filename or 'A file of the run'} cannot be read or written: {error.strerror}."
     if isinstance(error, MemoryError):
         return "There is not enough memory: give a smaller model.hidden, data.points or data.batch_size."
+    if isinstance(error, OmegaConfBaseException):
+        return f"The settings cannot be read: {str(error).splitlines()[0]}."
     if isinstance(error, FitError):
         return str(error)
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

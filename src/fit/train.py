@@ -27,8 +27,10 @@ def main(cfg: DictConfig) -> float:
     job = Job(cfg, folder, log.info)
     try:
         check(cfg)
-        with Interruption() as interruption, folder.locked():
-            train([job], interruption)
+        from fit.callbacks.progress import Bar
+
+        with Interruption() as interruption, folder.locked(), Bar(1, cfg.trainer.max_epochs) as bar:
+            train([job], interruption, bar)
         if job.error is not None:
             raise job.error
     except StopNow:
@@ -47,37 +49,22 @@ def main(cfg: DictConfig) -> float:
     return job.value
 
 
-def train(
-    jobs: Sequence[Job], interruption: Interruption, bar: "Bar | None" = None, swept: Sequence[str] | None = None
-) -> None:
+def train(jobs: Sequence[Job], interruption: Interruption, bar: "Bar", swept: Sequence[str] | None = None) -> None:
     """Fit the networks that the jobs describe as one stack, and write everything into their folders as each ends.
 
     What cannot be done for one job is its `error`; what concerns all of them is raised. An interruption ends all after
     the present pass: their checkpoints are saved. With `swept`, what a sweep varies, nothing is drawn.
     """
-    from fit.callbacks.progress import Bar
-    from fit.data.datamodule import DataModule
-    from fit.model.start import build_stack
     from fit.report.summary import summarize, write_figures
     from fit.report.text import after, before
-    from fit.trainer import build_trainer, finalize, prepare
-    from fit.training.compiled import check_compiler
-    from fit.training.module import StackModule
-    from fit.training.recipe import build_recipe
-    from fit.training.run import assign_members, build_runs
+    from fit.trainer import build_module, build_trainer, finalize
+    from fit.training.run import build_runs
 
     started = time.perf_counter()
-    dtype = prepare(jobs[0].cfg)
     runs = build_runs(jobs)
     if not runs:
         return
-    if jobs[0].cfg.compile is not False:
-        check_compiler()
-    members = assign_members(list(runs))
-    data = DataModule([run.problem for run in members], [run.cfg.seed for run in members], dtype)
-    cfgs = [run.cfg for run in members]
-    module = StackModule(build_stack(cfgs, data.sizes, dtype), build_recipe(cfgs), data, list(runs), interruption)
-    shown = bar or Bar(1, jobs[0].cfg.trainer.max_epochs)
+    module = build_module(list(runs), interruption)
 
     def finish(run: "Run") -> None:
         """Write and tell how a run ended."""
@@ -86,25 +73,21 @@ def train(
         metrics = summarize(run, outcome, time.perf_counter() - started + rig.checkpoints.seconds_before)
         picture = write_figures(run.folder, run.problem, outcome.predict, metrics) if swept is None else None
         rig.board.finish(run, picture, module.row(run))
-        if shown is not bar:
-            shown.close()
         job.tell(after(run, outcome, metrics))
         finalize(run)
         # Last: a folder that has them is done.
         run.folder.write_metrics(metrics)
         job.metrics = metrics
 
-    rig = build_trainer(list(runs), module, interruption, shown, finish, swept)
+    rig = build_trainer(list(runs), module, interruption, bar, finish, swept)
     try:
         for run, job in runs.items():
             with run.guarded():
                 job.tell(before(run, rig.trainer.strategy.root_device))
                 if job.cfg.resume is not None:
                     run.folder.write_config(job.cfg)
-        rig.trainer.fit(module, datamodule=data)
+        rig.trainer.fit(module, datamodule=module.data)
     finally:
-        if shown is not bar:
-            shown.close()
         for run, job in runs.items():
             job.error = job.error or run.error
             finalize(run)

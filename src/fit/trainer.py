@@ -22,11 +22,15 @@ from fit.callbacks.signals import Signals
 from fit.callbacks.tensorboard import TensorBoard
 from fit.config.build import build, find_class
 from fit.config.interruption import Interruption
+from fit.data.datamodule import DataModule
 from fit.errors import FitError
+from fit.model.start import build_stack
 from fit.report.figures import draw_fit
 from fit.report.summary import drawing
+from fit.training.compiled import check_compiler
 from fit.training.module import StackModule
-from fit.training.run import Run
+from fit.training.recipe import build_recipe
+from fit.training.run import Run, assign_members
 
 
 class Rig(NamedTuple):
@@ -46,6 +50,17 @@ def prepare(cfg: DictConfig) -> torch.dtype:
     # torch.compile's own use of a torch function that is about to go.
     warnings.filterwarnings("ignore", message=".*torch.jit.script_method.*")
     return torch.float64 if cfg.trainer.precision == "64-true" else torch.float32
+
+
+def build_module(runs: Sequence[Run], stop: Callable[[], bool]) -> StackModule:
+    """Build the stack of some runs, with what trains it; `stop` is asked after each pass whether to end."""
+    dtype = prepare(runs[0].cfg)
+    if runs[0].cfg.compile is not False:
+        check_compiler()
+    members = assign_members(runs)
+    cfgs = [run.cfg for run in members]
+    data = DataModule([run.problem for run in members], [cfg.seed for cfg in cfgs], dtype)
+    return StackModule(build_stack(cfgs, data.sizes, dtype), build_recipe(cfgs), data, runs, stop)
 
 
 def build_trainer(

@@ -7,7 +7,7 @@ from matplotlib.colors import LogNorm, to_rgba
 
 from fit.report.figures import FIT, to_png
 from fit.report.sweep_data import label, text
-from fit.report.sweep_figures import Setting, draw_sweep
+from fit.report.sweep_figures import Point, draw_sweep
 
 RATES = [1e-4, 1e-3, 1e-2, 1e-1]
 
@@ -15,7 +15,7 @@ RATES = [1e-4, 1e-3, 1e-2, 1e-1]
 def sweep(errors, **keys):
     """Make a setting for each combination of values, with its errors in turn."""
     return [
-        Setting(dict(zip(keys, values, strict=True)), row)
+        Point(dict(zip(keys, values, strict=True)), row)
         for values, row in zip(product(*keys.values()), errors, strict=True)
     ]
 
@@ -48,8 +48,8 @@ def told(figure):
     "settings",
     [
         [],
-        [Setting({"lr": 0.1}, [0.5])],
-        [Setting({}, [0.5]), Setting({}, [0.6])],
+        [Point({"lr": 0.1}, [0.5])],
+        [Point({}, [0.5]), Point({}, [0.6])],
         sweep([[0.5], [0.6]], lr=[0.1, 0.1]),
         sweep([[nan], []], lr=[0.1, 0.2]),
     ],
@@ -149,7 +149,7 @@ def test_an_error_of_0_is_drawn_below_the_lowest_on_a_log_axis():
 def test_a_map_over_two_keys():
     rows = [[0.5], [2.0], [nan], [inf], [0.003], [1.0]]
     settings = sweep(rows, lr=[1e-3, 1e-2, 0.1], model=["linear", "mlp"])
-    figure = draw([*settings[:5], Setting({"lr": 0.1, "model": "mlp"}, [1.0, 1.0, inf])])
+    figure = draw([*settings[:5], Point({"lr": 0.1, "model": "mlp"}, [1.0, 1.0, inf])])
     panel, bar = figure.axes
     (image,) = panel.images
     assert image.get_array().shape == (2, 3)
@@ -250,7 +250,7 @@ def test_three_long_keys_or_values_at_random_are_drawn_on_parallel_axes():
     (panel,) = draw(sweep([[1.0 + i] for i in range(343)], a=values, b=values, c=values)).axes
     assert len(found(panel, "settings")[0].get_segments()) == 343
     random = np.random.default_rng(0).uniform(0, 1, (40, 3)).tolist()
-    (panel,) = draw([Setting({"a": a, "b": b}, [error]) for a, b, error in random]).axes
+    (panel,) = draw([Point({"a": a, "b": b}, [error]) for a, b, error in random]).axes
     assert len(found(panel, "settings")[0].get_segments()) == 40
 
 
@@ -267,9 +267,7 @@ def test_everything_diverged(count, error):
 
 
 def test_settings_of_the_same_values_are_one_and_keys_of_one_value_are_left_out():
-    settings = [
-        Setting({"lr": lr, "model": "mlp"}, [error]) for lr, error in ((0.1 + 0.2, 1.0), (0.3, 3.0), (0.4, 4.0))
-    ]
+    settings = [Point({"lr": lr, "model": "mlp"}, [error]) for lr, error in ((0.1 + 0.2, 1.0), (0.3, 3.0), (0.4, 4.0))]
     (panel,) = draw(settings).axes
     assert points(panel, "median") == [[0.3, 2.0], [0.4, 4.0]]
 

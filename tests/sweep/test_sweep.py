@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -46,6 +47,9 @@ def test_every_job_is_bitwise_the_same_run_alone_and_leaves_what_it_leaves(fit, 
         assert ours["val/rmse"] == pytest.approx(theirs["val/rmse"], rel=1e-5)
         assert set(overrides.split()) < set(yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text()))
         assert (folder / ".hydra" / "config.yaml").read_text() == (alone / ".hydra" / "config.yaml").read_text()
+        hydra = [yaml.safe_load((each / ".hydra" / "hydra.yaml").read_text())["hydra"] for each in (folder, alone)]
+        assert list(hydra[0]) == list(hydra[1])
+        assert [each["mode"] for each in hydra] == ["MULTIRUN", "RUN"]
 
 
 def test_the_answer(fit, tmp_path):
@@ -89,6 +93,33 @@ def test_fail_fast_trains_nothing_after_the_first_failure(fit, tmp_path):
     assert [row["status"] for row in table()][1] == "failed"
 
 
+def test_fail_fast_begins_no_other_batch(fit, tmp_path):
+    (tmp_path / "s" / "1").mkdir(parents=True)
+    (tmp_path / "s" / "1" / "checkpoints").write_text("in the way")
+    two = ("hydra.sweeper.max_batch_size=2", "hydra.launcher.fail_fast=true")
+    done = fit(*QUICK, HERE, "seed=0,1,2,3", *two)
+    assert done.code == 1
+    assert [row["status"] for row in table()] == ["finished", "failed"]
+    assert not (tmp_path / "s" / "2").exists()
+
+
+def test_best_yaml_holds_what_was_typed_for_another_configuration(fit, tmp_path):
+    own = tmp_path / "own"
+    (own / "model").mkdir(parents=True)
+    (own / "mine.yaml").write_text("defaults: [train, _self_]\nearly_stopping: {patience: 3}\nextra: 1\n")
+    (own / "model" / "tiny.yaml").write_text("defaults: [mlp_gelu, _self_]\nhidden: [3]\n")
+    typed = ("--config-dir", str(own), "--config-name", "mine", *QUICK[:3], QUICK[4], HERE)
+    done = fit(*typed, "model=tiny,linear", "~extra", "seed=3")
+    assert done.code == 0, done.err
+    line = (tmp_path / "s" / "best.yaml").read_text().splitlines()[1].removeprefix("#   python -m fit.train ")
+    again = fit(*shlex.split(line), "hydra.run.dir=again")
+    winner = min(table(), key=lambda row: float(row["val/loss"]))
+    assert torch.equal(theta(again.folder), theta(winner["folder"]))
+    config = yaml.safe_load((again.folder / ".hydra" / "config.yaml").read_text())
+    assert config["early_stopping"] == {"patience": 3}
+    assert "extra" not in config
+
+
 def test_a_diverged_job_alone_is_no_failure(fit):
     assert fit(*QUICK, HERE, "optimizer=sgd", "optimizer.lr=1e-3,1e30").code == 0
 
@@ -123,10 +154,10 @@ def test_what_cannot_be_is_refused_before_anything_is_written(fit, tmp_path, arg
 
 
 def test_jobs_of_equal_settings_are_trained_once_and_reported_twice(fit, tmp_path):
-    done = fit(*QUICK, HERE, "optimizer.lr=1e-2,0.01")
-    assert [row["status"] for row in table()] == ["finished", "finished"]
+    done = fit(*QUICK, HERE, "optimizer.lr=1e-2,0.01,1e-3")
+    assert [row["status"] for row in table()] == ["finished"] * 3
     assert torch.equal(theta("s/0"), theta("s/1"))
-    assert "2 jobs" in done.out
+    assert "3 jobs in 1 stack of up to 3" in done.out
 
 
 def test_a_folder_for_each_job(fit):
@@ -178,7 +209,8 @@ def test_a_killed_sweep_goes_on_to_the_same_table(fit, tmp_path):
 
 
 def test_a_stack_is_split_and_stays_bitwise(fit, tmp_path):
-    fit(*QUICK, HERE, "seed=range(0,5)", "hydra.launcher.max_members=2")
+    done = fit(*QUICK, HERE, "seed=range(0,5)", "hydra.launcher.max_members=2")
+    assert "5 jobs in 3 stacks of up to 2" in done.out
     fit(*QUICK, "hydra.sweep.dir=whole", "seed=range(0,5)")
     for number in range(5):
         assert torch.equal(theta(f"s/{number}"), theta(f"whole/{number}"))
@@ -217,10 +249,16 @@ def test_a_weight_that_explodes_takes_nobody_with_it(fit):
     assert [row["status"] for row in table()] == ["finished", "diverged"]
 
 
+PROBE = "+logger.probe={_target_: probes.Probe, save_dir: '${hydra:runtime.output_dir}'}"
+
+
 def test_jobs_that_change_the_working_directory_run_one_by_one(fit, tmp_path):
-    done = fit(*QUICK, HERE, "hydra.job.chdir=true", "seed=0,1")
+    done = fit(*QUICK, HERE, "hydra.job.chdir=true", "seed=0,1", PROBE)
     assert done.code == 0
     assert [row["status"] for row in table()] == ["finished", "finished"]
+    for number in "01":
+        folder = tmp_path / "s" / number
+        assert (folder / "probe.txt").read_text().splitlines()[1] == str(folder)
 
 
 def test_the_report_is_made_again_from_the_folders(fit, tmp_path, capfd):
@@ -242,14 +280,11 @@ def test_the_report_is_made_again_from_the_folders(fit, tmp_path, capfd):
     assert "is not a sweep folder" in capfd.readouterr().err
 
 
-PROBE = "+logger.probe={_target_: probes.Probe, save_dir: '${hydra:runtime.output_dir}'}"
-
-
 def test_jobs_see_the_environment_that_they_ask_for_and_log_into_their_own_folders(fit, tmp_path):
     done = fit(*QUICK[:-2], HERE, PROBE, "seed=0,1", "+hydra.job.env_set.FIT_PROBE=here", "sweep.figures=none")
     assert done.code == 0, done.err
     for number in range(2):
-        assert (tmp_path / "s" / str(number) / "probe.txt").read_text() == "here"
+        assert (tmp_path / "s" / str(number) / "probe.txt").read_text().splitlines()[0] == "here"
         steps = [line.split()[0] for line in (tmp_path / "s" / str(number) / "steps.txt").read_text().splitlines()]
         assert steps == ["0", "5"]
 
@@ -258,13 +293,14 @@ def test_hparams_hold_every_swept_setting_and_the_final_metrics(fit, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.plugins.hparams.metadata import parse_session_start_info_plugin_data
 
-    fit(*QUICK[:-2], HERE, "data.noise=0,1", "model.hidden=[6],[4]", "sweep.figures=none")
+    fit(*QUICK[:-2], HERE, "data.noise=0,1", "model=mlp_gelu,linear", "sweep.figures=none")
     for row in table():
         events = EventAccumulator(str(tmp_path / row["folder"])).Reload()
         tag = "_hparams_/session_start_info"
         hparams = parse_session_start_info_plugin_data(events.SummaryMetadata(tag).plugin_data.content).hparams
         assert hparams["data.noise"].number_value == float(row["data.noise"])
-        assert hparams["model.hidden"].string_value == row["model.hidden"]
+        assert hparams["model"].string_value == row["model"]
+        assert hparams["model.activation"].string_value
         assert [each.step for each in events.Scalars("rmse/val")] == [0, 5, 5]
         assert events.Scalars("rmse/val")[-1].value == pytest.approx(float(row["val/rmse"]))
 

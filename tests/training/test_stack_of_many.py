@@ -11,6 +11,7 @@ from fit.folder import RunFolder
 from fit.job import Job
 from fit.model.stack import Stack
 from fit.train import train
+from fit.training.run import assign_members, build_runs
 
 MEMBERS = [
     ["seed=0", "optimizer.lr=1e-2"],
@@ -41,6 +42,19 @@ def make(tmp_path, name, count):
 
 def last(folder):
     return torch.load(folder.last, weights_only=True)
+
+
+def test_runs_of_one_network_share_a_member_and_of_several_lengths_only_where_the_schedule_lets_them(tmp_path):
+    lengths = ["trainer.max_epochs=3"], ["trainer.max_epochs=7"], ["trainer.max_epochs=7"]
+    for scheduler, members in (("constant", [0, 0, 0]), ("one_cycle", [0, 1, 1])):
+        jobs = [
+            Job(configure([f"scheduler={scheduler}", *length], 5), folder, folder.log)
+            for length, folder in zip(lengths, make(tmp_path, scheduler, 3), strict=True)
+        ]
+        runs = list(build_runs(jobs))
+        longest = assign_members(runs)
+        assert [run.member for run in runs] == members
+        assert {run.max_epochs for run in longest if run.member == members[1]} == {7}
 
 
 def test_members_with_own_data_and_settings_are_bitwise_themselves_alone(tmp_path):

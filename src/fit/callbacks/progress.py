@@ -1,7 +1,7 @@
 """One progress bar over epochs, of a run or of a whole sweep."""
 
 import sys
-from typing import NoReturn
+from typing import NoReturn, Self
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from tqdm import tqdm
@@ -19,6 +19,14 @@ class Bar:
         self.bar: tqdm[NoReturn] | None = None
         if sys.stderr is not None and sys.stderr.isatty():
             self.bar = tqdm(total=epochs, unit="epoch", leave=False, dynamic_ncols=True, smoothing=0.05)
+
+    def __enter__(self) -> Self:
+        """Leave a clean terminal behind."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Leave a clean terminal behind."""
+        self.close()
 
     def advance(self, epochs: int) -> None:
         """Count epochs that were trained."""
@@ -67,6 +75,13 @@ class Progress(Callback):
                 self.bar.end(run.max_epochs - pl_module.stepper.epoch)
             alive = pl_module.stack.members
             self.bar.show(f"{self.bar.ended}/{self.bar.runs} jobs done, {alive} members alive")
-        elif pl_module.runs:
-            row = pl_module.row(pl_module.runs[0])
-            self.bar.show(f"loss {row['train/loss']:.3g}, val rmse {row['val/rmse']:.3g}")
+            return
+        row = pl_module.row(pl_module.runs[0])
+        self.bar.show(f"loss {row['train/loss']:.3g}, val rmse {row['val/rmse']:.3g}")
+        if pl_module.ended:
+            self.bar.close()  # before it is told how the run ended
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the bar of a single run off the terminal, before it is told how it ended or where it was interrupted."""
+        if self.bar.runs == 1:
+            self.bar.close()

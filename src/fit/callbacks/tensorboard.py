@@ -64,7 +64,7 @@ class TensorBoard(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the configuration."""
-        self._looks, self._drawing, self._picture = 0, 0.0, FIRST_GUESS_SECONDS
+        self._drawing, self._picture = 0.0, FIRST_GUESS_SECONDS
         self._started = time.perf_counter()
         for run in self.runs:
             with run.guarded():
@@ -78,14 +78,13 @@ class TensorBoard(Callback):
         assert isinstance(pl_module, StackModule)
         if trainer.sanity_checking:
             return
-        self._looks += 1
-        ended = pl_module.ended
-        runs = pl_module.on_grid if self._looks % LOOKS_APART == 0 else ended
-        epoch = pl_module.stepper.epoch
+        ended, epoch = pl_module.ended, pl_module.stepper.epoch
+        # By the epoch, not by the looks of a stack, which depend on a run's company.
+        chosen = [run for run in pl_module.on_grid if epoch // run.look_every % LOOKS_APART == 0 or run in ended]
         layers = pl_module.stack.layers(pl_module.stack.theta.data)
         # NaN and infinity, and what a histogram cannot tell apart any more.
         sound = [(layer.weight.abs() < LARGEST).all(2).all(1).tolist() for layer in layers]
-        for run in runs:
+        for run in chosen:
             with run.guarded():
                 for board in boards(run):
                     for number, (layer, finite) in enumerate(zip(layers, sound, strict=True), start=1):
@@ -94,9 +93,9 @@ class TensorBoard(Callback):
                             board.experiment.add_histogram(f"weights/layer_{number}", weight, epoch, bins=BINS)
         began = time.perf_counter()
         spent = self._drawing + self._picture
-        if self.draw is None or not runs or spent > PART_FOR_PICTURES * (began - self._started):
+        if self.draw is None or not chosen or spent > PART_FOR_PICTURES * (began - self._started):
             return
-        for run in runs:
+        for run in chosen:
             if run not in ended:  # `finish` shows the end
                 for board in boards(run):
                     board.experiment.add_image("fit", to_pixels(self.draw(run)), epoch, dataformats="HWC")
@@ -120,14 +119,14 @@ def boards(run: Run) -> Iterator[TensorBoardLogger]:
 
 def hparams(run: Run, swept: Sequence[str]) -> Mapping[str, object]:
     """Return the hyperparameters that every run of a sweep has, for TensorBoard's table."""
-    settings = plain(run.cfg)
+    settings, typed = plain(run.cfg), run.folder.read_overrides()
     named = {
         "data": run.cfg.data._target_.split(".")[-2],
         "optimizer": run.cfg.optimizer._target_.rsplit(".", 1)[1],
         "scheduler": run.cfg.scheduler._target_.rsplit(".", 1)[1],
     }
     keys = dict.fromkeys((*HPARAMS, *(key for key in swept if key not in named)))
-    values = {key: settings.get(key) for key in keys}
+    values = {key: settings.get(key, typed.get(key)) for key in keys}
     return named | {
         key: value if isinstance(value, int | float | str) else shown(value) for key, value in values.items()
     }

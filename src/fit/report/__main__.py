@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from fit.config.rules import ERRORS, RULES
-from fit.errors import FitError, refuse
+from fit.errors import MENDABLE, FitError, refuse
 from fit.folder import RunFolder
 
 
@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     typed = parser.parse_args(arguments)
     try:
         report(typed.folder, typed.figures, typed.metric)
-    except (FitError, OSError, MemoryError) as error:
+    except MENDABLE as error:
         return refuse(error)
     return 0
 

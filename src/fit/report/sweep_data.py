@@ -12,7 +12,7 @@ LETTER = 0.08  # inches that a letter of a tick label takes
 MOST_LETTERS = 24
 
 
-class Setting(NamedTuple):
+class Point(NamedTuple):
     """One combination of swept values, and the error of each of its jobs (seeds)."""
 
     values: Mapping[str, object]  # swept key -> value (numbers, strings, None, booleans, lists); seeds left out
@@ -53,7 +53,7 @@ class Sweep(NamedTuple):
         return f"{row.count(self.bad)}/{len(row)}" if self.bad in row and len(row) > 1 else ""
 
 
-def gather(settings: Sequence[Setting], bad: float) -> Sweep:
+def gather(settings: Sequence[Point], bad: float) -> Sweep:
     """Sort settings by what was swept; keys of a single value are left out, settings of the same values are one."""
     columns = {
         name: [setting.values[name] for setting in settings] for name in (settings[0].values if settings else ())

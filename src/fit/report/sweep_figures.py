@@ -14,15 +14,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from fit.report.figures import DATA, FIT, MOST_PANELS, TRUTH
-from fit.report.sweep_data import LETTER, Setting, Sweep, gather, label, text
+from fit.report.sweep_data import LETTER, Point, Sweep, gather, label, text
 
-__all__ = ["Setting", "draw_sweep"]
+__all__ = ["Point", "draw_sweep"]
 
 MISSING = "#eeeeee"
 MOST_COLUMNS, MOST_ROWS, MOST_BEST, MOST_SHARES = 12, 8, 10, 20
 
 
-def draw_sweep(settings: Sequence[Setting], error: str) -> Figure | None:
+def draw_sweep(settings: Sequence[Point], error: str) -> Figure | None:
     """Draw a curve or dots for one key, maps for two or three, parallel axes for more; None if nothing can be drawn."""
     sweep = gather(settings, -inf if error.endswith("r2") else inf)
     sizes = sorted(len(key.values) for key in sweep.keys)

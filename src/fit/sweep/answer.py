@@ -12,8 +12,7 @@ from fit.config.rules import CORES, plural
 from fit.errors import FitError, as_sentence, refuse
 from fit.folder import write_atomically
 from fit.report.figures import to_png
-from fit.report.sweep_figures import Setting as Drawn
-from fit.report.sweep_figures import draw_sweep
+from fit.report.sweep_figures import Point, draw_sweep
 from fit.sweep.best import best_config
 from fit.sweep.stored import StoredJob
 from fit.sweep.table import Setting, Table
@@ -31,7 +30,7 @@ def answer(folder: Path, metric: str, figures: str) -> Table:
     if table.best is not None:
         write_atomically(folder / "best.yaml", best_config(table).encode())
         places["best"] = folder / "best.yaml"
-    picture = draw_sweep([Drawn(each.values, each.errors) for each in table.settings], table.metric)
+    picture = draw_sweep([Point(each.values, each.errors) for each in table.settings], table.metric)
     if picture is not None:
         write_atomically(folder / "sweep.png", to_png(picture))
         places["picture"] = folder / "sweep.png"

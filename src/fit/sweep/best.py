@@ -4,7 +4,6 @@ from typing import Any
 
 import yaml
 
-from fit.config.command import CONF
 from fit.sweep.table import Table, parsed
 
 
@@ -13,7 +12,7 @@ def best_config(table: Table) -> str:
     job = table.best
     if job is None:
         raise ValueError("no job of the sweep ended well")
-    groups = {key: value for key, value in job.overrides.items() if (CONF / key).is_dir()}
+    groups = {key: value for key, value in job.overrides.items() if key in job.hydra.runtime.choices}
     settings: dict[str, Any] = {}
     for key, value in job.overrides.items():
         if key not in groups and not key.startswith("~"):
@@ -25,12 +24,16 @@ def best_config(table: Table) -> str:
     typed = " ".join(
         f"'{key}={value}'" if set(value) & set("[{ ") else f"{key}={value}" for key, value in job.overrides.items()
     )
+    # Where Hydra found the configurations, if not all of them are fit's own.
+    places = [source.path for source in job.hydra.runtime.config_sources if source.provider == "command-line"]
+    more = [f"hydra.searchpath=[{','.join(places)}]"] if places else []
+    more += [f"'{key}'" for key in job.overrides if key.startswith("~")]
     lines = [
         f"# The best job of this sweep, {job.folder.path}: {table.metric} {table.error(job):.6g}. To run it:",
-        f"#   python -m fit.train --config-dir {table.folder} --config-name best",
+        f"#   python -m fit.train --config-dir {table.folder} --config-name best {' '.join(more)}".rstrip(),
         f"# which is python -m fit.train {typed}",
         "defaults:",
-        "  - train",
+        f"  - {job.hydra.job.config_name}",
         *(f"  - override {key}: {value}" for key, value in groups.items()),
         "  - _self_",
     ]

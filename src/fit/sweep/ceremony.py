@@ -58,11 +58,12 @@ class Ceremony:
 
     def save(self, config: DictConfig, task_cfg: DictConfig, folder: Path) -> None:
         """Write what Hydra writes: config.yaml, hydra.yaml and overrides.yaml."""
-        hydra = {"hydra": OmegaConf.to_container(config.hydra, resolve=False)}
+        hydra = {"hydra": OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)}
         write_atomically(folder / "hydra.yaml", self.text(hydra).encode())
         write_atomically(folder / "overrides.yaml", self.text(typed(config)).encode())
         # Last: a folder that has it is a job's.
-        write_atomically(folder / "config.yaml", self.text(OmegaConf.to_container(task_cfg, resolve=False)).encode())
+        task = OmegaConf.to_container(task_cfg, resolve=False, enum_to_str=True)
+        write_atomically(folder / "config.yaml", self.text(task).encode())
 
     def text(self, value: object) -> str:
         """Write plain values as OmegaConf does; sections that many jobs have are written once."""

@@ -11,12 +11,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, env_override, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
-from omegaconf.errors import OmegaConfBaseException
 
 from fit.config.identity import hydra_overrides, identity, plain, typed
 from fit.config.interruption import Interruption, StopNow
-from fit.config.rules import BOOLEAN, Rule, check, check_settings, choice, plural, whole
-from fit.errors import FitError, as_sentence
+from fit.config.rules import BOOLEAN, CORES, Rule, check, check_settings, choice, plural, whole
+from fit.errors import MENDABLE, FitError, as_sentence
 from fit.folder import RunFolder
 from fit.job import Job
 from fit.sweep.ceremony import Ceremony, task_config
@@ -140,10 +139,8 @@ class Batch:
             locks.enter_context(folder.locked())
             epoch = known.epoch if known is not None else -1
             pending.append(Pending(job, epoch, tuple(environment.items())))
-        except (FitError, OSError) as error:
+        except MENDABLE as error:
             self.fail(job, error)
-        except OmegaConfBaseException as error:
-            self.fail(job, FitError(f"The settings cannot be read: {str(error).splitlines()[0]}."))
 
     def choose_number(self, known: StoredJob | None, number: int) -> int:
         """Return the number that a job has already, or the one that is its turn, or the next free one."""
@@ -160,17 +157,19 @@ class Batch:
             return
         from fit.callbacks.progress import Bar
 
-        most = self.settings["max_members"]
-        stacks = group(pending, most if isinstance(most, int) else None)
+        most, cpus = self.settings["max_members"], self.settings["ray_cpus"]
+        at_once = (cpus if isinstance(cpus, int) else CORES) if self.settings["engine"] == "ray" else 1
+        stacks = group(pending, most if isinstance(most, int) else None, at_once)
         jobs, members = plural(len(pending), "job"), max(map(len, stacks))
         print(f"{jobs} in {plural(len(stacks), 'stack')} of up to {members}, into {self.folder}", flush=True)
-        bar = Bar(len(pending), sum(each.job.cfg.trainer.max_epochs for each in pending))
+        epochs = sum(each.job.cfg.trainer.max_epochs for each in pending)
         try:
-            if self.settings["engine"] == "ray":
-                from fit.sweep.ray import train_on_ray
+            with Bar(len(pending), epochs) as bar:
+                if self.settings["engine"] == "ray":
+                    from fit.sweep.ray import train_on_ray
 
-                train_on_ray(stacks, self.train, self.settings, bar, self.swept, interruption)
-            else:
+                    train_on_ray(stacks, self.train, self.settings, bar, self.swept, interruption)
+                    return
                 for stack in stacks:
                     if not interruption() and not self.failed_fast:
                         train_stack(stack, self.train, interruption, bar, self.swept)
@@ -178,7 +177,6 @@ class Batch:
             for each in pending:
                 if each.job.error is not None:
                     self.fail(each.job, each.job.error)
-            bar.close()
 
     def fail(self, job: Job, error: Exception) -> None:
         """Note what ended a job, in its own log too."""

@@ -52,14 +52,17 @@ def train_on_ray(
             for stack in stacks
         }
         waiting = list(tasks)
-        while waiting and not interruption():
+        failed_fast = False
+        while waiting and not interruption() and not failed_fast:
             done, waiting = ray.wait(waiting, timeout=SECONDS_BETWEEN_LOOKS)
             for each in done:
                 receive(ray, each, tasks[each])
                 for pending in tasks[each]:
                     bar.advance(pending.job.cfg.trainer.max_epochs)
                     bar.end(0)
-                bar.show(f"{bar.ended}/{bar.runs} jobs done, {len(waiting)} stacks under way")
+                    failed = any(pending.job.error is not None for pending in tasks[each])
+                failed_fast = failed_fast or (failed and settings["fail_fast"] is True)
+            bar.show(f"{bar.ended}/{bar.runs} jobs done, {len(waiting)} stacks under way")
         for each in waiting:
             ray.cancel(each, force=True)
     finally:

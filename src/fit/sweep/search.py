@@ -14,12 +14,15 @@ from omegaconf.errors import OmegaConfBaseException
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
+from fit.config.identity import plain
 from fit.config.resume import flatten
 from fit.config.rules import Rule, check, check_settings, choice, shown, whole
 from fit.errors import FitError, refuse
+from fit.sweep.ceremony import task_config
 from fit.sweep.sampler import SAMPLERS, build_sampler, grid_size
 from fit.sweep.space import Space, read_space
 from fit.sweep.study import FAILURE, finished, opened
+from fit.sweep.table import comparable
 
 RULES = {
     "n_trials": whole(1),
@@ -78,9 +81,17 @@ class Search:
         """Raise for choices and ends of ranges that no trial could have."""
         if any(key.lstrip("+") == "optimized_metric" for key in self.space.searched):
             raise FitError("optimized_metric is what a search compares: give one.")
+        settings = []
         for point in self.space.corners():
-            check(self.loader.load_sweep_config(self.config, self.space.overrides(point)))
+            trial = self.loader.load_sweep_config(self.config, self.space.overrides(point))
+            check(trial)
+            settings.append(plain(task_config(trial)))
             self.composed.add(self.space.choices(point))
+        metric = str(self.config.optimized_metric)
+        if (better := comparable(metric, settings)) != metric:
+            raise FitError(
+                f"optimized_metric={metric} is not in the same unit for all trials: give optimized_metric={better}."
+            )
 
     @property
     def direction(self) -> str:

@@ -31,13 +31,16 @@ class Pending(NamedTuple):
     environment: tuple[tuple[str, str], ...]
 
 
-def group(pending: Iterable[Pending], most: int | None) -> list[list[Pending]]:
-    """Put jobs together that may share a stack, at most so many (None: as many as fit into memory)."""
+def group(pending: Iterable[Pending], most: int | None, at_once: int = 1) -> list[list[Pending]]:
+    """Put jobs together that may share a stack, at most so many (None: as many as fit into memory).
+
+    Of stacks that are trained `at_once`, there are as many where there are jobs enough.
+    """
     groups: dict[object, list[Pending]] = {}
     for each in pending:
         key = (identity(plain(each.job.cfg), OWN), each.epoch, each.environment)
         groups.setdefault(key, []).append(each)
-    return [part for members in groups.values() for part in split(members, most or most_members(members))]
+    return [part for members in groups.values() for part in split(members, most or most_members(members, at_once))]
 
 
 def split(members: Sequence[Pending], most: int) -> Iterator[list[Pending]]:
@@ -47,16 +50,18 @@ def split(members: Sequence[Pending], most: int) -> Iterator[list[Pending]]:
     return (list(members[start : start + size]) for start in range(0, len(members), size))
 
 
-def most_members(members: Sequence[Pending]) -> int:
-    """Return how many members of a group fit into the memory and the open files that there are."""
+def most_members(members: Sequence[Pending], at_once: int) -> int:
+    """Return how many members of a group fit into the memory and the open files that there are for each stack."""
     cfg = members[0].job.cfg
     widths = list(cfg.model.hidden)
     weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise([8, *widths, 8]))
     rows = cfg.data.get("points") or 0
     batch = min(cfg.data.get("batch_size") or rows, rows or 1024) or 1024
     data = rows * 200 if len({identity(plain(each.job.cfg.data)) for each in members}) > 1 else 0
-    bytes_each = 4 * (COPIES_OF_WEIGHTS * weights + COPIES_OF_VALUES * batch * sum(widths)) + data + BYTES_BESIDE
-    return max(1, min(int(PART_OF_MEMORY * free_memory() / bytes_each), open_files() // FILES))
+    size = 8 if cfg.trainer.precision == "64-true" else 4
+    bytes_each = size * (COPIES_OF_WEIGHTS * weights + COPIES_OF_VALUES * batch * sum(widths)) + data + BYTES_BESIDE
+    room = int(PART_OF_MEMORY * free_memory() / bytes_each) // at_once
+    return max(1, min(room, open_files() // FILES, -(-len(members) // at_once)))
 
 
 def free_memory() -> int:

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from fit.config.identity import Settings, identity, plain
 from fit.errors import FitError
-from fit.folder import RunFolder
+from fit.folder import RunFolder, read_yaml
 
 
 class StoredJob:
@@ -42,9 +41,14 @@ class StoredJob:
     @cached_property
     def overrides(self) -> dict[str, str]:
         """What was typed for it, by key."""
-        lines = read_yaml(self.folder.config.with_name("overrides.yaml"))
-        pairs = (str(line).partition("=") for line in (lines if isinstance(lines, list) else []))
-        return {key.lstrip("+"): value for key, _, value in pairs if not key.startswith("sweep.")}
+        return self.folder.read_overrides()
+
+    @cached_property
+    def hydra(self) -> DictConfig:
+        """What Hydra knows of it: from which configuration, with which choices."""
+        settings = read_yaml(self.folder.config.with_name("hydra.yaml"))
+        assert isinstance(settings, dict)
+        return OmegaConf.create(dict(settings["hydra"]))
 
     @cached_property
     def metrics(self) -> dict[str, object]:
@@ -101,15 +105,3 @@ def read_sweep(folder: Path) -> DictConfig:
     if not isinstance(settings, dict) or not {"hydra", "data", "model", "optimized_metric"} <= set(settings):
         raise FitError(f"{folder} is not a sweep folder: give one that holds multirun.yaml, under outputs/sweeps.")
     return OmegaConf.create(settings)
-
-
-def read_yaml(path: Path) -> object:
-    """Read one of Hydra's files; raise FitError if it cannot be read."""
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
-        raise FitError(f"{path} is not a configuration that fit wrote: move its folder out of the sweep.") from None
-
-
-# Plain values only; written in C where that was built, ten times as fast.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString
 from hydra.errors import HydraException
 
-from fit.config.identity import identity
+from fit.config.identity import Settings, identity
 from fit.config.rules import shown
 from fit.errors import FitError
 from fit.sweep.stored import StoredJob, stored_jobs
@@ -57,7 +57,7 @@ class Table:
         self.keys = swept_keys(self.jobs)
         # What a setting is: all that was swept but seeds, unless there is nothing else.
         self.grouped = [key for key in self.keys if key not in SEEDS] or self.keys
-        self.metric = comparable(metric, self.jobs)
+        self.metric = comparable(metric, [job.settings for job in self.jobs])
         self.settings = sorted(self._settings(), key=lambda setting: self.rank(setting.errors))
 
     @property
@@ -150,14 +150,14 @@ def default(job: StoredJob, key: str) -> str:
     return shown(job.settings[key]) if key in job.settings else "default"
 
 
-def comparable(metric: str, jobs: Sequence[StoredJob]) -> str:
-    """Return the metric, or an error that can be compared where the losses of the jobs are not in the same unit.
+def comparable(metric: str, jobs: Sequence[Settings]) -> str:
+    """Return the metric, or an error that can be compared where the losses of jobs of these settings cannot.
 
     That is `rmse`, and `nrmse` where they are fitted to different data sets.
     """
     region, _, error = metric.partition("/")
-    data = {str(job.settings.get("data._target_")) for job in jobs}
-    units = {identity({key: job.settings.get(key) for key in UNITS}) for job in jobs}
+    data = {str(job.get("data._target_")) for job in jobs}
+    units = {identity({key: job.get(key) for key in UNITS}) for job in jobs}
     if len(data) > 1 and error not in ("r2", "nrmse"):
         return f"{region}/nrmse"
     return f"{region}/rmse" if len(units) > 1 and error == "loss" else metric

@@ -21,7 +21,7 @@ class StackedLauncherConf:
     fail_fast: Any = False  # stop at the first job that fails; a job that diverges does not fail
     engine: Any = "local"  # local, or ray: each stack a task of a Ray cluster
     ray_address: Any = None  # of a Ray cluster that runs already; null: one of this machine's own
-    ray_cpus: Any = None  # processors of this machine's own Ray cluster, each trains a stack; null: all
+    ray_cpus: Any = None  # stacks trained at once, each by a processor; null: as many as this machine has
 
 
 @dataclass

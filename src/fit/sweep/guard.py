@@ -1,0 +1,110 @@
+"""What stands before the first job of a sweep, and after its last one: checks, its folder, its answer."""
+
+from pathlib import Path, PurePath
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from fit.config.identity import hydra_overrides, typed
+from fit.config.rules import RULES, shown, whole
+from fit.errors import MENDABLE, FitError, refuse
+
+
+class SweepGuard(Callback):
+    """Hydra calls it around a sweep; it leaves by SystemExit, as Hydra only warns of exceptions."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
+        """Refuse what a sweep cannot do, and settle its folder."""
+        try:
+            settle(config)
+        except MENDABLE as error:
+            raise SystemExit(refuse(error)) from None
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: object) -> None:
+        """Tell the answer; leave with an exit code if a job failed."""
+        from fit.sweep.answer import answer
+
+        try:
+            table = answer(Path(config.hydra.sweep.dir), config.optimized_metric, config.sweep.figures)
+        except MENDABLE as error:
+            raise SystemExit(refuse(error)) from None
+        if table.count("failed") or table.count("unfinished"):
+            raise SystemExit(1)
+
+
+def settle(config: DictConfig) -> None:
+    """Find the folder of a sweep, new or gone on with, and take up what was typed for it before if nothing is now."""
+    from fit.sweep.stored import read_sweep
+
+    overrides = config.hydra.overrides
+    keys = [override.split("=")[0] for override in typed(config)]
+    if "resume" in keys:
+        raise FitError("resume goes on with one run: give it without -m, or sweep.resume=SWEEP_FOLDER to a sweep.")
+    for key in ("sweep.resume", "sweep.figures"):
+        if not RULES[key].test(OmegaConf.select(config, key)):
+            raise FitError(f"{key}={shown(OmegaConf.select(config, key))} is not allowed: give {RULES[key].allowed}.")
+    if config.hydra.output_subdir != ".hydra":
+        raise FitError("hydra.output_subdir is .hydra in a sweep: its table is made from those files.")
+    for line in typed(config, "hydra"):
+        subdir = PurePath(line.partition("=")[2].strip("'\""))
+        outside = subdir.is_absolute() or ".." in subdir.parts or subdir == PurePath()
+        if key_of(line) == "hydra.sweep.subdir" and outside:
+            raise FitError(f"{line} is not allowed: give a folder within that of the sweep.")
+    if not str(config.hydra.sweep.dir):
+        raise FitError("hydra.sweep.dir is empty: give the folder of the sweep.")
+    if any(
+        line.startswith("sweep.") and OverridesParser.create().parse_override(line).is_sweep_override()
+        for line in typed(config)
+    ):
+        raise FitError("sweep.resume and sweep.figures are of the sweep as a whole: give each one value.")
+    size = config.hydra.sweeper.get("max_batch_size")
+    if not whole(1).or_null().test(size):
+        raise FitError(f"hydra.sweeper.max_batch_size={shown(size)} is not allowed: give {whole(1).or_null().allowed}.")
+    asked = Path(config.hydra.sweep.dir)
+    if config.sweep.resume is None:
+        if (asked / "multirun.yaml").exists():
+            raise FitError(
+                f"hydra.sweep.dir={asked} holds a sweep already: give another folder, "
+                f"or go on with it by sweep.resume={asked}."
+            )
+        return
+    folder = Path(str(config.sweep.resume))
+    stored = read_sweep(folder)
+    grid, stacked = (
+        str(node._target_).endswith(name)
+        for node, name in ((config.hydra.sweeper, "GridSweeper"), (config.hydra.launcher, "StackedLauncher"))
+    )
+    if grid and (not stacked or config.hydra.job.chdir):
+        raise FitError("sweep.resume goes on with hydra/launcher=stacked alone, and with hydra.job.chdir=false.")
+    if any(override.startswith("hydra.sweep.dir=") for override in typed(config, "hydra")) and asked != folder:
+        raise FitError(f"hydra.sweep.dir={asked} is not sweep.resume={folder}: give one of them.")
+    if stored.hydra.job.name != config.hydra.job.name:
+        raise FitError(f"sweep.resume={folder} is a sweep of {stored.hydra.job.name}, not of {config.hydra.job.name}.")
+    check_same_hydra(config, stored)
+    with read_write(config), open_dict(config):
+        # What was typed before holds, unless it is typed anew.
+        lines = {key_of(line): line for line in [*typed(stored), *typed(config)]}
+        lines["sweep.resume"] = f"sweep.resume={folder}"
+        overrides.task = list(lines.values())
+        config.hydra.sweep.dir = str(folder)
+        overrides.hydra = [*typed(config, "hydra"), f"hydra.sweep.dir={folder}"]
+
+
+def check_same_hydra(config: DictConfig, stored: DictConfig) -> None:
+    """Raise FitError if a sweep was started with something for Hydra itself that was not typed again."""
+    now = {key_of(line) for line in hydra_overrides(config)} | {"hydra.sweep.dir"}
+    missing = [line for line in hydra_overrides(stored) if key_of(line) not in now]
+    if stored.hydra.job.config_name != config.hydra.job.config_name:
+        missing.insert(0, f"--config-name {stored.hydra.job.config_name}")
+    places = [source.path for source in config.hydra.runtime.config_sources]
+    for source in stored.hydra.runtime.config_sources:
+        if source.path not in places:
+            missing.insert(0, f"--config-dir {source.path}")
+    if missing:
+        raise FitError(f"{config.sweep.resume} was started with {' '.join(missing)}: type that, too.")
+
+
+def key_of(override: str) -> str:
+    """Return the setting that an override is of."""
+    return override.split("=")[0].lstrip("+~")
