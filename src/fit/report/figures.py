@@ -83,7 +83,7 @@ def draw_maps(drawing: Drawing, varying: Sequence[int]) -> Figure:
             values, origin="lower", extent=(float(x.min()), float(x.max()), float(y.min()), float(y.max())), **colors
         )
         figure.colorbar(image, cax=panel.inset_axes((1.04, 0.0, 0.05, 1.0))).locator = MaxNLocator(6)
-        panel.set_title(title)
+        panel.set_title(title, y=1.0)  # where it is anyway: looking for a place takes an eighth of the time
         panel.set_xlabel(names[0])
     panels[0].plot(*(drawing.train.inputs[:, column] for column in varying), ".", color="white", markersize=1.5)
     panels[0].set_ylabel(names[1])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from fit.config.identity import Settings, identity, plain
+from fit.config.identity import ASIDE, Settings, flat, identity, plain
 from fit.errors import FitError
 from fit.folder import RunFolder, read_yaml
 
@@ -23,10 +23,15 @@ class StoredJob:
     @cached_property
     def cfg(self) -> DictConfig:
         """The configuration that it was started with."""
+        return OmegaConf.create(self.stored)
+
+    @cached_property
+    def stored(self) -> dict[str, object]:
+        """The configuration as it stands in the file."""
         settings = read_yaml(self.folder.config)
         if not isinstance(settings, dict) or not {"data", "model", "optimizer", "trainer", "seed"} <= set(settings):
             raise FitError(f"{self.folder.config} is not the configuration of a run: move its folder out of the sweep.")
-        return OmegaConf.create(settings if isinstance(settings, dict) else {})
+        return settings
 
     @cached_property
     def identity(self) -> str:
@@ -36,7 +41,9 @@ class StoredJob:
     @cached_property
     def settings(self) -> Settings:
         """Its settings by dotted name, as plain values."""
-        return plain(self.cfg)
+        tree = {key: value for key, value in self.stored.items() if key not in ASIDE}
+        # Where nothing refers to anything, the file says it all, at a tenth of the time.
+        return plain(self.cfg) if "${" in str(tree) else flat(tree)
 
     @cached_property
     def overrides(self) -> dict[str, str]:
