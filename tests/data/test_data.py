@@ -18,8 +18,8 @@ ALL = [XYSquare(), XYRing(), XYRing(labels="scaled"), Temperature(), MultiFuncti
 @pytest.mark.parametrize("dataset", ALL)
 def test_every_data_set_keeps_its_word(dataset):
     train, fresh = dataset.split()
-    assert train.inputs.shape[1] == len(dataset.inputs)
-    assert train.targets.shape[1] == len(dataset.targets)
+    assert train.inputs.shape[1] == len(dataset.input_names)
+    assert train.targets.shape[1] == len(dataset.target_names)
     assert "val" in fresh
     for rows in fresh.values():
         assert rows.inputs.shape[1:] == train.inputs.shape[1:]

@@ -135,8 +135,11 @@ def describe(run: Run, snapshot: Snapshot, member: int) -> Checkpoint:
         generators={"shuffle": snapshot.shuffle[seed], "dropout": snapshot.dropout[seed]},
         input_scaler=dict(problem.input_scaler._asdict()),
         target_scaler=dict(problem.target_scaler._asdict()),
-        inputs=list(problem.dataset.inputs),
-        targets=list(problem.dataset.targets),
+        inputs=list(problem.dataset.input_names),
+        targets=list(problem.dataset.target_names),
+        categories={column: list(words) for column, words in problem.dataset.categories.items()},
+        low=problem.train.inputs.amin(0),
+        high=problem.train.inputs.amax(0),
         config=run.config,
     )
 

@@ -31,8 +31,6 @@ class DataSet(ABC):
     `batch_size` None is the full batch. `seed` draws the points, the noise and the split.
     """
 
-    inputs: ClassVar[tuple[str, ...]]
-    targets: ClassVar[tuple[str, ...]]
     axes: ClassVar[Mapping[str, str]] = {}
 
     batch_size: int | None = None
@@ -40,6 +38,26 @@ class DataSet(ABC):
     scale_inputs: str | float = "standardize"
     scale_targets: str | float = "standardize"
     seed: int = 0
+
+    @property
+    @abstractmethod
+    def input_names(self) -> tuple[str, ...]:
+        """What the columns of the inputs are called."""
+
+    @property
+    @abstractmethod
+    def target_names(self) -> tuple[str, ...]:
+        """What the columns of the targets are called."""
+
+    @property
+    def categories(self) -> Mapping[str, tuple[str, ...]]:
+        """The words of each text column, which is one input `COLUMN=WORD` of 0 and 1 for each of its words."""
+        return {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person has to know of these data before they are trained on, a sentence each."""
+        return ()
 
     @abstractmethod
     def rows(self) -> Rows:

@@ -12,8 +12,8 @@ from fit.data.dataset import DataSet, Rows, uniform
 class MultiFunction(DataSet):
     """x·eˣ, eˣ and x² at even points of `[low, high]`; `shift` is taken from the first."""
 
-    inputs = ("x",)
-    targets = ("x·eˣ", "eˣ", "x²")
+    input_names = ("x",)
+    target_names = ("x·eˣ", "eˣ", "x²")
 
     points: int = 100
     low: float = 0.1

@@ -12,15 +12,18 @@ from fit.data.dataset import DataSet, Rows
 class RandomLinear(DataSet):
     """Rows of 20 standard-normal inputs and 60 standard-normal targets."""
 
-    inputs = tuple(f"x{column}" for column in range(1, 21))
-    targets = tuple(f"y{column}" for column in range(1, 61))
+    input_names = tuple(f"x{column}" for column in range(1, 21))
+    target_names = tuple(f"y{column}" for column in range(1, 61))
 
     points: int = 128
 
     def rows(self) -> Rows:
         """Return the numbers that the article's script draws under this seed, which makes its layer first."""
         generator = Generator().manual_seed(self.seed)
-        for drawn_before in (torch.empty(len(self.targets), len(self.inputs)), torch.empty(len(self.targets))):
+        for drawn_before in (
+            torch.empty(len(self.target_names), len(self.input_names)),
+            torch.empty(len(self.target_names)),
+        ):
             nn.init.uniform_(drawn_before, generator=generator)
         return self._draw(generator)
 
@@ -30,6 +33,6 @@ class RandomLinear(DataSet):
 
     def _draw(self, generator: Generator) -> Rows:
         """Draw rows."""
-        inputs = torch.randn(self.points, len(self.inputs), generator=generator)
-        targets = torch.randn(self.points, len(self.targets), generator=generator)
+        inputs = torch.randn(self.points, len(self.input_names), generator=generator)
+        targets = torch.randn(self.points, len(self.target_names), generator=generator)
         return Rows(inputs.double(), targets.double())

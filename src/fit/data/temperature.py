@@ -10,8 +10,8 @@ from fit.data.dataset import DataSet, Rows, read_columns, uniform
 class Temperature(DataSet):
     """Eleven readings in degrees Fahrenheit and Celsius, with the reading errors that they have."""
 
-    inputs = ("°F",)
-    targets = ("°C",)
+    input_names = ("°F",)
+    target_names = ("°C",)
     axes: ClassVar = {"°F": "Temperature (°Fahrenheit)", "°C": "Temperature (°Celsius)"}
 
     def rows(self) -> Rows:

@@ -17,8 +17,8 @@ CENTER, RADIUS = (-0.034574, -0.075985), 14.0114
 class XYRing(DataSet):
     """The article's points, with labels from the `raw` coordinates or, as the article does it, from `scaled` ones."""
 
-    inputs = ("x", "y", "1")
-    targets = ("x²+y²",)
+    input_names = ("x", "y", "1")
+    target_names = ("x²+y²",)
 
     labels: str = "raw"
 

@@ -12,8 +12,8 @@ from fit.data.dataset import DataSet, Rows, grid, uniform
 class XYSquare(DataSet):
     """Points drawn uniformly from `[low, high]²`; `noise` is the standard deviation of what is added to the targets."""
 
-    inputs = ("x", "y", "1")
-    targets = ("x²+y²",)
+    input_names = ("x", "y", "1")
+    target_names = ("x²+y²",)
 
     points: int = 1024
     low: float = -15.0

@@ -47,7 +47,7 @@ def is_grid(points: Tensor) -> bool:
 
 def draw_curves(drawing: Drawing, column: int) -> Figure:
     """Draw target over input: training points, truth and fit."""
-    targets = drawing.dataset.targets[:MOST_PANELS]
+    targets = drawing.dataset.target_names[:MOST_PANELS]
     figure, panels = sheet(len(targets))
     size = 4.0 if len(drawing.train.inputs) <= 40 else 1.8
     inputs, points = drawing.drawn.inputs[:, column], drawing.train.inputs[:, column]
@@ -55,7 +55,7 @@ def draw_curves(drawing: Drawing, column: int) -> Figure:
         panel.plot(inputs, drawing.drawn.targets[:, index], color=TRUTH, linewidth=4, alpha=0.4, label="truth")
         panel.plot(points, drawing.train.targets[:, index], "o", color=DATA, markersize=size, label="training points")
         panel.plot(inputs, drawing.predictions[:, index], color=FIT, label="fit")
-        panel.set_xlabel(drawing.dataset.axis(drawing.dataset.inputs[column]))
+        panel.set_xlabel(drawing.dataset.axis(drawing.dataset.input_names[column]))
         panel.set_ylabel(drawing.dataset.axis(target))
     panels[0].legend(frameon=False)
     return figure
@@ -64,7 +64,7 @@ def draw_curves(drawing: Drawing, column: int) -> Figure:
 def draw_maps(drawing: Drawing, varying: Sequence[int]) -> Figure:
     """Draw truth, prediction and error over the plane of two inputs, with the training points."""
     figure, panels = sheet(3)
-    names = [drawing.dataset.axis(drawing.dataset.inputs[column]) for column in varying]
+    names = [drawing.dataset.axis(drawing.dataset.input_names[column]) for column in varying]
     x, y = (drawing.drawn.inputs[:, column].numpy() for column in varying)
     side = int(len(x) ** 0.5)
     truth, prediction = (
@@ -74,7 +74,7 @@ def draw_maps(drawing: Drawing, varying: Sequence[int]) -> Figure:
     reach = float(np.abs(error).max()) if np.isfinite(error).all() else 1.0
     same = {"vmin": truth.min(), "vmax": truth.max(), "cmap": "viridis"}
     maps = (
-        (f"truth, {drawing.dataset.targets[0]}", truth, same),
+        (f"truth, {drawing.dataset.target_names[0]}", truth, same),
         ("fit", prediction, same),
         ("fit - truth", error, {"vmin": -reach, "vmax": reach, "cmap": "RdBu_r"}),
     )

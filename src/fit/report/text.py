@@ -35,6 +35,8 @@ def before(run: Run, device: object) -> str:
         "device": f"{device}, {trainer.precision}",
         "run": str(run.folder.path),
     }
+    if problem.dataset.notes:
+        lines["note"] = "\n".join(problem.dataset.notes)
     return block(lines) + "\n"
 
 
@@ -66,8 +68,8 @@ def losses(metrics: Mapping[str, object]) -> Iterator[str]:
 def describe_data(problem: Problem, name: str, batch: int) -> str:
     """Say what is trained on and judged on."""
     dataset, train = problem.dataset, problem.train
-    inputs = column_ranges(dataset.inputs, train.inputs, MOST_INPUTS)
-    targets = column_ranges(dataset.targets, train.targets, MOST_TARGETS)
+    inputs = column_ranges(dataset.input_names, train.inputs, MOST_INPUTS)
+    targets = column_ranges(dataset.target_names, train.targets, MOST_TARGETS)
     held_out = "held-out" if dataset.val_fraction > 0 else "fresh"
     judged = ", ".join(
         f"{region} ({len(rows.inputs)} {held_out if region == 'val' else 'fresh'} rows)"
@@ -110,7 +112,7 @@ def results(problem: Problem, predict: Callable[[Tensor], Tensor]) -> list[str]:
     mean = mean_answer(problem.train)
     affine = least_squares(problem.train)
     lines = [f"{'':<34}{'RMSE':>11}{'max error':>12}{'R²':>12}"]
-    names = problem.dataset.targets
+    names = problem.dataset.target_names
     columns = [(1 + index, name) for index, name in enumerate(names)]
     if len(names) > 1:
         columns = [(0, f"all {len(names)} targets"), *(columns if len(names) <= MOST_TARGETS else [])]
@@ -143,8 +145,8 @@ def format_r2(r2: float) -> str:
 
 def formulas(problem: Problem, network: Affine | None) -> Iterator[str]:
     """Write an affine network as a formula in own units, beside the closed form of least squares."""
-    names = problem.dataset.targets
-    if network is None or len(names) > MOST_TARGETS or len(problem.dataset.inputs) > MOST_INPUTS:
+    names = problem.dataset.target_names
+    if network is None or len(names) > MOST_TARGETS or len(problem.dataset.input_names) > MOST_INPUTS:
         return
     label = max(len(name) for name in names)
     for index, name in enumerate(names):
@@ -158,7 +160,7 @@ def formula(problem: Problem, affine: Affine, target: int) -> str:
     offset = float(affine.offset[target] + (affine.slopes[:, target] * problem.train.inputs[0])[constant].sum())
     terms = [
         f"{float(slope):.6g}·{name}"
-        for name, slope, fixed in zip(problem.dataset.inputs, affine.slopes[:, target], constant, strict=True)
+        for name, slope, fixed in zip(problem.dataset.input_names, affine.slopes[:, target], constant, strict=True)
         if not fixed
     ]
     return " + ".join([*terms, f"{offset:.6g}"]).replace("+ -", "- ")

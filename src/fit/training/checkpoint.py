@@ -13,7 +13,7 @@ from fit.errors import FitError
 from fit.folder import write_atomically
 from fit.model.stack import Stack
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Checkpoint(TypedDict):
@@ -35,6 +35,9 @@ class Checkpoint(TypedDict):
     target_scaler: dict[str, Tensor]
     inputs: list[str]
     targets: list[str]
+    categories: dict[str, list[str]]
+    low: Tensor
+    high: Tensor
     config: dict[str, Any]
 
 

@@ -233,7 +233,7 @@ class StackModule(LightningModule):
                 for region, each in self.look.targets.items()
                 for error, values in each.items()
             }
-            for index, name in enumerate(problem.dataset.targets)
+            for index, name in enumerate(problem.dataset.target_names)
         }
         numbers |= {
             "best/epoch": run.best.epoch,

@@ -14,7 +14,6 @@ from omegaconf import DictConfig, OmegaConf
 from fit.config.identity import identity, plain
 from fit.config.resume import CHANGEABLE
 from fit.data.datamodule import Problem, build_dataset, pose
-from fit.data.dataset import DataSet
 from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.job import Job
@@ -82,13 +81,13 @@ class Run:
 
 def build_runs(jobs: Sequence[Job]) -> dict[Run, Job]:
     """Pose each job's problem and find what it goes on from; what cannot be done is the job's error, and no run."""
-    runs, posed = {}, dict[DataSet, Problem]()
+    runs, posed = {}, dict[str, Problem]()
     for job in jobs:
         try:
-            dataset = build_dataset(job.cfg.data)
-            if dataset not in posed:
-                posed[dataset] = pose(dataset)
-            runs[build_run(job, posed[dataset])] = job
+            key = identity(plain(job.cfg.data))
+            if key not in posed:
+                posed[key] = pose(build_dataset(job.cfg.data))
+            runs[build_run(job, posed[key])] = job
         except (FitError, OSError) as error:
             job.error = error
     return runs
