@@ -119,14 +119,15 @@ def boards(run: Run) -> Iterator[TensorBoardLogger]:
 
 def hparams(run: Run, swept: Sequence[str]) -> Mapping[str, object]:
     """Return the hyperparameters that every run of a sweep has, for TensorBoard's table."""
-    settings, typed = plain(run.cfg), run.folder.read_overrides()
+    settings = plain(run.cfg)
     named = {
         "data": run.cfg.data._target_.split(".")[-2],
         "optimizer": run.cfg.optimizer._target_.rsplit(".", 1)[1],
         "scheduler": run.cfg.scheduler._target_.rsplit(".", 1)[1],
     }
     keys = dict.fromkeys((*HPARAMS, *(key for key in swept if key not in named)))
-    values = {key: settings.get(key, typed.get(key)) for key in keys}
+    groups = run.folder.read_overrides() if set(swept) - settings.keys() else {}
+    values = {key: settings.get(key, groups.get(key)) for key in keys}
     return named | {
         key: value if isinstance(value, int | float | str) else shown(value) for key, value in values.items()
     }
