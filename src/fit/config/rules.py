@@ -61,6 +61,19 @@ def is_init(value: object) -> bool:
     return value in INITS
 
 
+def is_domain(value: object) -> bool:
+    """Whether inputs, named as in formulas, have ranges: two ascending numbers, above 0 where `log` follows."""
+    return isinstance(value, DictConfig) and len(value) > 0 and all(map(is_range, value, value.values()))
+
+
+def is_range(name: object, value: object) -> bool:
+    """Whether this is the range of an input."""
+    if not isinstance(value, ListConfig) or not str(name).isidentifier() or len(value) not in (2, 3):
+        return False
+    low, high, *log = value
+    return is_number(low) and is_number(high) and low < high and (not log or (log == ["log"] and low > 0))
+
+
 INITS = ("default", "xavier_normal", "xavier_uniform", "kaiming_normal")
 POSITIVE = number(f"a number above 0 and up to {LARGEST:g}", lambda value: value > 0)
 NOT_NEGATIVE = number(f"a number from 0 up to {LARGEST:g}", lambda value: value >= 0)
@@ -100,6 +113,13 @@ RULES = {
     "data.high": NUMBER,
     "data.noise": NOT_NEGATIVE,
     "data.shift": NUMBER,
+    "data.targets": Rule(
+        "names with formulas, such as {y: 'sin(x)'}, or a list of names",
+        lambda value: value is None or (isinstance(value, DictConfig | ListConfig) and len(value) > 0),
+    ),
+    "data.domain": Rule("a range for each input, such as {x: [-1, 1], f: [1e-3, 1e3, log]}", is_domain),
+    "data.sampling": choice("uniform", "sobol", "grid", "chebyshev"),
+    "data.function": Rule("MODULE.FUNCTION", lambda value: isinstance(value, str) and "." in value.strip(".")),
     "data.labels": choice("raw", "scaled"),
     "model.hidden": Rule(
         "a list of whole numbers from 1 up, such as [64,64]",
@@ -158,7 +178,9 @@ def check(cfg: DictConfig) -> None:
     for key, rule in RULES.items():
         value = read(cfg, key)
         if value is MISSING:
-            if key.startswith(OPTIONAL) and not key.endswith("_target_"):
+            group, _, name = key.rpartition(".")
+            # A setting that is there with ??? is one that has to be given.
+            if key.startswith(OPTIONAL) and name != "_target_" and name not in cfg[group].keys():  # noqa: SIM118
                 continue
             raise FitError(f"{key} is missing: give {rule.allowed}.")
         if not rule.test(value):

@@ -55,6 +55,11 @@ class DataSet(ABC):
         return {}
 
     @property
+    def logarithmic(self) -> tuple[str, ...]:
+        """The inputs that are drawn on a logarithmic axis."""
+        return ()
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a person has to know of these data before they are trained on, a sentence each."""
         return ()

@@ -55,7 +55,10 @@ def draw_curves(drawing: Drawing, column: int) -> Figure:
         panel.plot(inputs, drawing.drawn.targets[:, index], color=TRUTH, linewidth=4, alpha=0.4, label="truth")
         panel.plot(points, drawing.train.targets[:, index], "o", color=DATA, markersize=size, label="training points")
         panel.plot(inputs, drawing.predictions[:, index], color=FIT, label="fit")
-        panel.set_xlabel(drawing.dataset.axis(drawing.dataset.input_names[column]))
+        name = drawing.dataset.input_names[column]
+        panel.set_xlabel(drawing.dataset.axis(name))
+        if name in drawing.dataset.logarithmic:
+            panel.set_xscale("log")
         panel.set_ylabel(drawing.dataset.axis(target))
     panels[0].legend(frameon=False)
     return figure

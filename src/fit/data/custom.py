@@ -1,0 +1,66 @@
+"""A Python function of one's own."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+
+import torch
+from torch import Tensor
+
+from fit.data.function import FunctionData, finite
+from fit.errors import FitError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Custom(FunctionData):
+    """The importable `function`, from a tensor `[rows, inputs]` to `[rows, targets]`; `targets` names its columns."""
+
+    function: str
+    targets: Sequence[str] | None = None
+
+    @cached_property
+    def called(self) -> Callable[[Tensor], object]:
+        """The function itself; raise FitError if there is none of that name."""
+        module, _, name = self.function.rpartition(".")
+        try:
+            found = getattr(import_module(module), name)
+        except Exception as error:  # whatever importing a module may raise
+            raise FitError(
+                f"data.function={self.function} cannot be imported ({type(error).__name__}: {error}): "
+                "give MODULE.FUNCTION, the module in this folder or installed."
+            ) from None
+        if not callable(found):
+            raise FitError(f"data.function={self.function} is no function: it is a {type(found).__name__}.")
+        answer: Callable[[Tensor], object] = found
+        return answer
+
+    @cached_property
+    def target_names(self) -> tuple[str, ...]:
+        """The names given, or y, or y1, y2 and so on."""
+        if self.targets is not None:
+            return tuple(map(str, self.targets))
+        count = self._values(self.unit_points()[:2] * 0 + 0.5).shape[1]
+        return ("y",) if count == 1 else tuple(f"y{number}" for number in range(1, count + 1))
+
+    def evaluate(self, inputs: Tensor) -> Tensor:
+        """Call the function; raise FitError for what it raises, and for answers of another shape or not finite."""
+        values = self._values(inputs)
+        what = f"data.function={self.function}"
+        if self.targets is not None and values.shape[1] != len(self.targets):
+            raise FitError(f"{what} returns {values.shape[1]} columns, and data.targets names {len(self.targets)}.")
+        return torch.stack([finite(column, inputs, self.input_names, what) for column in values.unbind(1)], 1)
+
+    def _values(self, inputs: Tensor) -> Tensor:
+        """Call the function on a copy, and have `[rows, targets]`, float64."""
+        what = f"data.function={self.function}"
+        try:
+            values = torch.as_tensor(self.called(inputs.clone()), dtype=torch.float64).detach().cpu()
+        except FitError:
+            raise
+        except Exception as error:  # it is somebody's own code
+            raise FitError(f"{what} failed: {type(error).__name__}: {error}.") from None
+        values = values.unsqueeze(1) if values.dim() == 1 else values
+        if values.dim() != 2 or len(values) != len(inputs):
+            raise FitError(f"{what} returns {list(values.shape)} for {len(inputs)} rows: give [rows, targets].")
+        return values

@@ -1,0 +1,38 @@
+"""Formulas of one's own: any number of named inputs and targets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fit.data.formula import Formula
+from fit.data.function import FunctionData, finite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expression(FunctionData):
+    """Targets by name, each a formula in the inputs that `domain` names."""
+
+    targets: Mapping[str, str]
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The targets, as they were named."""
+        return tuple(self.targets)
+
+    def evaluate(self, inputs: Tensor) -> Tensor:
+        """Compute every formula; raise FitError for one that is not allowed, or not finite at some row."""
+        columns = dict(zip(self.input_names, inputs.unbind(1), strict=True))
+        return torch.stack(
+            [
+                finite(
+                    Formula.parse(str(text), self.input_names)(columns),
+                    inputs,
+                    self.input_names,
+                    f"data.targets.{name}={text}",
+                )
+                for name, text in self.targets.items()
+            ],
+            1,
+        )

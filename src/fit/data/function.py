@@ -1,0 +1,119 @@
+"""Data sampled from a function on a box: how the points are chosen, whatever the function is."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fit.data.dataset import DataSet, Rows
+from fit.errors import FitError
+
+# Rows that a validation region and a figure of two inputs have.
+FRESH_ROWS, LINES, CURVE_POINTS = 1024, 61, 400
+# A grid may have so many times the points asked for, where two along each input are too many.
+MOST_TIMES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionData(DataSet):
+    """Points of a box, `domain[input] = [low, high]` or `[low, high, log]`, and a function's values there.
+
+    `sampling` is uniform, sobol, grid or chebyshev; `noise` the standard deviation of what is added to the targets.
+    """
+
+    domain: Mapping[str, Sequence[float | str]]
+    points: int = 1024
+    sampling: str = "uniform"
+    noise: float = 0.0
+
+    @abstractmethod
+    def evaluate(self, inputs: Tensor) -> Tensor:
+        """Return the function's values `[rows, targets]` at inputs `[rows, inputs]`, both float64."""
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The inputs, as the domain names them."""
+        return tuple(self.domain)
+
+    @property
+    def logarithmic(self) -> tuple[str, ...]:
+        """The inputs whose range is one of powers."""
+        return tuple(name for name, each in self.domain.items() if len(each) == 3)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say where a grid has other points than asked for."""
+        rows = len(self.unit_points())
+        asked = f"data.points={self.points} is not a grid of {len(self.domain)} inputs: there are {rows}"
+        return () if rows == self.points else (asked,)
+
+    def rows(self) -> Rows:
+        """Return noisy points."""
+        inputs, targets = self._at(self.unit_points())
+        noise = torch.randn(targets.shape, generator=self.generator(3), dtype=torch.float64)
+        return Rows(inputs, targets + self.noise * noise)
+
+    def fresh(self) -> dict[str, Rows]:
+        """Return fresh uniform points of the domain, without noise."""
+        count = max(self.points, FRESH_ROWS)
+        points = torch.rand(count, len(self.domain), generator=self.generator(1), dtype=torch.float64)
+        return {"val": self._at(points)}
+
+    def drawn(self) -> Rows:
+        """Return even points along one input, a grid over two, else the fresh points."""
+        if len(self.domain) > 2:
+            return self.fresh()["val"]
+        count = {1: CURVE_POINTS, 2: LINES}[len(self.domain)]
+        # Within the domain, as a formula may have a pole at its end.
+        return self._at(crossings((torch.arange(count, dtype=torch.float64) + 0.5) / count, len(self.domain)))
+
+    def unit_points(self) -> Tensor:
+        """Choose training points in the unit cube `[rows, inputs]`."""
+        inputs = len(self.domain)
+        if self.sampling == "uniform":
+            return torch.rand(self.points, inputs, generator=self.generator(0), dtype=torch.float64)
+        if self.sampling == "sobol":
+            engine = torch.quasirandom.SobolEngine(inputs, scramble=True, seed=8 * self.seed)  # type: ignore[no-untyped-call]
+            return engine.draw(self.points, dtype=torch.float64)
+        lines = max(2, round(self.points ** (1 / inputs)))
+        if lines**inputs > MOST_TIMES * self.points:
+            raise FitError(
+                f"data.sampling={self.sampling} gives {lines}^{inputs} rows for data.points={self.points}: "
+                "give sobol or uniform where there are many inputs."
+            )
+        if self.sampling == "grid":
+            return crossings(torch.linspace(0, 1, lines, dtype=torch.float64), inputs)
+        # The zeros of the Chebyshev polynomial of that degree (Trefethen, Approximation Theory, 2013).
+        angles = (torch.arange(lines, dtype=torch.float64) + 0.5) * math.pi / lines
+        return crossings(0.5 - 0.5 * angles.cos(), inputs)
+
+    def _at(self, points: Tensor) -> Rows:
+        """Move points of the unit cube into the domain, and evaluate there."""
+        columns = []
+        for column, (low, high, *log) in zip(points.unbind(1), self.domain.values(), strict=True):
+            start, stop = (math.log(float(end)) if log else float(end) for end in (low, high))
+            even = start + (stop - start) * column
+            columns.append(even.exp() if log else even)
+        inputs = torch.stack(columns, 1)
+        return Rows(inputs, self.evaluate(inputs))
+
+
+def crossings(line: Tensor, inputs: int) -> Tensor:
+    """Return the crossings of a grid with the same lines `[lines]` along each input, `[lines^inputs, inputs]`."""
+    return torch.cartesian_prod(*[line] * inputs).reshape(-1, inputs)
+
+
+def finite(values: Tensor, inputs: Tensor, names: Sequence[str], what: str) -> Tensor:
+    """Return values `[rows]`; raise FitError naming the first row `[inputs]` at which they are not finite."""
+    lost = ~values.isfinite()
+    if lost.any():
+        row = inputs[int(lost.int().argmax())].tolist()
+        where = ", ".join(f"{name}={value:.6g}" for name, value in zip(names, row, strict=True))
+        raise FitError(
+            f"{what} is not finite for {int(lost.sum())} of {len(values)} rows, the first at {where}: "
+            "give a data.domain in which it is."
+        )
+    return values
