@@ -82,13 +82,22 @@ def draw_maps(drawing: Drawing, varying: Sequence[int]) -> Figure:
         ("fit - truth", error, {"vmin": -reach, "vmax": reach, "cmap": "RdBu_r"}),
     )
     for panel, (title, values, colors) in zip(panels, maps, strict=True):
-        image = panel.imshow(
-            values, origin="lower", extent=(float(x.min()), float(x.max()), float(y.min()), float(y.max())), **colors
-        )
+        image = panel.pcolormesh(x[::side], y[:side], values, shading="nearest", **colors)
+        panel.set_box_aspect(1)
         figure.colorbar(image, cax=panel.inset_axes((1.04, 0.0, 0.05, 1.0))).locator = MaxNLocator(6)
         panel.set_title(title, y=1.0)  # where it is anyway: looking for a place takes an eighth of the time
         panel.set_xlabel(names[0])
-    panels[0].plot(*(drawing.train.inputs[:, column] for column in varying), ".", color="white", markersize=1.5)
+        for column, set_scale in zip(varying, (panel.set_xscale, panel.set_yscale), strict=True):
+            if drawing.dataset.input_names[column] in drawing.dataset.logarithmic:
+                set_scale("log")
+    panels[0].plot(
+        *(drawing.train.inputs[:, column] for column in varying),
+        ".",
+        color="white",
+        markersize=1.5,
+        scalex=False,
+        scaley=False,
+    )
     panels[0].set_ylabel(names[1])
     return figure
 
