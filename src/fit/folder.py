@@ -39,6 +39,16 @@ class RunFolder:
         self.fit_figure = self.path / "figures" / "fit.png"
         self.loss_figure = self.path / "figures" / "loss.png"
 
+    def member(self, number: int) -> "RunFolder":
+        """Return the folder of one member of a cross-validation or an ensemble."""
+        return RunFolder(self.path / "members" / str(number))
+
+    @property
+    def members(self) -> list["RunFolder"]:
+        """The folders of the members, in order; none of a single run."""
+        count = len(list((self.path / "members").glob("*/.hydra/config.yaml")))
+        return [self.member(number) for number in range(count)]
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes from training in this folder; raise FitError if one does."""

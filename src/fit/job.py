@@ -23,6 +23,11 @@ class Job:
     error: Exception | None = None
 
     @property
+    def networks(self) -> int:
+        """How many networks it asks for: the folds of a cross-validation, the members of an ensemble, or one."""
+        return int(self.cfg.cv or self.cfg.ensemble or 1)
+
+    @property
     def value(self) -> float:
         """The number that a sweep compares: infinity where the loss stopped being finite."""
         value = self.metrics[self.cfg.optimized_metric]

@@ -1,9 +1,10 @@
 """The fitted function of a run folder, ready to be used; reading it runs nothing that the folder brings along."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from fit.errors import FitError
@@ -26,11 +27,15 @@ class Predictor:
     categories: Mapping[str, tuple[str, ...]]
     low: Tensor
     high: Tensor
-    function: Callable[[Tensor], Tensor]
+    networks: Sequence[Callable[[Tensor], Tensor]]
 
     def __call__(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return the targets at inputs `[rows, inputs]` and their standard deviation, None for a single network."""
-        return self.function(inputs), None
+        """Return the targets `[rows, targets]` at inputs `[rows, inputs]`, and the standard deviation of the answers.
+
+        Several networks answer by their mean; of a single one there is no deviation.
+        """
+        answers = torch.stack([network(inputs) for network in self.networks])
+        return answers.mean(0), answers.std(0) if len(answers) > 1 else None
 
     def outside(self, inputs: Tensor) -> Tensor:
         """Return which rows `[rows]` lie outside the range that was trained on, so that the answer extrapolates."""
@@ -39,10 +44,14 @@ class Predictor:
 
 def load_predictor(path: str | Path, which: str = "last") -> Predictor:
     """Read the fitted function of a run folder, of its `last` or `best` checkpoint; raise FitError if there is none."""
-    checkpoint = load_checkpoint(path, which)
-    categories = {column: tuple(words) for column, words in checkpoint["categories"].items()}
-    names = tuple(checkpoint["inputs"]), tuple(checkpoint["targets"])
-    return Predictor(*names, categories, checkpoint["low"], checkpoint["high"], predictor(checkpoint))
+    folders = [member.path for member in RunFolder(path).members] or [Path(path)]
+    checkpoints = [load_checkpoint(each, which) for each in folders]
+    first = checkpoints[0]
+    categories = {column: tuple(words) for column, words in first["categories"].items()}
+    low = torch.stack([each["low"] for each in checkpoints]).amin(0)
+    high = torch.stack([each["high"] for each in checkpoints]).amax(0)
+    networks = list(map(predictor, checkpoints))
+    return Predictor(tuple(first["inputs"]), tuple(first["targets"]), categories, low, high, networks)
 
 
 def load_checkpoint(path: str | Path, which: str = "last") -> Checkpoint:

@@ -29,7 +29,11 @@ def main(cfg: DictConfig) -> float:
         check(cfg)
         from fit.callbacks.progress import Bar
 
-        with Interruption() as interruption, folder.locked(), Bar(1, cfg.trainer.max_epochs) as bar:
+        with (
+            Interruption() as interruption,
+            folder.locked(),
+            Bar(job.networks, job.networks * cfg.trainer.max_epochs) as bar,
+        ):
             train([job], interruption, bar)
         if job.error is not None:
             raise job.error
@@ -50,11 +54,27 @@ def main(cfg: DictConfig) -> float:
 
 
 def train(jobs: Sequence[Job], interruption: Interruption, bar: "Bar", swept: Sequence[str] | None = None) -> None:
-    """Fit the networks that the jobs describe as one stack, and write everything into their folders as each ends.
+    """Fit what the jobs describe, alike but for what members of a stack may differ in, and write into their folders.
 
     What cannot be done for one job is its `error`; what concerns all of them is raised. An interruption ends all after
     the present pass: their checkpoints are saved. With `swept`, what a sweep varies, nothing is drawn.
     """
+    from fit.committee import conclude, members, stacks
+
+    committees = {job: members(job) for job in jobs}
+    single = all(parts == [job] for job, parts in committees.items())
+    for stack in stacks(part for parts in committees.values() for part in parts):
+        if not interruption():
+            train_stack(stack, interruption, bar, swept if single else swept or ())
+    for job, parts in committees.items():
+        if parts != [job]:
+            conclude(job, parts, drawn=swept is None)
+
+
+def train_stack(
+    jobs: Sequence[Job], interruption: Interruption, bar: "Bar", swept: Sequence[str] | None = None
+) -> None:
+    """Fit the networks that the jobs describe as one stack, and write everything into their folders as each ends."""
     from fit.report.summary import summarize, write_figures
     from fit.report.text import after, before
     from fit.trainer import build_module, build_trainer, finalize

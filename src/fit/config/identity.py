@@ -22,6 +22,7 @@ OWN = (
     "data.scale_targets",
     "data.noise",
     "data.seed",
+    "data.fold",
     "data.low",
     "data.high",
     "data.shift",

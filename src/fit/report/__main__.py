@@ -38,7 +38,7 @@ def report(folder: Path, figures: str, metric: str | None) -> None:
     if (folder / ".hydra" / "config.yaml").is_file():
         job = StoredJob(RunFolder(folder))
         draw_run(job.folder, job.cfg, job.metrics)
-        print(f"{job.folder.fit_figure}\n{job.folder.loss_figure}")
+        print("\n".join(map(str, sorted(job.folder.fit_figure.parent.glob("*.png")))))
         return
     answer(folder, metric or str(read_sweep(folder).optimized_metric), figures)
 

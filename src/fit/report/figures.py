@@ -23,6 +23,7 @@ class Drawing(NamedTuple):
     train: Rows
     drawn: Rows
     predictions: Tensor
+    spread: Tensor | None = None  # standard deviation of an ensemble's answers
 
 
 def draw_fit(drawing: Drawing) -> Figure:
@@ -55,6 +56,10 @@ def draw_curves(drawing: Drawing, column: int) -> Figure:
         panel.plot(inputs, drawing.drawn.targets[:, index], color=TRUTH, linewidth=4, alpha=0.4, label="truth")
         panel.plot(points, drawing.train.targets[:, index], "o", color=DATA, markersize=size, label="training points")
         panel.plot(inputs, drawing.predictions[:, index], color=FIT, label="fit")
+        if drawing.spread is not None:
+            reach = 2 * drawing.spread[:, index]
+            ends = drawing.predictions[:, index] - reach, drawing.predictions[:, index] + reach
+            panel.fill_between(inputs, *ends, color=FIT, alpha=0.2, linewidth=0, label="± 2 standard deviations")
         name = drawing.dataset.input_names[column]
         panel.set_xlabel(drawing.dataset.axis(name))
         if name in drawing.dataset.logarithmic:
@@ -66,7 +71,7 @@ def draw_curves(drawing: Drawing, column: int) -> Figure:
 
 def draw_maps(drawing: Drawing, varying: Sequence[int]) -> Figure:
     """Draw truth, prediction and error over the plane of two inputs, with the training points."""
-    figure, panels = sheet(3)
+    figure, panels = sheet(3 if drawing.spread is None else 4)
     names = [drawing.dataset.axis(drawing.dataset.input_names[column]) for column in varying]
     x, y = (drawing.drawn.inputs[:, column].numpy() for column in varying)
     side = int(len(x) ** 0.5)
@@ -76,11 +81,13 @@ def draw_maps(drawing: Drawing, varying: Sequence[int]) -> Figure:
     error = prediction - truth
     reach = float(np.abs(error).max()) if np.isfinite(error).all() else 1.0
     same = {"vmin": truth.min(), "vmax": truth.max(), "cmap": "viridis"}
-    maps = (
+    maps = [
         (f"truth, {drawing.dataset.target_names[0]}", truth, same),
         ("fit", prediction, same),
         ("fit - truth", error, {"vmin": -reach, "vmax": reach, "cmap": "RdBu_r"}),
-    )
+    ]
+    if drawing.spread is not None:
+        maps.append(("standard deviation", drawing.spread[:, 0].reshape(side, side).T.numpy(), {"cmap": "magma"}))
     for panel, (title, values, colors) in zip(panels, maps, strict=True):
         image = panel.pcolormesh(x[::side], y[:side], values, shading="nearest", **colors)
         panel.set_box_aspect(1)
@@ -110,6 +117,17 @@ def draw_scatter(drawing: Drawing) -> Figure:
     panel.plot(
         truth.flatten(), predictions.flatten(), ".", color=FIT, markersize=2, alpha=0.3, label="rows not trained on"
     )
+    if drawing.spread is not None:
+        bars = 2 * drawing.spread.flatten()
+        panel.errorbar(
+            truth.flatten(),
+            predictions.flatten(),
+            bars,
+            fmt="none",
+            ecolor=FIT,
+            alpha=0.15,
+            label="± 2 standard deviations",
+        )
     panel.set_xlabel("target")
     panel.set_ylabel("prediction")
     panel.legend(frameon=False)

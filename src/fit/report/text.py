@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
+from fit.folder import RunFolder
 from fit.measure.affine import Affine, least_squares, mean_answer
 from fit.measure.errors import errors
 from fit.measure.outcome import Outcome
@@ -55,6 +56,24 @@ def after(run: Run, outcome: Outcome, metrics: Mapping[str, object]) -> str:
     else:
         told = "\n".join([*results(problem, outcome.predict), "", *losses(metrics), *formulas(problem, outcome.affine)])
     return f"{told}\n\n{block(places)}"
+
+
+def committee_after(folder: RunFolder, noun: str, metrics: Mapping[str, object]) -> str:
+    """Say how the members of a committee did, on average and apart, and where to look."""
+    together = any(key.startswith("ensemble/") for key in metrics)
+    title = f"{metrics['members']} {noun}"
+    rows = [f"{title:<28}{'mean':>12}{'std':>12}" + f"{'their mean':>14}" * together]
+    for key in (key for key in metrics if key.endswith(("/rmse", "/max_error", "/r2")) and f"std/{key}" in metrics):
+        mean, spread, answer = (metrics.get(f"{prefix}{key}") for prefix in ("", "std/", "ensemble/"))
+        cells = [f"{mean:.6g}", f"{spread:.3g}", f"{answer:.6g}" if answer is not None else ""]
+        rows.append(f"  {key:<26}{cells[0]:>12}{cells[1]:>12}{cells[2]:>14}".rstrip())
+    mean_mse = metrics.get("baseline/mean_mse")
+    if isinstance(mean_mse, float):
+        rows.append(f"  {'always the mean, rmse':<26}{mean_mse**0.5:>12.6g}")
+    if metrics["diverged"]:
+        rows.append("At least one of them diverged: its error is infinite.")
+    places = {"figure": f"{folder.fit_figure}"} if folder.fit_figure.exists() else {}
+    return "\n".join(rows) + "\n\n" + block(places | {"run": str(folder.path)})
 
 
 def losses(metrics: Mapping[str, object]) -> Iterator[str]:

@@ -48,7 +48,7 @@ def draw_jobs(table: Table, figures: str) -> None:
     diverged = [job for job in ended if job.status == "diverged"]
     finished = [job for job in ended if job.status == "finished"]
     chosen = {"best": [*finished[:MOST_LINES], *diverged], "all": ended, "none": []}[figures]
-    missing = [job for job in chosen if not job.folder.loss_figure.exists()]
+    missing = [job for job in chosen if not job.folder.fit_figure.exists()]
     processes = min(CORES, len(missing))
     if processes < 2 or sys.platform != "linux":
         for job in missing:

@@ -137,8 +137,7 @@ class Batch:
             OmegaConf.resolve(cfg)
             check(cfg)
             locks.enter_context(folder.locked())
-            epoch = known.epoch if known is not None else -1
-            pending.append(Pending(job, epoch, tuple(environment.items())))
+            pending.append(Pending(job, tuple(environment.items())))
         except MENDABLE as error:
             self.fail(job, error)
 
@@ -162,9 +161,10 @@ class Batch:
         stacks = group(pending, most if isinstance(most, int) else None, at_once)
         jobs, members = plural(len(pending), "job"), max(map(len, stacks))
         print(f"{jobs} in {plural(len(stacks), 'stack')} of up to {members}, into {self.folder}", flush=True)
-        epochs = sum(each.job.cfg.trainer.max_epochs for each in pending)
+        networks = sum(each.job.networks for each in pending)
+        epochs = sum(each.job.networks * each.job.cfg.trainer.max_epochs for each in pending)
         try:
-            with Bar(len(pending), epochs) as bar:
+            with Bar(networks, epochs) as bar:
                 if self.settings["engine"] == "ray":
                     from fit.sweep.ray import train_on_ray
 

@@ -58,7 +58,7 @@ def train_on_ray(
             for each in done:
                 receive(ray, each, tasks[each])
                 for pending in tasks[each]:
-                    bar.advance(pending.job.cfg.trainer.max_epochs)
+                    bar.advance(pending.job.networks * pending.job.cfg.trainer.max_epochs)
                     bar.end(0)
                     failed = any(pending.job.error is not None for pending in tasks[each])
                 failed_fast = failed_fast or (failed and settings["fail_fast"] is True)
@@ -141,7 +141,7 @@ def train_parcels(
     with tempfile.TemporaryDirectory() as scratch, env_override(dict(environment)):
         jobs = [unpack(parcel, Path(scratch) / str(number)) for number, parcel in enumerate(parcels)]
         try:
-            train(jobs, Undisturbed(), Bar(len(jobs), 0), swept)
+            train(jobs, Undisturbed(), Bar(sum(job.networks for job in jobs), 0), swept)
         except Exception as error:  # whatever it is, the driver is to hear of it
             for job in jobs:
                 job.error = job.error or (None if job.metrics else error)

@@ -24,10 +24,9 @@ FILES = 2
 
 
 class Pending(NamedTuple):
-    """A job still to be trained, the epoch that it goes on from, and the environment that it asks for."""
+    """A job still to be trained, and the environment that it asks for."""
 
     job: Job
-    epoch: int
     environment: tuple[tuple[str, str], ...]
 
 
@@ -38,7 +37,7 @@ def group(pending: Iterable[Pending], most: int | None, at_once: int = 1) -> lis
     """
     groups: dict[object, list[Pending]] = {}
     for each in pending:
-        key = (identity(plain(each.job.cfg), OWN), each.epoch, each.environment)
+        key = (identity(plain(each.job.cfg), OWN), each.environment)
         groups.setdefault(key, []).append(each)
     return [part for members in groups.values() for part in split(members, most or most_members(members, at_once))]
 
@@ -61,7 +60,8 @@ def most_members(members: Sequence[Pending], at_once: int) -> int:
     size = 8 if cfg.trainer.precision == "64-true" else 4
     bytes_each = size * (COPIES_OF_WEIGHTS * weights + COPIES_OF_VALUES * batch * sum(widths)) + data + BYTES_BESIDE
     room = int(PART_OF_MEMORY * free_memory() / bytes_each) // at_once
-    return max(1, min(room, open_files() // FILES, -(-len(members) // at_once)))
+    networks = min(room, open_files() // FILES) // members[0].job.networks
+    return max(1, min(networks, -(-len(members) // at_once)))
 
 
 def free_memory() -> int:

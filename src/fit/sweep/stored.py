@@ -83,13 +83,6 @@ class StoredJob:
             return "diverged" if self.metrics.get("diverged") else "finished"
         return "failed" if self.error else "unfinished"
 
-    @property
-    def epoch(self) -> int:
-        """The epoch of its last checkpoint; -1 if there is none."""
-        from fit.training.checkpoint import load
-
-        return load(self.folder.last)["epoch"] if self.folder.last.exists() else -1
-
 
 def stored_jobs(sweep: Path) -> list[StoredJob]:
     """Find the jobs of a sweep folder, by number; folders that are no jobs are passed over."""

@@ -64,6 +64,14 @@ def load(path: Path) -> Checkpoint:
     return checkpoint
 
 
+def stored_epoch(path: Path) -> int:
+    """Return the epoch of a checkpoint; -1 where there is none that can be read."""
+    try:
+        return load(path)["epoch"] if path.exists() else -1
+    except FitError:
+        return -1
+
+
 def predictor(checkpoint: Checkpoint) -> Callable[[Tensor], Tensor]:
     """Return the network of a checkpoint, from inputs `[rows, inputs]` to targets `[rows, targets]`, in own units."""
     model = checkpoint["config"]["model"]

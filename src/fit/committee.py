@@ -1,0 +1,130 @@
+"""Several networks for one run: the folds of a cross-validation, or an ensemble over seeds, trained as one stack."""
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig, OmegaConf, open_dict
+from torch import Tensor
+
+from fit.data.datamodule import Problem, build_dataset, pose
+from fit.data.dataset import Rows
+from fit.errors import FitError
+from fit.folder import RunFolder, write_atomically
+from fit.job import Job
+from fit.measure.errors import errors
+from fit.predictor import Predictor, load_predictor
+from fit.report.figures import Drawing, draw_fit, draw_scatter, to_png
+from fit.report.metrics import baselines
+from fit.report.text import committee_after
+from fit.training.checkpoint import stored_epoch
+
+
+def members(job: Job) -> list[Job]:
+    """Return the jobs that a job is made of: itself, unless it asks for `cv` or `ensemble`."""
+    if job.networks == 1:
+        return [job]
+    job.tell(f"{job.networks} networks, trained as one, into {job.folder.path / 'members'}")
+    return [member(job, number) for number in range(job.networks)]
+
+
+def stacks(jobs: Iterable[Job]) -> list[list[Job]]:
+    """Put jobs together that go on from the same epoch, as what is killed may have saved some of them later."""
+    groups: dict[int, list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(stored_epoch(job.folder.last), []).append(job)
+    return list(groups.values())
+
+
+def member(job: Job, number: int) -> Job:
+    """Make one member, in a folder of its own below that of the job."""
+    folder = job.folder.member(number)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(job.folder.config.parent, folder.config.parent, dirs_exist_ok=True)
+    cfg = job.cfg.copy()
+    with open_dict(cfg):
+        if cfg.cv is not None:
+            cfg.data.folds, cfg.data.fold = cfg.cv, number
+        else:
+            cfg.seed = cfg.seed + number
+        cfg.cv = cfg.ensemble = None
+        cfg.logger = moved(cfg.logger, job.folder.path, folder.path)
+    folder.write_config(cfg)
+    return Job(cfg, folder, folder.log)
+
+
+def moved(loggers: DictConfig, before: Path, now: Path) -> DictConfig:
+    """Have loggers write into another folder."""
+    text = OmegaConf.to_yaml(loggers, resolve=True).replace(str(before.absolute()), str(now.absolute()))
+    return DictConfig(OmegaConf.create(text))
+
+
+def conclude(job: Job, parts: Sequence[Job], drawn: bool) -> None:
+    """Write and tell what a job's members say together; an error of one is the job's, as is an interruption."""
+    job.error = next((part.error for part in parts if part.error is not None), None)
+    if job.error is not None:
+        return
+    if not all(part.metrics for part in parts):
+        job.tell(f"Interrupted. Go on: python -m fit.train resume={job.folder.path}")
+        return
+    problem = pose(build_dataset(job.cfg.data))
+    metrics = averages([part.metrics for part in parts]) | baselines(problem)
+    try:
+        if job.cfg.ensemble is not None:
+            metrics |= together(load_predictor(job.folder.path), problem)
+        if drawn:
+            draw(job.folder, job.cfg)
+        job.folder.write_metrics(metrics)
+    except (FitError, OSError) as error:
+        job.error = error
+        return
+    job.metrics = metrics
+    job.tell(committee_after(job.folder, "folds" if job.cfg.cv else "members", metrics))
+
+
+def averages(metrics: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """Average what the members measured, `std/KEY` beside each `KEY`; what only one of them knows is left out."""
+    told: dict[str, object] = {"members": len(metrics)}
+    for key, first in metrics[0].items():
+        values = [each.get(key) for each in metrics]
+        if isinstance(first, bool):
+            told[key] = any(values)
+        elif "/" in key and all(isinstance(value, int | float) for value in values):
+            numbers = torch.tensor([float(str(value)) for value in values], dtype=torch.float64)
+            told |= {key: float(numbers.mean()), f"std/{key}": float(numbers.std())}
+        elif all(value == first for value in values):
+            told[key] = first
+    lost = [each["diverged_epoch"] for each in metrics if each["diverged_epoch"] is not None]
+    told["diverged_epoch"] = min(map(int, map(str, lost)), default=None)
+    told["epochs"] = max(int(str(each["epochs"])) for each in metrics)
+    return told
+
+
+def together(predict: Predictor, problem: Problem) -> dict[str, object]:
+    """Measure the mean of an ensemble's answers, as `ensemble/REGION/ERROR`."""
+    told: dict[str, object] = {}
+    for region, rows in ({"train": problem.train} | problem.fresh).items():
+        measured = errors(predict(rows.inputs)[0].unsqueeze(0), rows.targets.unsqueeze(0))
+        told |= {f"ensemble/{region}/{key}": float(values[0, 0]) for key, values in measured.items()}
+    return told
+
+
+def draw(folder: RunFolder, cfg: DictConfig) -> None:
+    """Draw what a committee says together into its folder."""
+    problem = pose(build_dataset(cfg.data))
+    if cfg.cv is None:
+        drawn = problem.dataset.drawn()
+        figure = draw_fit(Drawing(problem.dataset, problem.train, drawn, *load_predictor(folder.path)(drawn.inputs)))
+    else:
+        figure = draw_scatter(Drawing(problem.dataset, problem.train, *held_out(folder)))
+    write_atomically(folder.fit_figure, to_png(figure))
+
+
+def held_out(folder: RunFolder) -> tuple[Rows, Tensor]:
+    """Return every row that was held out, and what the network that did not see it answers."""
+    rows, answers = [], []
+    for member in folder.members:
+        rows.append(pose(build_dataset(OmegaConf.load(member.config).data)).fresh["val"])
+        answers.append(load_predictor(member.path)(rows[-1].inputs)[0])
+    return Rows(*(torch.cat(columns) for columns in zip(*rows, strict=True))), torch.cat(answers)
