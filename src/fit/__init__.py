@@ -1,3 +1,51 @@
-"""Fit functions with small neural networks from the command line, and believe the numbers."""
+"""Fit functions with neural networks: what `python -m fit.train` does, from Python.
+
+    import fit
+
+    run = fit.run("data=xy_square", "model=mlp_gelu", "trainer.max_epochs=200")
+    run.metrics["val/r2"], run.history["val/loss"], run.plot()
+    run.predict([[1.5, -2.0, 1.0]])              # [rows, inputs] -> [rows, targets], in the data's own units
+
+    run = fit.run("model=mlp_gelu", data=(x, y))                                 # arrays
+    run = fit.run("data.inputs=[a,b]", "data.targets=[c]", data=frame)           # a DataFrame
+    run = fit.load("outputs/runs/...")                                           # a run folder
+    table = fit.run_sweep("optimizer.lr=1e-3,1e-2", "seed=range(0,5)")           # a DataFrame, a row for each job
+    model = fit.FitRegressor(hidden=(64,), activation="gelu").fit(x, y)          # scikit-learn's shape
+
+What cannot be raises `fit.FitError`, whose text is the sentence that the command says.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fit.api import FittedRun as FittedRun
+    from fit.api import load as load
+    from fit.api import run as run
+    from fit.api import run_sweep as run_sweep
+    from fit.errors import FitError as FitError
+    from fit.sklearn import FitRegressor as FitRegressor
 
 __version__ = "0.1.0"
+# Where each name is found when it is first used: importing fit takes no time.
+_PLACES = {
+    "FitError": "fit.errors",
+    "FitRegressor": "fit.sklearn",
+    "FittedRun": "fit.api",
+    "load": "fit.api",
+    "run": "fit.api",
+    "run_sweep": "fit.api",
+}
+__all__ = ["FitError", "FitRegressor", "FittedRun", "load", "run", "run_sweep"]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is used."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'fit' has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List what there is."""
+    return sorted([*globals(), *__all__])

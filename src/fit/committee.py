@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
+from matplotlib.figure import Figure
 from omegaconf import DictConfig, OmegaConf, open_dict
 from torch import Tensor
 
@@ -74,7 +75,7 @@ def conclude(job: Job, parts: Sequence[Job], drawn: bool) -> None:
         if job.cfg.ensemble is not None:
             metrics |= together(load_predictor(job.folder.path), problem)
         if drawn:
-            draw(job.folder, job.cfg)
+            write_atomically(job.folder.fit_figure, to_png(draw(job.folder, job.cfg)))
         job.folder.write_metrics(metrics)
     except (FitError, OSError) as error:
         job.error = error
@@ -110,15 +111,14 @@ def together(predict: Predictor, problem: Problem) -> dict[str, object]:
     return told
 
 
-def draw(folder: RunFolder, cfg: DictConfig) -> None:
-    """Draw what a committee says together into its folder."""
+def draw(folder: RunFolder, cfg: DictConfig) -> Figure:
+    """Draw what the members of a committee say together."""
     problem = pose(build_dataset(cfg.data))
     if cfg.cv is None:
         drawn = problem.dataset.drawn()
-        figure = draw_fit(Drawing(problem.dataset, problem.train, drawn, *load_predictor(folder.path)(drawn.inputs)))
-    else:
-        figure = draw_scatter(Drawing(problem.dataset, problem.train, *held_out(folder)))
-    write_atomically(folder.fit_figure, to_png(figure))
+        answers = load_predictor(folder.path)(drawn.inputs)
+        return draw_fit(Drawing(problem.dataset, problem.train, drawn, *answers))
+    return draw_scatter(Drawing(problem.dataset, problem.train, *held_out(folder)))
 
 
 def held_out(folder: RunFolder) -> tuple[Rows, Tensor]:

@@ -91,6 +91,14 @@ class RunFolder:
         text = json.dumps(without_infinities(metrics), indent=2, ensure_ascii=False)
         write_atomically(self.metrics, text.encode())
 
+    def read_metrics(self) -> dict[str, object]:
+        """Read metrics.json; nothing if the run is not done."""
+        try:
+            metrics = json.loads(self.metrics.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return metrics if isinstance(metrics, dict) and {"val/loss", "diverged"} <= set(metrics) else {}
+
     def log(self, text: str, level: str = "INFO") -> None:
         """Add to train.log as logging does; a run of its own leaves that to Hydra's logging."""
         with (self.path / "train.log").open("a", encoding="utf-8") as file:

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from fit.config.identity import typed
 from fit.config.resume import resumed
 from fit.config.rules import check
+from fit.config.trust import check_trust
 from fit.errors import MENDABLE, FitError, refuse
 
 
@@ -32,6 +33,7 @@ class Guard(Callback):
                 config.hydra.run.dir = str(new_folder(config))
                 return
             stored = resumed(config, typed(config))
+            check_trust(stored, Path(str(config.resume)), typed(config), "type that, too,")
             for key, value in stored.items_ex(resolve=False):
                 config[key] = value
             config.hydra.run.dir = str(stored.resume)

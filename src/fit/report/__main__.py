@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from fit.config.rules import ERRORS, RULES
+from fit.config.trust import check_trust
 from fit.errors import MENDABLE, FitError, refuse
 from fit.folder import RunFolder
 
@@ -17,19 +18,20 @@ def main(arguments: list[str] | None = None) -> int:
         "--figures", choices=["best", "all", "none"], default="best", help="whose fits are drawn in a sweep"
     )
     parser.add_argument("--metric", help=f"what a sweep is ranked by: REGION/ERROR with {', '.join(ERRORS)}")
+    parser.add_argument("--trust", action="store_true", help="run code that the folder names, such as a data.function")
     typed = parser.parse_args(arguments)
     try:
-        report(typed.folder, typed.figures, typed.metric)
+        report(typed.folder, typed.figures, typed.metric, typed.trust)
     except MENDABLE as error:
         return refuse(error)
     return 0
 
 
-def report(folder: Path, figures: str, metric: str | None) -> None:
+def report(folder: Path, figures: str, metric: str | None, trust: bool) -> None:
     """Tell a sweep's folder from a run's and draw it; raise FitError if it is neither."""
     from fit.report.run import draw_run
     from fit.sweep.answer import answer
-    from fit.sweep.stored import StoredJob, read_sweep
+    from fit.sweep.stored import StoredJob, read_sweep, stored_jobs
 
     if metric is not None and not RULES["optimized_metric"].test(metric):
         raise FitError(f"--metric {metric} is not allowed: give {RULES['optimized_metric'].allowed}.")
@@ -37,9 +39,14 @@ def report(folder: Path, figures: str, metric: str | None) -> None:
         raise FitError(f"{folder} does not exist: give a run folder or a sweep folder, under outputs.")
     if (folder / ".hydra" / "config.yaml").is_file():
         job = StoredJob(RunFolder(folder))
+        if not trust:
+            check_trust(job.cfg, folder, (), "give --trust")
         draw_run(job.folder, job.cfg, job.metrics)
         print("\n".join(map(str, sorted(job.folder.fit_figure.parent.glob("*.png")))))
         return
+    if not trust:
+        for job in stored_jobs(folder):
+            check_trust(job.cfg, job.folder.path, (), "give --trust")
     answer(folder, metric or str(read_sweep(folder).optimized_metric), figures)
 
 

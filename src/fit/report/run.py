@@ -1,20 +1,35 @@
 """Drawing a run again from its folder."""
 
+from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
 from fit.committee import draw
 from fit.data.datamodule import build_dataset, pose
 from fit.errors import FitError
-from fit.folder import RunFolder
-from fit.report.summary import write_figures
+from fit.folder import RunFolder, write_atomically
+from fit.report.figures import draw_fit, to_png
+from fit.report.summary import drawing, write_figures
 from fit.training.checkpoint import load, predictor
 
 
 def draw_run(folder: RunFolder, cfg: DictConfig, metrics: dict[str, object]) -> None:
-    """Draw the figures of a run that has ended; raise FitError if it has no checkpoint."""
+    """Draw the figures of a run that has ended into its folder; raise FitError if it has no checkpoint."""
     if folder.members:
-        draw(folder, cfg)
+        write_atomically(folder.fit_figure, to_png(draw(folder, cfg)))
         return
+    check_checkpoint(folder)
+    write_figures(folder, pose(build_dataset(cfg.data)), predictor(load(folder.last)), metrics)
+
+
+def figure_of(folder: RunFolder, cfg: DictConfig) -> Figure:
+    """Draw the fit of a run; raise FitError if it has no checkpoint."""
+    if folder.members:
+        return draw(folder, cfg)
+    check_checkpoint(folder)
+    return draw_fit(drawing(pose(build_dataset(cfg.data)), predictor(load(folder.last))))
+
+
+def check_checkpoint(folder: RunFolder) -> None:
+    """Raise FitError if a run has no checkpoint."""
     if not folder.last.exists():
         raise FitError(f"{folder.path} cannot be drawn: there is no {folder.last}.")
-    write_figures(folder, pose(build_dataset(cfg.data)), predictor(load(folder.last)), metrics)

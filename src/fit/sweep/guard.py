@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from fit.config.identity import hydra_overrides, typed
 from fit.config.rules import RULES, shown, whole
+from fit.config.trust import IMPORTED
 from fit.errors import MENDABLE, FitError, refuse
 
 
@@ -82,6 +83,10 @@ def settle(config: DictConfig) -> None:
     if stored.hydra.job.name != config.hydra.job.name:
         raise FitError(f"sweep.resume={folder} is a sweep of {stored.hydra.job.name}, not of {config.hydra.job.name}.")
     check_same_hydra(config, stored)
+    for line in typed(stored):
+        key, _, value = line.partition("=")
+        if ("_target_" in line or key.lstrip("+") in IMPORTED) and line not in typed(config):
+            raise FitError(f"{folder} names code to be run, {key}={value}: type that, too, if you trust it.")
     with read_write(config), open_dict(config):
         # What was typed before holds, unless it is typed anew.
         lines = {key_of(line): line for line in [*typed(stored), *typed(config)]}

@@ -1,6 +1,5 @@
 """The jobs that a sweep folder holds."""
 
-import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -60,11 +59,7 @@ class StoredJob:
     @cached_property
     def metrics(self) -> dict[str, object]:
         """What metrics.json holds; nothing if the job is not done."""
-        try:
-            metrics = json.loads(self.folder.metrics.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return metrics if isinstance(metrics, dict) and {"val/loss", "diverged"} <= set(metrics) else {}
+        return self.folder.read_metrics()
 
     @cached_property
     def error(self) -> str:

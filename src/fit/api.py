@@ -1,0 +1,189 @@
+"""The same as the command, from Python: `fit.run`, `fit.load` and `fit.run_sweep`."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fit.errors import FitError
+from fit.folder import RunFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from omegaconf import DictConfig
+
+    from fit.predictor import Predictor
+
+
+class FittedRun:
+    """A run that has ended: its `folder`, `metrics`, `history`, and the fitted function itself."""
+
+    def __init__(self, folder: str | Path, checkpoint: str = "last", trust: bool = False) -> None:
+        """Read a run folder, its `last` or `best` checkpoint; raise FitError if it is none.
+
+        `trust`: code that the folder names, such as a data.function, may be run to draw it.
+        """
+        self.folder = Path(folder)
+        self.checkpoint = checkpoint
+        self.trust = trust
+        self.metrics: dict[str, Any] = RunFolder(folder).read_metrics()
+        if self.predictor.inputs and not self.metrics:
+            raise FitError(f"{folder} has not ended: go on with it by python -m fit.train resume={folder}.")
+
+    @cached_property
+    def predictor(self) -> "Predictor":
+        """The fitted function, from and to tensors, with the names and ranges of its columns."""
+        from fit.predictor import load_predictor
+
+        return load_predictor(self.folder, self.checkpoint)
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """Every look at the run, as columns by name; `pandas.DataFrame(run.history)` is a table."""
+        rows = RunFolder(self.folder).read_history()
+        return {key: [row.get(key, float("nan")) for row in rows] for key in (rows[0] if rows else ())}
+
+    def predict(self, inputs: Any, return_std: bool = False) -> Any:  # noqa: ANN401
+        """Return the targets `[rows, targets]` as an array.
+
+        `inputs`: an array `[rows, inputs]` (or `[rows]` of a single input), or a DataFrame or mapping of columns by
+        name. With `return_std` also the standard deviation of an ensemble's answers. Raises FitError for other columns.
+        """
+        import torch
+
+        from fit.frame import to_inputs
+
+        values, spread = self.predictor(to_inputs(inputs, self.predictor))
+        if not return_std:
+            return values.numpy()
+        if spread is None:
+            raise FitError("return_std is the spread of several networks: train with ensemble=10, or cv=5.")
+        assert isinstance(spread, torch.Tensor)
+        return values.numpy(), spread.numpy()
+
+    def plot(self) -> "Figure":
+        """Return the figure of the fit, which a notebook shows."""
+        from fit.config.resume import read_config
+        from fit.config.trust import check_trust
+        from fit.report.run import figure_of
+
+        cfg = read_config(self.folder)
+        if not self.trust:
+            check_trust(cfg, self.folder, (), "give fit.load(..., trust=True)")
+        return figure_of(RunFolder(self.folder), cfg)
+
+    def __repr__(self) -> str:
+        """Name the run with its errors."""
+        told = [f"{key} {self.metrics[key]:.6g}" for key in ("val/rmse", "val/r2") if self.metrics.get(key) is not None]
+        return f"FittedRun({str(self.folder)!r}{''.join(', ' + each for each in told)})"
+
+    def _repr_html_(self) -> str:
+        """Show the figure and the errors in a notebook."""
+        from base64 import b64encode
+
+        picture = RunFolder(self.folder).fit_figure
+        image = f'<br><img src="data:image/png;base64,{b64encode(picture.read_bytes()).decode()}">' * picture.exists()
+        return f"<code>{self!r}</code>{image}"
+
+
+def load(folder: str | Path, checkpoint: str = "last", trust: bool = False) -> FittedRun:
+    """Return the run of a folder; raise FitError if it is none. Nothing that the folder brings along is run."""
+    return FittedRun(folder, checkpoint, trust)
+
+
+@contextmanager
+def opened(overrides: Sequence[str], data: Any) -> "Iterator[tuple[DictConfig, RunFolder]]":  # noqa: ANN401
+    """Compose a run and make its folder, as Hydra does for the command; raise FitError for what cannot be."""
+    from hydra import compose, initialize_config_dir
+    from hydra._internal.callbacks import Callbacks
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from hydra.types import HydraContext
+    from omegaconf import open_dict, read_write
+    from omegaconf.errors import OmegaConfBaseException
+
+    from fit.config.command import CONF, sentence
+    from fit.config.guard import Guard
+    from fit.frame import save_data
+    from fit.sweep.ceremony import Ceremony, hydra_config
+
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
+            config = compose("train", list(overrides), return_hydra_config=True)
+            loader = GlobalHydra.instance().config_loader()
+        Guard().settle(config)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise FitError(sentence(error)) from None
+    folder = RunFolder(config.hydra.run.dir)
+    if data is not None:
+        with read_write(config), open_dict(config):
+            config.data.path = str(save_data(data, folder.path.absolute()))
+    with hydra_config(config):
+        cfg, _ = Ceremony(HydraContext(loader, Callbacks()), lambda cfg: None).open(config, folder.path)
+        yield cfg, folder
+
+
+def run(*overrides: str, data: Any = None) -> FittedRun:  # noqa: ANN401
+    """Fit as `python -m fit.train` does, with the same overrides, such as `fit.run("data=xy_square", "seed=1")`.
+
+    `data`: a pair of arrays, inputs `[rows, inputs]` and targets `[rows]` or `[rows, targets]`, or a DataFrame together
+    with `"data.inputs=[a,b]"` and `"data.targets=[c]"`. Raises FitError for what cannot be.
+    """
+    from fit.config.interruption import Interruption, StopNow
+    from fit.job import Job
+    from fit.train import train
+
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+    chosen = [] if data is None else ["data=table" if hasattr(data, "columns") else "data=arrays", "data.path=data"]
+    with opened([*chosen, *overrides], data) as (cfg, folder):
+        from fit.callbacks.progress import Bar
+
+        def tell(text: str) -> None:
+            """Print, and write down."""
+            print(text)
+            folder.log(text)
+
+        job = Job(cfg, folder, tell)
+        epochs = job.networks * cfg.trainer.max_epochs
+        try:
+            with Interruption() as interruption, folder.locked(), Bar(job.networks, epochs) as bar:
+                train([job], interruption, bar)
+        except StopNow:
+            raise KeyboardInterrupt from None
+        except BaseException:
+            if cfg.resume is None:
+                folder.discard_if_untrained()
+            raise
+    if job.error is not None:
+        raise job.error
+    if not job.metrics:
+        raise KeyboardInterrupt
+    return FittedRun(folder.path, trust=True)
+
+
+def run_sweep(*overrides: str) -> "pd.DataFrame":
+    """Sweep as `python -m fit.train -m` does, and return `sweep.csv` as a DataFrame, a row for each job.
+
+    A job that failed is a row whose `status` says so. Raises FitError for what is refused as a whole.
+    """
+    try:
+        import pandas as pd
+    except ImportError:
+        raise FitError("fit.run_sweep needs pandas: pip install 'fit[table]'.") from None
+    command = [sys.executable, "-m", "fit.train", "-m", *overrides]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    table = None
+    for line in process.stdout:
+        print(line, end="")
+        if line.startswith("table "):
+            table = Path(line.partition(" ")[2].strip())
+    _, told = process.communicate()
+    if table is None:
+        raise FitError(told.strip().removeprefix("fit: ") or f"The sweep ended with exit code {process.returncode}.")
+    return pd.read_csv(table)

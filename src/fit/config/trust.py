@@ -1,0 +1,30 @@
+"""Code that a stored configuration names: run only where it is fit's or a library's, or somebody vouches for it."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from fit.config.resume import flatten
+from fit.errors import FitError
+
+KNOWN = ("fit.", "torch.optim.", "lightning.pytorch.loggers.")
+# Settings whose value is imported, beside every _target_.
+IMPORTED = ("data.function",)
+
+
+def foreign(cfg: DictConfig) -> dict[str, str]:
+    """Return the settings, by dotted name, that name code which is neither fit's own nor of a library that it knows."""
+    named = {
+        key: str(value)
+        for key, value in flatten(cfg).items()
+        if key.endswith("_target_") or key in IMPORTED or "_target_" in str(value)
+    }
+    return {key: value for key, value in named.items() if key in IMPORTED or not value.startswith(KNOWN)}
+
+
+def check_trust(cfg: DictConfig, folder: Path, vouched: Collection[str], how: str) -> None:
+    """Raise FitError if a configuration from a folder names foreign code that was not `vouched` for as `KEY=VALUE`."""
+    for key, value in foreign(cfg).items():
+        if f"{key}={value}" not in {each.lstrip("+") for each in vouched}:
+            raise FitError(f"{folder} names code to be run, {key}={value}: {how} if you trust it.")
