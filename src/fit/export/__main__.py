@@ -32,9 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def export(folder: Path, kind: str, output: Path | None, which: str) -> None:
-    """Write a run's network as one file and say what it takes; raise FitError, and write none, if it is not the run's."""
+    """Write a run's network as one file and say what it takes; raise FitError if its answers are not the run's."""
+    if output is not None:
+        refuse_output(output, kind)
     path = output or folder / f"network{ENDINGS[kind]}"
-    refuse_output(path, kind)
     from fit.export.network import compare, draw_samples, read_network
 
     network, form = read_network(folder, which), load_format(kind)
@@ -46,9 +47,9 @@ def export(folder: Path, kind: str, output: Path | None, which: str) -> None:
         answers = form.answer(network, draft, samples)
         if answers is not None:
             difference = compare(network, samples, answers)
-            rows = ", ".join(str(len(each)) for each in samples)
+            counts = ", ".join(str(len(each)) for each in samples)
             checked = (
-                f"on {rows} rows of the range trained on: at most {difference:.1e} of a target's spread off the run"
+                f"{counts} rows of the range trained on: at most {difference:.1e} of a target's spread off the run"
             )
         write_atomically(path, draft.read_bytes())
     print("\n".join(network.describe()))
