@@ -36,7 +36,7 @@ def export(folder: Path, kind: str, output: Path | None, which: str) -> None:
     if output is not None:
         refuse_output(output, kind)
     path = output or folder / f"network{ENDINGS[kind]}"
-    from fit.export.network import compare, draw_samples, read_network
+    from fit.export.network import ROWS, compare, draw_samples, read_network
 
     network, form = read_network(folder, which), load_format(kind)
     samples = draw_samples(network)
@@ -47,10 +47,7 @@ def export(folder: Path, kind: str, output: Path | None, which: str) -> None:
         answers = form.answer(network, draft, samples)
         if answers is not None:
             difference = compare(network, samples, answers)
-            counts = ", ".join(str(len(each)) for each in samples)
-            checked = (
-                f"{counts} rows of the range trained on: at most {difference:.1e} of a target's spread off the run"
-            )
+            checked = f"{ROWS}, 1 and 0 rows of the range trained on, at most {difference:.1e} of a target's spread off"
         write_atomically(path, draft.read_bytes())
     print("\n".join(network.describe()))
     print(f"export   {path}\nchecked  {checked}\nuse      {form.usage(network, path)}")

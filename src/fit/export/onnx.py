@@ -13,9 +13,10 @@ from fit.errors import FitError
 from fit.export.network import Network, Numbers
 from fit.export.pt2 import ANY_ROWS, KERNELS, OwnUnits, example
 
-# onnxruntime computes these in float32 only; in float64 they are written out in operations that it has.
+# onnxruntime computes these in float32 only; in float64 they are written out in operations that it has, with whole
+# numbers alone, as the exporter rounds others to float32.
 WRITTEN_OUT = KERNELS | {
-    "leaky_relu": lambda x: torch.where(x > 0, x, 0.01 * x),
+    "leaky_relu": lambda x: torch.where(x > 0, x, x / 100),
     "elu": lambda x: torch.where(x > 0, x, x.clamp(max=0).exp() - 1),
     "softplus": lambda x: torch.where(x > 20, x, (1 + x.clamp(max=20).exp()).log()),
 }

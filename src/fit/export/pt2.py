@@ -51,6 +51,8 @@ def example(network: Network) -> Tensor:
 def write(network: Network, path: Path) -> None:
     """Write the program, what its columns are beside it."""
     program = torch.export.export(OwnUnits(network), (example(network),), dynamic_shapes=ANY_ROWS)
+    for node in program.graph.nodes:  # where in our code it stems from, with this machine's paths
+        node.meta.pop("stack_trace", None)
     torch.export.save(program, path, extra_files={"columns.txt": "\n".join(network.describe())})
 
 

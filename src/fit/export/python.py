@@ -15,7 +15,6 @@ from fit.export.network import Layer, Network, Numbers
 
 # Each as in fit.model.functions, written so that no number overflows on the way.
 ACTIVATIONS = {
-    "identity": "sums",
     "relu": "np.maximum(sums, 0)",
     "leaky_relu": "np.where(sums > 0, sums, 0.01 * sums)",
     "elu": "np.where(sums > 0, sums, np.expm1(np.minimum(sums, 0)))",
@@ -80,8 +79,10 @@ def write(network: Network, path: Path) -> None:
 
 def lines_of(index: int, layer: Layer) -> str:
     """Return the code of a layer."""
-    bias = "" if layer.bias is None else f" + BIAS_{index}"
-    return f"    sums = values @ WEIGHT_{index}{bias}\n    values = {ACTIVATIONS[layer.activation]}"
+    sums = f"values @ WEIGHT_{index}" + ("" if layer.bias is None else f" + BIAS_{index}")
+    if layer.activation == "identity":
+        return f"    values = {sums}"
+    return f"    sums = {sums}\n    values = {ACTIVATIONS[layer.activation]}"
 
 
 def constants(network: Network) -> Iterator[str]:
