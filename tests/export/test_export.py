@@ -87,6 +87,7 @@ def make_run(folder, sizes, theta, *, activation="identity", output="identity", 
     plain = {name: column([0.0] * size) for name, size in (("in", sizes[0]), ("out", sizes[-1]))}
     fields = dict.fromkeys(Checkpoint.__annotations__, 0) | {
         "format": FORMAT,
+        "diverged_epoch": None,
         "sizes": sizes,
         "theta": theta,
         "input_scaler": {"center": plain["in"], "factor": plain["in"] + 1},
@@ -150,11 +151,10 @@ TEXTBOOK = {
 }
 PAIRS = [
     ("identity", "relu"),
-    ("leaky_relu", "elu"),
-    ("silu", "sigmoid"),
-    ("gelu", "identity"),
-    ("sin", "tanh"),
-    ("identity", "softplus"),
+    ("leaky_relu", "softplus"),
+    ("silu", "tanh"),
+    ("gelu", "sigmoid"),
+    ("sin", "elu"),
 ]
 
 
@@ -187,6 +187,7 @@ def shape(dtype, sizes, *, bias=True, **changed):
 
 
 MINMAX = {"center": column([-3.0, 0.0]), "factor": column([1 / 6, 1.0])}
+READINGS = {"center": column(51.8), "factor": column(0.0594)}, {"center": column(10.5), "factor": column(0.109)}
 CONSTANT = {"low": column([-3.0, 1.0]), "high": column([3.0, 1.0])}
 SHAPES = {
     "deep": shape(
@@ -198,6 +199,8 @@ SHAPES = {
         **CONSTANT,
     ),
     "no_bias": shape(torch.float32, [3, 20, 2], activation="gelu", output="elu", bias=False),
+    # One scale beside one product is what onnxruntime makes one of.
+    "affine": shape(torch.float64, [1, 1], bias=False, input_scaler=READINGS[0], target_scaler=READINGS[1]),
     "no_hidden": shape(torch.float64, [2, 4], output="sigmoid", input_scaler=MINMAX),
 }
 
@@ -316,8 +319,11 @@ def test_outputs_that_cannot_be_are_refused(tmp_path, export, kind, output, word
 
 def test_runs_that_cannot_be_exported_are_refused(tmp_path, export, monkeypatch):
     assert "not a run folder" in export(tmp_path, "c").err
-    make_run(tmp_path, **one() | {"theta": column(math.nan)})
-    assert "has diverged" in export(tmp_path, "c").err
+    for wrong in ({"theta": column(math.nan)}, {"diverged_epoch": 11}):
+        make_run(tmp_path, **one() | wrong)
+        assert "has diverged" in export(tmp_path, "c").err
+    make_run(tmp_path, **one(high=column(math.inf)))
+    assert "not finite" in export(tmp_path, "c").err
     make_run(tmp_path, **one())
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     done = export(tmp_path, "onnx")

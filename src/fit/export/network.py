@@ -77,10 +77,10 @@ class Format(Protocol):
 
 
 def read_network(folder: Path, which: str) -> Network:
-    """Read the network of a run's checkpoint; raise FitError if there is none or its weights are not finite."""
+    """Read the network of a run's checkpoint; raise FitError if there is none or it has diverged."""
     checkpoint = load_checkpoint(folder, which)
-    if not checkpoint["theta"].isfinite().all():
-        raise FitError(f"The {which} checkpoint of {folder} has diverged, its weights are not finite: export another.")
+    if checkpoint["diverged_epoch"] is not None or not checkpoint["theta"].isfinite().all():
+        raise FitError(f"The {which} checkpoint of {folder} has diverged: give another run, or --checkpoint best.")
     return Network(
         source=f"{folder}, {which} checkpoint, epoch {checkpoint['epoch']}",
         inputs=checkpoint["inputs"],
@@ -123,7 +123,7 @@ def compare(network: Network, samples: Sequence[Numbers], answers: Iterable[Numb
     """
     truth = [network.function(torch.from_numpy(each)) for each in samples]
     if not truth[0].isfinite().all():
-        raise FitError(f"The network of {network.source}, answers with numbers that are not finite: export another.")
+        raise FitError(f"The network of {network.source}, answers with numbers that are not finite: give another.")
     center, factor = network.target_scaler
     spread = (truth[0] - center).square().mean(0).sqrt()
     # A scaled target has the spread of its training rows, even where the network answers with hardly any.

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from fit.export.network import Network, Numbers
+from fit.export.network import Layer, Network, Numbers
 from fit.model.functions import FUNCTIONS
 
 KERNELS = {name: function.forward for name, function in FUNCTIONS.items()}
@@ -22,20 +22,24 @@ class OwnUnits(nn.Module):
         super().__init__()
         self.scales = nn.ParameterList(map(frozen, (*network.input_scaler, *network.target_scaler)))
         self.weights = nn.ParameterList(frozen(layer.weight) for layer in network.layers)
-        self.biases = nn.ParameterList(frozen(layer.bias) for layer in network.layers if layer.bias is not None)
+        self.biases = nn.ParameterList(frozen(bias_of(layer)) for layer in network.layers)
         self.functions = [kernels.get(layer.activation) for layer in network.layers]
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map inputs `[rows, inputs]` to targets `[rows, targets]`, both float64."""
         input_center, input_factor, target_center, target_factor = self.scales
         values = ((inputs - input_center) * input_factor).to(self.weights[0].dtype)
-        for index, (weight, function) in enumerate(zip(self.weights, self.functions, strict=True)):
-            values = values @ weight
-            if len(self.biases):
-                values = values + self.biases[index]
+        for weight, bias, function in zip(self.weights, self.biases, self.functions, strict=True):
+            # Not `@`: where a product follows one scale, onnxruntime makes one of both and rounds the scale to float32.
+            values = torch.addmm(bias, values, weight)
             values = values if function is None else function(values)
         targets: Tensor = values.double() / target_factor + target_center
         return targets
+
+
+def bias_of(layer: Layer) -> Tensor:
+    """Return what a layer adds, zeros if it has no bias."""
+    return torch.zeros_like(layer.weight[0]) if layer.bias is None else layer.bias
 
 
 def frozen(values: Tensor) -> nn.Parameter:
