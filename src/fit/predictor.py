@@ -60,6 +60,8 @@ def load_checkpoint(path: str | Path, which: str = "last") -> Checkpoint:
     if which not in CHECKPOINTS:
         raise FitError(f"checkpoint={which} is not allowed: give {' or '.join(CHECKPOINTS)}.")
     file = {"last": folder.last, "best": folder.best}[which]
+    if folder.members:
+        raise FitError(f"{path} holds {len(folder.members)} networks: give one of them, such as {path}/members/0.")
     if not file.is_file():
         raise FitError(f"{path} is not a run folder that was trained: there is no {file}.")
     return load(file)

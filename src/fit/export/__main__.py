@@ -1,0 +1,81 @@
+"""`python -m fit.export RUN_FOLDER --format FORMAT`: a run's fitted function as one file that stands on its own."""
+
+import argparse
+import sys
+from keyword import iskeyword
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from fit.errors import MENDABLE, FitError, refuse
+from fit.folder import write_atomically
+
+if TYPE_CHECKING:
+    from fit.export.network import Format
+
+ENDINGS = {"pt2": ".pt2", "onnx": ".onnx", "python": ".py", "c": ".h"}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Export what was asked for; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m fit.export", description=__doc__)
+    parser.add_argument("folder", type=Path, help="a run folder, under outputs/runs or in a sweep folder")
+    parser.add_argument("--format", choices=ENDINGS, required=True, help="torch, ONNX, Python with NumPy, or C99")
+    parser.add_argument("--output", type=Path, help=f"the file, default RUN_FOLDER/network{'|'.join(ENDINGS.values())}")
+    parser.add_argument("--checkpoint", choices=["last", "best"], default="last", help="whose weights")
+    typed = parser.parse_args(arguments)
+    try:
+        export(typed.folder, typed.format, typed.output, typed.checkpoint)
+    except MENDABLE as error:
+        return refuse(error)
+    return 0
+
+
+def export(folder: Path, kind: str, output: Path | None, which: str) -> None:
+    """Write a run's network as one file and say what it takes; raise FitError if its answers are not the run's."""
+    if output is not None:
+        refuse_output(output, kind)
+    path = output or folder / f"network{ENDINGS[kind]}"
+    from fit.export.network import ROWS, compare, draw_samples, read_network
+
+    network, form = read_network(folder, which), load_format(kind)
+    samples = draw_samples(network)
+    checked = "not run, as there is no C compiler here (cc, gcc or clang)"
+    with TemporaryDirectory() as drafts:
+        draft = Path(drafts) / path.name
+        form.write(network, draft)
+        answers = form.answer(network, draft, samples)
+        if answers is not None:
+            difference = compare(network, samples, answers)
+            checked = f"{ROWS}, 1 and 0 rows of the range trained on, at most {difference:.1e} of a target's spread off"
+        write_atomically(path, draft.read_bytes())
+    print("\n".join(network.describe()))
+    print(f"export   {path}\nchecked  {checked}\nuse      {form.usage(network, path)}")
+
+
+def load_format(kind: str) -> "Format":
+    """Return what writes and reads a format."""
+    from fit.export import c, onnx, pt2, python
+
+    forms: dict[str, Format] = {"pt2": pt2, "onnx": onnx, "python": python, "c": c}
+    return forms[kind]
+
+
+def refuse_output(path: Path, kind: str) -> None:
+    """Raise FitError if a file cannot be written there, or could not be used under that name."""
+    if path.is_dir():
+        raise FitError(f"--output {path} is not allowed, it is a folder: give a file name ending in {ENDINGS[kind]}.")
+    if not path.parent.is_dir():
+        raise FitError(f"--output {path} is not allowed: the folder {path.parent} does not exist.")
+    if path.suffix != ENDINGS[kind]:
+        raise FitError(f"--output {path} is not allowed with --format {kind}: give a name ending in {ENDINGS[kind]}.")
+    code = kind in ("python", "c")
+    if code and not (path.stem.isascii() and path.stem.isidentifier() and not iskeyword(path.stem)):
+        raise FitError(
+            f"--output {path} is not allowed with --format {kind}: give a name of letters, digits and _, "
+            "such as network, which code can use."
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

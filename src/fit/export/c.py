@@ -1,0 +1,175 @@
+"""A C header with one function that needs libm alone."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from textwrap import fill, indent
+
+import numpy as np
+from torch import Tensor
+
+from fit.errors import FitError
+from fit.export.network import Layer, Network, Numbers
+
+COMPILERS = ("cc", "gcc", "clang")
+FLAGS = ("-std=c99", "-Wall", "-Wextra", "-pedantic", "-O1")
+
+# Each as in fit.model.functions.
+ACTIVATIONS = {
+    "identity": "x",
+    "relu": "x < 0 ? 0 : x",
+    "leaky_relu": "x > 0 ? x : 0.01 * x",
+    "elu": "x > 0 ? x : expm1(x)",
+    "silu": "x / (1 + exp(-x))",
+    "gelu": "0.5 * x * (1 + erf(x * 0.70710678118654752440))",
+    "tanh": "tanh(x)",
+    "sigmoid": "1 / (1 + exp(-x))",
+    "softplus": "x > 20 ? x : log1p(exp(x))",
+    "sin": "sin(x)",
+}
+
+FILE = """/* A fitted function: {name}_predict needs libm alone.
+
+{description}
+*/
+#ifndef {guard}
+#define {guard}
+
+#include <math.h>
+#include <stddef.h>
+
+{activations}
+
+/* sums[outputs] = values[inputs] times weight[inputs][outputs], plus what the sums begin with. */
+static inline void {name}_add_product(const double *values, int inputs, const double *weight, int outputs, double *sums)
+{{
+    int i, j;
+    for (i = 0; i < inputs; i++)
+        for (j = 0; j < outputs; j++)
+            sums[j] += values[i] * weight[i * outputs + j];
+}}
+
+/* One row: inputs[{inputs}] to targets[{targets}], in their own units. */
+static inline void {name}_predict(const double *inputs, double *targets)
+{{
+{constants}
+    double values[{widest}], sums[{widest}];
+    int i;
+    for (i = 0; i < {inputs}; i++)
+        values[i] = (inputs[i] - input_center[i]) * input_factor[i];
+{layers}
+    for (i = 0; i < {targets}; i++)
+        targets[i] = values[i] / target_factor[i] + target_center[i];
+}}
+
+/* Any number of rows, one after the other: inputs[rows][{inputs}] to targets[rows][{targets}]. */
+static inline void {name}_predict_rows(const double *inputs, size_t rows, double *targets)
+{{
+    size_t row;
+    for (row = 0; row < rows; row++)
+        {name}_predict(inputs + row * {inputs}, targets + row * {targets});
+}}
+
+#endif
+"""
+
+LAYER = """
+    for (i = 0; i < {outputs}; i++)
+        sums[i] = {start};
+    {name}_add_product(values, {inputs}, weight_{index}, {outputs}, sums);
+    for (i = 0; i < {outputs}; i++)
+        values[i] = {name}_{activation}(sums[i]);"""
+
+CHECK = """
+#include <stdio.h>
+#include "{header}"
+
+int main(int count, char **paths)
+{{
+    static double inputs[{rows} * {inputs} + 1], targets[{rows} * {targets} + 1];
+    FILE *asked = fopen(paths[1], "rb"), *answered = fopen(paths[2], "wb");
+    size_t rows = fread(inputs, sizeof(double) * {inputs}, {rows}, asked);
+    {name}_predict_rows(inputs, rows, targets);
+    fwrite(targets, sizeof(double) * {targets}, rows, answered);
+    return count - 3 + fclose(answered);
+}}
+"""
+
+
+def write(network: Network, path: Path) -> None:
+    """Write the header, its functions named after the file."""
+    name = path.stem
+    used = dict.fromkeys(layer.activation for layer in network.layers)
+    function = "static inline double {}_{}(double x)\n{{\n    return {};\n}}"
+    text = FILE.format(
+        name=name,
+        guard=f"{name.upper()}_PREDICT_H",
+        # A column may be called anything; whatever it is called, it stays a comment.
+        description="\n".join(network.describe()).replace("*/", "* /").replace("/*", "/ *").replace("??/", "?? /"),
+        activations="\n\n".join(function.format(name, each, ACTIVATIONS[each]) for each in used),
+        inputs=len(network.inputs),
+        targets=len(network.targets),
+        widest=max(max(layer.weight.shape) for layer in network.layers),
+        constants=indent("\n".join(constants(network)), " " * 4),
+        layers="".join(code_of(name, index, layer) for index, layer in enumerate(network.layers, 1)),
+    )
+    path.write_text(text, encoding="utf-8")
+
+
+def code_of(name: str, index: int, layer: Layer) -> str:
+    """Return the code of a layer."""
+    inputs, outputs = layer.weight.shape
+    start = "0" if layer.bias is None else f"bias_{index}[i]"
+    return LAYER.format(
+        name=name, index=index, inputs=inputs, outputs=outputs, start=start, activation=layer.activation
+    )
+
+
+def constants(network: Network) -> Iterator[str]:
+    """Yield the code of every array of numbers."""
+    for side, scaler in (("input", network.input_scaler), ("target", network.target_scaler)):
+        yield array(f"{side}_center", scaler.center)
+        yield array(f"{side}_factor", scaler.factor)
+    for index, layer in enumerate(network.layers, 1):
+        yield array(f"weight_{index}", layer.weight)
+        if layer.bias is not None:
+            yield array(f"bias_{index}", layer.bias)
+
+
+def array(name: str, values: Tensor) -> str:
+    """Return an array with the digits that give back exactly its numbers as doubles."""
+    digits = fill(", ".join(map(repr, values.double().flatten().tolist())), 108, break_on_hyphens=False)
+    return f"static const double {name}[{values.numel()}] = {{\n{indent(digits, ' ' * 4)}\n}};"
+
+
+def answer(network: Network, path: Path, samples: Sequence[Numbers]) -> list[Numbers] | None:
+    """Compile and run the header; return None where there is no compiler, raise FitError if it fails."""
+    compiler = next((found for found in map(shutil.which, COMPILERS) if found), None)
+    if compiler is None:
+        return None
+    sizes = {"inputs": len(network.inputs), "targets": len(network.targets), "rows": max(map(len, samples))}
+    with TemporaryDirectory() as folder:
+        main, program, asked, answered = (Path(folder, each) for each in ("main.c", "main", "asked", "answered"))
+        main.write_text(CHECK.format(header=path.resolve().as_posix(), name=path.stem, **sizes), encoding="utf-8")
+        call([compiler, *FLAGS, "-o", str(program), str(main), "-lm"])
+        answers = []
+        for each in samples:
+            each.tofile(asked)
+            call([str(program), str(asked), str(answered)])
+            answers.append(np.fromfile(answered).reshape(-1, len(network.targets)))
+        return answers
+
+
+def call(command: list[str]) -> None:
+    """Run a command; raise FitError if it fails or says anything."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode or done.stderr:
+        said = (done.stderr.splitlines() or [f"exit code {done.returncode}"])[0]
+        raise FitError(f"The C header cannot be compiled and run, so it was not written: {said}.")
+
+
+def usage(network: Network, path: Path) -> str:
+    """Say how the file is used."""
+    return f'#include "{path.name}", {path.stem}_predict(inputs, targets) for a row of doubles; needs libm (-lm)'

@@ -1,0 +1,144 @@
+"""The network of a run as plain layers, what a reader of its export has to know, and the proof that both agree."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fit.data.scalers import Scaler
+from fit.errors import FitError
+from fit.model.stack import Stack
+from fit.predictor import load_checkpoint
+from fit.training.checkpoint import Checkpoint, predictor
+
+Numbers = NDArray[np.float64]
+
+# Rows that an export is compared on; the last bits of float32 differ between libraries, those of float64 hardly.
+ROWS = 1000
+TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
+
+
+class Layer(NamedTuple):
+    """A linear layer, weight `[inputs, outputs]` and bias `[outputs]` or None, and the activation of its sums."""
+
+    weight: Tensor
+    bias: Tensor | None
+    activation: str
+
+
+class Network(NamedTuple):
+    """A run's network: scaled in float64, computed layer by layer in `dtype`, scaled back in float64."""
+
+    source: str
+    inputs: Sequence[str]
+    targets: Sequence[str]
+    categories: dict[str, list[str]]
+    low: Tensor
+    high: Tensor
+    input_scaler: Scaler
+    target_scaler: Scaler
+    layers: Sequence[Layer]
+    dtype: torch.dtype
+    function: Callable[[Tensor], Tensor]
+
+    def describe(self) -> list[str]:
+        """Say line by line what the columns are, in what range they were trained, and where the network is from."""
+        ranges = zip(self.inputs, self.low.tolist(), self.high.tolist(), strict=True)
+        lines = [
+            "Inputs, in this order and each in its own unit, with the range trained on:",
+            *(f"  {name}: {low:.6g} to {high:.6g}" for name, low, high in ranges),
+            "Targets, in this order and each in its own unit:",
+            *(f"  {name}" for name in self.targets),
+        ]
+        for column, words in self.categories.items():
+            columns = " or ".join(f"{column}={word}" for word in words)
+            lines.append(
+                f"The text column {column} is given as numbers: 1 for the one of {columns} that it is, else 0."
+            )
+        lines.append(f"Made by python -m fit.export from {self.source}.")
+        return ["".join(letter if letter.isprintable() else "?" for letter in line) for line in lines]
+
+
+class Format(Protocol):
+    """What a format can do; `answer` returns None where its files cannot be run on this machine."""
+
+    def write(self, network: Network, path: Path) -> None:
+        """Write the network into a new file."""
+
+    def answer(self, network: Network, path: Path, samples: Sequence[Numbers]) -> Iterable[Numbers] | None:
+        """Load the file again and let it answer each of the samples `[rows, inputs]`."""
+
+    def usage(self, network: Network, path: Path) -> str:
+        """Say in one line how the file is used."""
+
+
+def read_network(folder: Path, which: str) -> Network:
+    """Read the network of a run's checkpoint; raise FitError if there is none or it has diverged."""
+    checkpoint = load_checkpoint(folder, which)
+    if checkpoint["diverged_epoch"] is not None or not checkpoint["theta"].isfinite().all():
+        raise FitError(f"The {which} checkpoint of {folder} has diverged: give another run, or --checkpoint best.")
+    return Network(
+        source=f"{folder}, {which} checkpoint, epoch {checkpoint['epoch']}",
+        inputs=checkpoint["inputs"],
+        targets=checkpoint["targets"],
+        categories=checkpoint["categories"],
+        low=checkpoint["low"],
+        high=checkpoint["high"],
+        input_scaler=Scaler(**checkpoint["input_scaler"]),
+        target_scaler=Scaler(**checkpoint["target_scaler"]),
+        layers=read_layers(checkpoint),
+        dtype=checkpoint["theta"].dtype,
+        function=predictor(checkpoint),
+    )
+
+
+def read_layers(checkpoint: Checkpoint) -> list[Layer]:
+    """Return the layers of a checkpoint, first to last."""
+    model, sizes = checkpoint["config"]["model"], checkpoint["sizes"]
+    theta = checkpoint["theta"].unsqueeze(0)
+    layers = Stack(theta, sizes, model["activation"], model["output_activation"], bias=model["bias"]).layers(theta)
+    names = [model["activation"]] * (len(sizes) - 2) + [model["output_activation"]]
+    return [
+        Layer(weight[0].clone(), None if bias is None else bias[0, 0].clone(), name)
+        for (weight, bias), name in zip(layers, names, strict=True)
+    ]
+
+
+def draw_samples(network: Network) -> list[Numbers]:
+    """Return many rows, one and none `[rows, inputs]` of the range trained on, both of its ends among the many."""
+    part = torch.rand(ROWS, len(network.inputs), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    part[0], part[1] = 0, 1
+    many = (network.low + part * (network.high - network.low)).numpy()
+    return [many, many[:1], many[:0]]
+
+
+def compare(network: Network, samples: Sequence[Numbers], answers: Iterable[Numbers]) -> float:
+    """Return how far answers `[rows, targets]` are at most from the run's, in units of the target's spread.
+
+    Raises FitError if that is more than other libraries' rounding, or the run's own answers are not finite.
+    """
+    truth = [network.function(torch.from_numpy(each)) for each in samples]
+    if not truth[0].isfinite().all():
+        raise FitError(f"The network of {network.source}, answers with numbers that are not finite: give another.")
+    center, factor = network.target_scaler
+    spread = (truth[0] - center).square().mean(0).sqrt()
+    # A scaled target has the spread of its training rows, even where the network answers with hardly any.
+    spread = torch.where(factor == 1, spread, torch.maximum(spread, 1 / factor.abs())).clamp(min=1e-300)
+    largest = 0.0
+    for true, answer in zip(truth, map(torch.from_numpy, answers), strict=True):
+        if answer.shape != true.shape:
+            raise FitError(f"The export answers with shape {list(answer.shape)}, not {list(true.shape)}: not written.")
+        differences = (answer - true).abs() / spread
+        rounding = 4 * torch.finfo(torch.float64).eps * true.abs() / spread
+        worst = differences.max().item() if len(differences) else 0.0
+        if not (differences <= TOLERANCE[network.dtype] + rounding).all():
+            raise FitError(
+                f"The export differs from the run by {worst:.2g} of a target's spread, more than "
+                f"{TOLERANCE[network.dtype]:g}: not written."
+            )
+        largest = max(largest, worst)
+    return largest

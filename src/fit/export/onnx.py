@@ -1,0 +1,83 @@
+"""An ONNX model, for onnxruntime and everything else that reads ONNX."""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from fit.errors import FitError
+from fit.export.network import Network, Numbers
+from fit.export.pt2 import ANY_ROWS, KERNELS, OwnUnits, example
+
+# onnxruntime computes these in float32 only; in float64 they are written out in operations that it has, with whole
+# numbers alone, as the exporter rounds others to float32.
+WRITTEN_OUT = KERNELS | {
+    "leaky_relu": lambda x: torch.where(x > 0, x, x / 100),
+    "elu": lambda x: torch.where(x > 0, x, x.clamp(max=0).exp() - 1),
+    "softplus": lambda x: torch.where(x > 20, x, (1 + x.clamp(max=20).exp()).log()),
+}
+
+
+def write(network: Network, path: Path) -> None:
+    """Write the model; raise FitError where the packages for it are missing, or onnxruntime could not compute it."""
+    try:
+        import onnx
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError:
+        raise FitError("--format onnx needs onnx, onnxscript and onnxruntime: pip install 'fit[onnx]'.") from None
+    double = network.dtype == torch.float64
+    if double and any(layer.activation == "gelu" for layer in network.layers):
+        raise FitError(
+            "--format onnx is not allowed for gelu in float64, which onnxruntime lacks: give another format."
+        )
+    with quiet():
+        program = torch.onnx.export(
+            OwnUnits(network, WRITTEN_OUT if double else KERNELS),
+            (example(network),),
+            dynamic_shapes=ANY_ROWS,
+            dynamo=True,
+            verbose=False,
+            input_names=["inputs"],
+            output_names=["targets"],
+        )
+    assert program is not None
+    model = program.model_proto
+    for node in model.graph.node:  # where in our code it stems from, with this machine's paths
+        del node.metadata_props[:]
+    columns = {"inputs": network.inputs, "targets": network.targets, "categories": network.categories}
+    ranges = {"low": network.low.tolist(), "high": network.high.tolist()}
+    texts = {key: json.dumps(value, ensure_ascii=False) for key, value in (columns | ranges).items()}
+    onnx.helper.set_model_props(model, texts | {"description": "\n".join(network.describe())})
+    onnx.save(model, path)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Show no warnings and log nothing for a while: what the exporter says of its own insides, nobody here can mend."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+
+
+def answer(network: Network, path: Path, samples: Sequence[Numbers]) -> list[Numbers]:
+    """Load the model and run it."""
+    from onnxruntime import InferenceSession
+
+    session = InferenceSession(path, providers=["CPUExecutionProvider"])
+    return [session.run(["targets"], {"inputs": each})[0] for each in samples]
+
+
+def usage(network: Network, path: Path) -> str:
+    """Say how the file is used."""
+    call = f'onnxruntime.InferenceSession("{path.name}").run(None, {{"inputs": inputs}})[0]'
+    return f"{call}, float64 [rows, {len(network.inputs)}]"

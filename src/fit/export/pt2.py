@@ -1,0 +1,71 @@
+"""A program of torch alone: `torch.export.load(FILE).module()`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from fit.export.network import Layer, Network, Numbers
+from fit.model.functions import FUNCTIONS
+
+KERNELS = {name: function.forward for name, function in FUNCTIONS.items()}
+ANY_ROWS = ({0: Dim("rows")},)
+
+
+class OwnUnits(nn.Module):
+    """A network that scales its inputs itself and answers in the targets' own units."""
+
+    def __init__(self, network: Network, kernels: Mapping[str, Callable[[Tensor], Tensor]] = KERNELS) -> None:
+        """Take the network, and what computes each activation."""
+        super().__init__()
+        self.scales = nn.ParameterList(map(frozen, (*network.input_scaler, *network.target_scaler)))
+        self.weights = nn.ParameterList(frozen(layer.weight) for layer in network.layers)
+        self.biases = nn.ParameterList(frozen(bias_of(layer)) for layer in network.layers)
+        self.functions = [kernels.get(layer.activation) for layer in network.layers]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map inputs `[rows, inputs]` to targets `[rows, targets]`, both float64."""
+        input_center, input_factor, target_center, target_factor = self.scales
+        values = ((inputs - input_center) * input_factor).to(self.weights[0].dtype)
+        for weight, bias, function in zip(self.weights, self.biases, self.functions, strict=True):
+            # Not `@`: where a product follows one scale, onnxruntime makes one of both and rounds the scale to float32.
+            values = torch.addmm(bias, values, weight)
+            values = values if function is None else function(values)
+        targets: Tensor = values.double() / target_factor + target_center
+        return targets
+
+
+def bias_of(layer: Layer) -> Tensor:
+    """Return what a layer adds, zeros if it has no bias."""
+    return torch.zeros_like(layer.weight[0]) if layer.bias is None else layer.bias
+
+
+def frozen(values: Tensor) -> nn.Parameter:
+    """Return numbers that move with a module and are not trained."""
+    return nn.Parameter(values, requires_grad=False)
+
+
+def example(network: Network) -> Tensor:
+    """Return inputs `[rows, inputs]` to follow through the network; from two rows on, any number is meant."""
+    return torch.stack([network.low, network.high])
+
+
+def write(network: Network, path: Path) -> None:
+    """Write the program, what its columns are beside it."""
+    program = torch.export.export(OwnUnits(network), (example(network),), dynamic_shapes=ANY_ROWS)
+    for node in program.graph.nodes:  # where in our code it stems from, with this machine's paths
+        node.meta.pop("stack_trace", None)
+    torch.export.save(program, path, extra_files={"columns.txt": "\n".join(network.describe())})
+
+
+def answer(network: Network, path: Path, samples: Sequence[Numbers]) -> list[Numbers]:
+    """Load the program and run it."""
+    module = torch.export.load(path).module()
+    return [module(torch.from_numpy(each)).numpy() for each in samples]
+
+
+def usage(network: Network, path: Path) -> str:
+    """Say how the file is used."""
+    return f'torch.export.load("{path.name}").module()(inputs), float64 [rows, {len(network.inputs)}]; needs torch'

@@ -1,0 +1,121 @@
+"""A Python file with one function that needs NumPy alone."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from textwrap import fill, indent
+
+import numpy as np
+from torch import Tensor
+
+from fit.errors import FitError
+from fit.export.network import Layer, Network, Numbers
+
+# Each as in fit.model.functions, written so that no number overflows on the way.
+ACTIVATIONS = {
+    "relu": "np.maximum(sums, 0)",
+    "leaky_relu": "np.where(sums > 0, sums, 0.01 * sums)",
+    "elu": "np.where(sums > 0, sums, np.expm1(np.minimum(sums, 0)))",
+    "silu": "sums * 0.5 * (1 + np.tanh(0.5 * sums))",
+    "gelu": "sums * 0.5 * (1 + np.vectorize(math.erf, otypes=[DTYPE])(sums / math.sqrt(2)))",
+    "tanh": "np.tanh(sums)",
+    "sigmoid": "0.5 * (1 + np.tanh(0.5 * sums))",
+    "softplus": "np.where(sums > 20, sums, np.log1p(np.exp(np.minimum(sums, 20))))",
+    "sin": "np.sin(sums)",
+}
+
+FILE = '''"""A fitted function: predict(inputs) needs NumPy alone."""
+
+import math
+
+import numpy as np
+
+
+def predict(inputs):
+    """Return the targets [rows, {targets}] at inputs [rows, {inputs}], or [{targets}] at a single row [{inputs}].
+
+{description}
+    """
+    values = np.asarray(inputs, dtype=np.float64)
+    if values.shape[-1:] != ({inputs},):
+        raise ValueError(f"predict takes inputs of shape [rows, {inputs}], not {{list(values.shape)}}.")
+    values = ((values - INPUT_CENTER) * INPUT_FACTOR).astype(DTYPE)
+{layers}
+    return values.astype(np.float64) / TARGET_FACTOR + TARGET_CENTER
+
+
+DTYPE = np.{dtype}
+{constants}
+'''
+
+# A file of a user's must not need what this process has loaded: it runs in an interpreter of its own.
+CHECK = """
+import runpy, sys
+import numpy as np
+predict = runpy.run_path(sys.argv[1])["predict"]
+with np.load(sys.argv[2]) as samples:
+    np.savez(sys.argv[3], *[predict(samples[name]) for name in samples.files])
+"""
+
+
+def write(network: Network, path: Path) -> None:
+    """Write the function."""
+    # A column may be called anything; whatever it is called, it stays text.
+    description = "\n".join(network.describe()).replace("\\", "\\\\").replace('"""', r"\"\"\"")
+    text = FILE.format(
+        targets=len(network.targets),
+        inputs=len(network.inputs),
+        description=indent(description, " " * 4),
+        layers="\n".join(lines_of(index, layer) for index, layer in enumerate(network.layers, 1)),
+        dtype=str(network.dtype).removeprefix("torch."),
+        constants="\n".join(constants(network)),
+    )
+    if "math.erf" not in text:
+        text = text.replace("import math\n\n", "", 1)
+    path.write_text(text, encoding="utf-8")
+
+
+def lines_of(index: int, layer: Layer) -> str:
+    """Return the code of a layer."""
+    sums = f"values @ WEIGHT_{index}" + ("" if layer.bias is None else f" + BIAS_{index}")
+    if layer.activation == "identity":
+        return f"    values = {sums}"
+    return f"    sums = {sums}\n    values = {ACTIVATIONS[layer.activation]}"
+
+
+def constants(network: Network) -> Iterator[str]:
+    """Yield the code of every array of numbers."""
+    for side, scaler in (("INPUT", network.input_scaler), ("TARGET", network.target_scaler)):
+        yield f"{side}_CENTER = np.array({numbers(scaler.center)}, dtype=np.float64)"
+        yield f"{side}_FACTOR = np.array({numbers(scaler.factor)}, dtype=np.float64)"
+    for index, layer in enumerate(network.layers, 1):
+        yield f"WEIGHT_{index} = np.array({numbers(layer.weight)}, dtype=DTYPE).reshape{tuple(layer.weight.shape)}"
+        if layer.bias is not None:
+            yield f"BIAS_{index} = np.array({numbers(layer.bias)}, dtype=DTYPE)"
+
+
+def numbers(values: Tensor) -> str:
+    """Write numbers with the digits that give back exactly them in their own precision."""
+    digits = fill(", ".join(map(str, values.numpy().ravel())), 112, break_on_hyphens=False)
+    return f"[\n{indent(digits, ' ' * 4)},\n]"
+
+
+def answer(network: Network, path: Path, samples: Sequence[Numbers]) -> list[Numbers]:
+    """Run the function in a fresh interpreter; raise FitError if it fails."""
+    with TemporaryDirectory() as folder:
+        asked, answered = Path(folder, "asked.npz"), Path(folder, "answered.npz")
+        np.savez(asked, *samples)
+        command = [sys.executable, "-I", "-c", CHECK, str(path), str(asked), str(answered)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            said = done.stderr.strip().rpartition("\n")[2]
+            raise FitError(f"The Python file cannot be run, so it was not written: {said}.")
+        with np.load(answered) as answers:
+            return [answers[name] for name in answers.files]
+
+
+def usage(network: Network, path: Path) -> str:
+    """Say how the file is used."""
+    return f"from {path.stem} import predict; predict(inputs), [rows, {len(network.inputs)}]; needs NumPy"

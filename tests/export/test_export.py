@@ -1,0 +1,341 @@
+"""A run's network as one file: whoever reads it gets the run's own answers, in the data's own units."""
+
+import json
+import math
+import runpy
+import subprocess
+import sys
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from fit.data.xy_square import XYSquare
+from fit.export import c, python
+from fit.export.__main__ import ENDINGS, main
+from fit.model.activations import ACTIVATIONS
+from fit.predictor import load_predictor
+from fit.training.checkpoint import FORMAT, Checkpoint, save
+
+C_FLAGS = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
+STRICT = {"main.c": ["gcc", "-std=c99", *C_FLAGS], "main.cpp": ["g++", "-std=c++11", *C_FLAGS]}
+# Prints the targets of one row a line, and leaves the function for many rows unused: no compiler may mind.
+C_MAIN = """
+#include <stdio.h>
+#include "%(stem)s.h"
+int main(void) {
+    double inputs[%(inputs)d], targets[%(targets)d];
+    int i, read = 0;
+    while (scanf("%%lf", &inputs[read]) == 1)
+        if (++read == %(inputs)d) {
+            %(stem)s_predict(inputs, targets);
+            for (i = 0; i < %(targets)d; i++) printf("%%.17g ", targets[i]);
+            read = 0;
+        }
+    return 0;
+}
+"""
+
+
+def ask_pt2(path, inputs, targets):
+    return torch.export.load(path).module()(torch.from_numpy(inputs)).numpy()
+
+
+def ask_onnx(path, inputs, targets):
+    return onnxruntime.InferenceSession(path).run(None, {"inputs": inputs})[0]
+
+
+def ask_python(path, inputs, targets):
+    return runpy.run_path(path)["predict"](inputs)
+
+
+def ask_c(path, inputs, targets, source="main.c"):
+    folder = path.parent
+    (folder / source).write_text(C_MAIN % {"stem": path.stem, "inputs": inputs.shape[1], "targets": targets})
+    subprocess.run([*STRICT[source], "-o", "main", source, "-lm"], cwd=folder, check=True)
+    text = " ".join(map(repr, inputs.ravel().tolist()))
+    done = subprocess.run([folder / "main"], input=text, capture_output=True, text=True, check=True)
+    return np.array(done.stdout.split(), dtype=float).reshape(-1, targets)
+
+
+ASK = {"pt2": ask_pt2, "onnx": ask_onnx, "python": ask_python, "c": ask_c}
+
+
+@pytest.fixture
+def export(tmp_path, capfd):
+    """Return a function that exports and says how it went."""
+
+    def call(folder, kind, *arguments):
+        code = main([str(folder), "--format", kind, *arguments])
+        captured = capfd.readouterr()
+        return SimpleNamespace(code=code, out=captured.out, err=captured.err, path=folder / f"network{ENDINGS[kind]}")
+
+    return call
+
+
+def column(value):
+    return torch.tensor(value if isinstance(value, list) else [value], dtype=torch.float64)
+
+
+def make_run(folder, sizes, theta, *, activation="identity", output="identity", bias=False, which="last", **changed):
+    """Write the checkpoint of a run that nobody trained: what it answers is known beforehand."""
+    model = {"hidden": sizes[1:-1], "activation": activation, "output_activation": output, "bias": bias}
+    plain = {name: column([0.0] * size) for name, size in (("in", sizes[0]), ("out", sizes[-1]))}
+    fields = dict.fromkeys(Checkpoint.__annotations__, 0) | {
+        "format": FORMAT,
+        "diverged_epoch": None,
+        "sizes": sizes,
+        "theta": theta,
+        "input_scaler": {"center": plain["in"], "factor": plain["in"] + 1},
+        "target_scaler": {"center": plain["out"], "factor": plain["out"] + 1},
+        "inputs": [f"x{index}" for index in range(sizes[0])],
+        "targets": [f"y{index}" for index in range(sizes[-1])],
+        "categories": {},
+        "low": plain["in"] - 3,
+        "high": plain["in"] + 3,
+        "config": {"model": model},
+    }
+    save(fields | changed, folder / "checkpoints" / f"{which}.ckpt")
+    return folder
+
+
+def one(*, activation="identity", output="identity", layers=1, dtype=torch.float64, **changed):
+    """Return the arguments of a run whose network is `output(activation(x))`, or x."""
+    return {
+        "sizes": [1] * (layers + 1),
+        "theta": torch.ones(layers, dtype=dtype),
+        "activation": activation,
+        "output": output,
+    } | changed
+
+
+def test_a_trained_run_has_the_same_error_as_its_exports(fit, export):
+    run = fit("model=mlp_gelu", "model.hidden=[16]", "data=xy_square", "trainer.max_epochs=10", "logger=none")
+    assert run.metrics["val/rmse"] < 60  # always the mean has 95: it is a network that knows something
+    fresh = XYSquare().fresh()["val"]
+    for kind, ask in ASK.items():
+        done = export(run.folder, kind)
+        assert (done.code, done.err) == (0, "")
+        for words in ("x²+y²", "x: -14.98", "1: 1 to 1", "1000, 1 and 0 rows"):
+            assert words in done.out
+        errors = ask(done.path, fresh.inputs.numpy(), 1) - fresh.targets.numpy()
+        assert np.sqrt(np.mean(errors**2)) == pytest.approx(run.metrics["val/rmse"], rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ENDINGS)
+def test_units_are_folded_in_and_big_offsets_keep_their_digits(tmp_path, export, kind):
+    offset = {"center": column(1e9), "factor": column(4.0)}
+    shifted = one(input_scaler=offset, low=column(1e9 - 3), high=column(1e9 + 3), dtype=torch.float32)
+    shifted["target_scaler"] = {"center": column(-2e9), "factor": column(0.5)}
+    done = export(make_run(tmp_path, **shifted), kind)
+    answers = ASK[kind](done.path, np.array([[1e9 + 0.25], [1e9 - 2.5]]), 1)
+    assert answers.ravel().tolist() == [-2e9 + 2, -2e9 - 20]
+
+
+# By the textbook; none of it as the exports write it.
+TEXTBOOK = {
+    "identity": lambda x: x,
+    "relu": lambda x: max(x, 0.0),
+    "leaky_relu": lambda x: max(x, 0.01 * x),
+    "elu": lambda x: x if x > 0 else math.exp(x) - 1,
+    "silu": lambda x: x * math.exp(x) / (math.exp(x) + 1),
+    "gelu": lambda x: x * math.erfc(-x / math.sqrt(2)) / 2,
+    "tanh": lambda x: math.sinh(x) / math.cosh(x),
+    "sigmoid": lambda x: math.exp(x) / (math.exp(x) + 1),
+    "softplus": lambda x: math.log(math.exp(x) + 1),
+    "sin": lambda x: (complex(math.cos(x), math.sin(x))).imag,
+}
+PAIRS = [
+    ("identity", "relu"),
+    ("leaky_relu", "softplus"),
+    ("silu", "tanh"),
+    ("gelu", "sigmoid"),
+    ("sin", "elu"),
+]
+
+
+def test_every_activation_is_known():
+    assert set(ACTIVATIONS) == set(TEXTBOOK) == {name for pair in PAIRS for name in pair} == set(c.ACTIVATIONS)
+    assert set(ACTIVATIONS) == {"identity", *python.ACTIVATIONS}
+
+
+@pytest.mark.parametrize("kind", ENDINGS)
+@pytest.mark.parametrize(("activation", "output"), PAIRS)
+def test_activations_are_those_of_the_textbook_in_float64(tmp_path, export, kind, activation, output):
+    run = make_run(tmp_path, **one(activation=activation, output=output, layers=2))
+    done = export(run, kind)
+    if kind == "onnx" and activation == "gelu":
+        assert done.code == 2
+        assert "gelu in float64" in done.err
+        return
+    assert (done.code, done.err) == (0, "")
+    points = np.array([-40.0, -3, -0.5, 0, 0.5, 3, 19, 40])
+    answers = ASK[kind](done.path, points[:, None], 1)
+    expected = [TEXTBOOK[output](TEXTBOOK[activation](x)) for x in points]
+    assert answers.ravel() == pytest.approx(expected, rel=1e-10, abs=1e-12)
+
+
+def shape(dtype, sizes, *, bias=True, **changed):
+    """Return the arguments of a run of random weights."""
+    count = sum(fan_in * fan_out + bias * fan_out for fan_in, fan_out in pairwise(sizes))
+    theta = torch.randn(count, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(dtype)
+    return {"sizes": sizes, "theta": theta, "bias": bias} | changed
+
+
+MINMAX = {"center": column([-3.0, 0.0]), "factor": column([1 / 6, 1.0])}
+READINGS = {"center": column(51.8), "factor": column(0.0594)}, {"center": column(10.5), "factor": column(0.109)}
+CONSTANT = {"low": column([-3.0, 1.0]), "high": column([3.0, 1.0])}
+SHAPES = {
+    "deep": shape(
+        torch.float32,
+        [2, 9, 8, 7, 6, 5, 3],
+        activation="softplus",
+        output="leaky_relu",
+        input_scaler=MINMAX,
+        **CONSTANT,
+    ),
+    "no_bias": shape(torch.float32, [3, 20, 2], activation="gelu", output="elu", bias=False),
+    # One scale beside one product is what onnxruntime makes one of.
+    "affine": shape(torch.float64, [1, 1], bias=False, input_scaler=READINGS[0], target_scaler=READINGS[1]),
+    "no_hidden": shape(torch.float64, [2, 4], output="sigmoid", input_scaler=MINMAX),
+}
+
+
+@pytest.mark.parametrize("kind", ENDINGS)
+@pytest.mark.parametrize("name", SHAPES)
+def test_any_shape_answers_as_the_run_does(tmp_path, export, kind, name):
+    run = make_run(tmp_path, **SHAPES[name])
+    done = export(run, kind)
+    assert (done.code, done.err) == (0, "")
+    predictor = load_predictor(run)
+    columns, targets = len(predictor.inputs), len(predictor.targets)
+    inputs = np.random.default_rng(0).normal(size=(7, columns)) * 3
+    double = SHAPES[name]["theta"].dtype == torch.float64
+    for rows in (inputs, inputs[:1]):
+        truth = predictor(torch.from_numpy(rows))[0].numpy()
+        answers = ASK[kind](done.path, rows, targets)
+        assert answers.shape == truth.shape
+        assert answers == pytest.approx(truth, rel=1e-12 if double else 1e-5, abs=1e-13 if double else 1e-5)
+    if kind != "c":
+        assert ASK[kind](done.path, inputs[:0], targets).shape == (0, targets)
+
+
+def test_python_file_needs_numpy_alone_takes_a_single_row_and_refuses_other_columns(tmp_path, export):
+    run = make_run(tmp_path / "run", **SHAPES["no_bias"])
+    output = tmp_path / "fitted.py"
+    assert export(run, "python", "--output", str(output)).code == 0
+    code = (
+        "import sys; sys.modules |= {'torch': None, 'fit': None, 'scipy': None}\n"
+        "from fitted import predict\n"
+        "print(predict([0.5, 1, 2]).tolist())\n"
+        "try: predict([[0.5]])\n"
+        "except ValueError as error: print(error)"
+    )
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    answers, refusal = done.stdout.splitlines()
+    truth = load_predictor(run)(column([[0.5, 1, 2]]))[0][0].tolist()
+    assert json.loads(answers) == pytest.approx(truth, rel=1e-5)
+    assert refusal == "predict takes inputs of shape [rows, 3], not [1, 1]."
+    assert not (run / "network.py").exists()
+
+
+def test_names_are_text_whatever_they_are_and_text_columns_are_explained(tmp_path, export):
+    inputs = ['"""\nimport os', "*/ int x; /* \\", "colour=red", "colour=blue"]
+    categories = {"colour": ["red", "blue"]}
+    run = make_run(tmp_path, **shape(torch.float32, [4, 2], inputs=inputs, categories=categories, targets=["°C", '"']))
+    rows = np.array([[1.0, 2, 0, 1]])
+    for kind, ask in ASK.items():
+        done = export(run, kind)
+        assert "The text column colour is given as numbers: 1 for the one of colour=red or colour=blue" in done.out
+        truth = load_predictor(run)(torch.from_numpy(rows))[0].numpy()
+        assert ask(done.path, rows, 2) == pytest.approx(truth, rel=1e-5)
+        if kind in ("python", "c"):
+            assert "The text column colour is" in done.path.read_text()
+    assert ask_c(done.path, rows, 2, "main.cpp") == pytest.approx(truth, rel=1e-5)
+    model = onnx.load(run / "network.onnx")
+    columns = {each.key: each.value for each in model.metadata_props}
+    assert (json.loads(columns["inputs"]), json.loads(columns["targets"])) == (inputs, ["°C", '"'])
+    assert json.loads(columns["categories"]) == categories
+    assert [dim.dim_param for dim in model.graph.output[0].type.tensor_type.shape.dim][:1] == ["rows"]
+
+
+def test_best_and_last_are_told_apart(tmp_path, export):
+    make_run(tmp_path, **one())
+    make_run(tmp_path, **one() | {"theta": column(7.0)}, which="best")
+    for which, answer in (("last", 2), ("best", 14)):
+        done = export(tmp_path, "python", "--checkpoint", which)
+        assert ask_python(done.path, np.array([[2.0]]), 1).item() == answer
+        assert f"{which} checkpoint" in done.path.read_text()
+
+
+@pytest.mark.parametrize(("kind", "table", "wrong"), [("python", python, "np.cos(sums)"), ("c", c, "1.001 * sin(x)")])
+def test_an_export_that_differs_is_not_written(tmp_path, export, monkeypatch, kind, table, wrong):
+    run = make_run(tmp_path, **one(activation="sin", layers=2))
+    right = export(run, kind).path.read_bytes()
+    monkeypatch.setitem(table.ACTIVATIONS, "sin", wrong)
+    done = export(run, kind)
+    assert done.code == 2
+    assert "differs from the run by" in done.err
+    assert (done.path.read_bytes(), done.out) == (right, "")
+    done.path.unlink()
+    assert export(run, kind).code == 2
+    assert sorted(each.name for each in run.iterdir()) == ["checkpoints"]
+
+
+def test_without_a_compiler_it_says_that_nothing_was_run(tmp_path, export, monkeypatch):
+    run = make_run(tmp_path, **one())
+    monkeypatch.setenv("PATH", "")
+    done = export(run, "c")
+    assert done.code == 0
+    assert "not run, as there is no C compiler" in done.out
+    monkeypatch.undo()
+    assert ask_c(done.path, np.array([[2.0]]), 1).item() == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "output", "words"),
+    [
+        ("c", "nowhere/net.h", "nowhere does not exist"),
+        ("c", "checkpoints", "it is a folder"),
+        ("c", "net.txt", "ending in .h"),
+        ("python", "my-net.py", "letters, digits and _"),
+        ("c", "2.h", "letters, digits and _"),
+        ("python", "class.py", "letters, digits and _"),
+    ],
+)
+def test_outputs_that_cannot_be_are_refused(tmp_path, export, kind, output, words):
+    run = make_run(tmp_path, **one())
+    done = export(run, kind, "--output", str(run / output))
+    assert done.code == 2
+    assert words in done.err
+    assert str(run / output) in done.err
+    assert sorted(each.name for each in run.iterdir()) == ["checkpoints"]
+
+
+def test_runs_that_cannot_be_exported_are_refused(tmp_path, export, monkeypatch):
+    assert "not a run folder" in export(tmp_path, "c").err
+    for wrong in ({"theta": column(math.nan)}, {"diverged_epoch": 11}):
+        make_run(tmp_path, **one() | wrong)
+        assert "has diverged" in export(tmp_path, "c").err
+    make_run(tmp_path, **one(high=column(math.inf)))
+    assert "not finite" in export(tmp_path, "c").err
+    make_run(tmp_path, **one())
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    done = export(tmp_path, "onnx")
+    assert done.code == 2
+    assert "pip install 'fit[onnx]'" in done.err
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["checkpoints"]
+
+
+def test_help_needs_no_torch():
+    code = (
+        "import sys, runpy; sys.modules['torch'] = None; sys.argv = ['export', '--help']\n"
+        "runpy.run_module('fit.export', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--checkpoint" in done.stdout
