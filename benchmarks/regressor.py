@@ -60,7 +60,7 @@ def scaled(activation: str, solver: str, **more: object) -> Callable[[], Regress
     """Give MLPRegressor what ours has by itself: standardized inputs and targets, and iterations enough."""
 
     def build() -> RegressorMixin:
-        network = MLPRegressor(hidden_layer_sizes=(64, 64), activation=activation, solver=solver, random_state=0, **more)
+        network = MLPRegressor((64, 64), activation=activation, solver=solver, random_state=0, **more)
         return TransformedTargetRegressor(make_pipeline(StandardScaler(), network), transformer=StandardScaler())
 
     return build

@@ -74,7 +74,7 @@ class FittedRun:
 
         cfg = read_config(self.folder)
         if not self.trust:
-            check_trust(cfg, self.folder, (), "give fit.load(..., trust=True)")
+            check_trust(cfg, self.folder, "give fit.load(..., trust=True)")
         return figure_of(RunFolder(self.folder), cfg)
 
     def __repr__(self) -> str:

@@ -33,7 +33,7 @@ class Guard(Callback):
                 config.hydra.run.dir = str(new_folder(config))
                 return
             stored = resumed(config, typed(config))
-            check_trust(stored, Path(str(config.resume)), typed(config), "type that, too,")
+            check_trust(stored, Path(str(config.resume)), "type +{}, too,", typed(config))
             for key, value in stored.items_ex(resolve=False):
                 config[key] = value
             config.hydra.run.dir = str(stored.resume)

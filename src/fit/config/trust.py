@@ -23,8 +23,10 @@ def foreign(cfg: DictConfig) -> dict[str, str]:
     return {key: value for key, value in named.items() if key in IMPORTED or not value.startswith(KNOWN)}
 
 
-def check_trust(cfg: DictConfig, folder: Path, vouched: Collection[str], how: str) -> None:
+def check_trust(cfg: DictConfig, folder: Path, how: str, vouched: Collection[str] = ()) -> None:
     """Raise FitError if a configuration from a folder names foreign code that was not `vouched` for as `KEY=VALUE`."""
     for key, value in foreign(cfg).items():
         if f"{key}={value}" not in {each.lstrip("+") for each in vouched}:
-            raise FitError(f"{folder} names code to be run, {key}={value}: {how} if you trust it.")
+            raise FitError(
+                f"{folder} names code to be run, {key}={value}: {how.format(f'{key}={value}')} if you trust it."
+            )

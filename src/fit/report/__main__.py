@@ -40,13 +40,13 @@ def report(folder: Path, figures: str, metric: str | None, trust: bool) -> None:
     if (folder / ".hydra" / "config.yaml").is_file():
         job = StoredJob(RunFolder(folder))
         if not trust:
-            check_trust(job.cfg, folder, (), "give --trust")
+            check_trust(job.cfg, folder, "give --trust")
         draw_run(job.folder, job.cfg, job.metrics)
         print("\n".join(map(str, sorted(job.folder.fit_figure.parent.glob("*.png")))))
         return
     if not trust:
         for job in stored_jobs(folder):
-            check_trust(job.cfg, job.folder.path, (), "give --trust")
+            check_trust(job.cfg, job.folder.path, "give --trust")
     answer(folder, metric or str(read_sweep(folder).optimized_metric), figures)
 
 

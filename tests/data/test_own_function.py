@@ -1,0 +1,159 @@
+"""data=expression and data=custom, by the command: sampling, ranges, names, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from fit.data.expression import Expression
+
+QUICK = ("trainer.max_epochs=3", "model.hidden=[4]", "logger=none")
+WAVE = ("data=expression", "data.targets={wave: 'sin(3*x)', bump: '1/(1+x**2)'}", "data.domain={x: [-3, 3]}")
+
+
+def rows(**settings):
+    return Expression(**{"targets": {"y": "x"}, "domain": {"x": [-1, 3]}, "points": 64} | settings).rows()
+
+
+def test_names_and_errors_target_by_target(fit):
+    done = fit(*WAVE, "trainer.max_epochs=60", "logger=none")
+    assert done.code == 0, done.err
+    assert set(done.metrics["targets"]) == {"wave", "bump"}
+    assert done.metrics["targets"]["bump"]["val/r2"] > 0.99
+    assert "x in [-2.9" in done.out
+
+
+def test_a_polynomial_has_its_closed_form(fit):
+    typed = ("data=expression", "data.targets={y: '3*a - 2*b + 1'}", "data.domain={a: [0, 1], b: [-5, 5]}")
+    done = fit(*typed, "model=linear", "logger=none", "trainer.max_epochs=150", "optimizer.lr=0.05")
+    assert "y = 3·a - 2·b + 1" in done.out
+    assert done.metrics["val/max_error"] < 1e-3
+
+
+def test_uniform_and_sobol_fill_the_domain():
+    for sampling, worst in (("uniform", 0.25), ("sobol", 0.03)):
+        x = rows(sampling=sampling, points=256).inputs[:, 0].sort().values
+        assert -1 <= x.min() <= x.max() <= 3
+        even = torch.linspace(-1, 3, 256, dtype=torch.float64)
+        assert (x - even).abs().max() < worst * 4 / 4
+    assert len({float(each) for each in rows(sampling="sobol", seed=0).inputs[:, 0]}) == 64
+    assert not torch.equal(rows(sampling="sobol", seed=0).inputs, rows(sampling="sobol", seed=1).inputs)
+
+
+def test_grids():
+    even = rows(sampling="grid", points=9).inputs[:, 0]
+    assert even.tolist() == pytest.approx(np.linspace(-1, 3, 9).tolist())
+    nodes = rows(sampling="chebyshev", points=7).inputs[:, 0]
+    assert nodes.sort().values.tolist() == pytest.approx(sorted(1 + 2 * np.polynomial.chebyshev.chebpts1(7)))
+    square = Expression(targets={"z": "x*y"}, domain={"x": [0, 1], "y": [0, 2]}, points=25, sampling="grid")
+    assert len(square.rows().inputs) == 25
+    assert square.notes == ()
+    assert "there are 25" in Expression(targets={"z": "x"}, domain=square.domain, points=24, sampling="grid").notes[0]
+
+
+def test_logarithmic_ranges_and_their_axis(fit):
+    x = rows(domain={"x": [1e-3, 1e3, "log"]}, points=4000).inputs[:, 0]
+    assert float(x.log10().mean()) == pytest.approx(0, abs=0.1)
+    assert float((x < 1).double().mean()) == pytest.approx(0.5, abs=0.05)
+    for domain in ("{f: [1e-3, 1e3, log]}", "{f: [1e-3, 1e3, log], a: [0, 1]}"):
+        done = fit("data=expression", "data.targets={z: 'log10(f)'}", f"data.domain={domain}", *QUICK)
+        assert done.code == 0, done.err
+
+
+def test_noise_is_on_training_rows_alone():
+    clean, noisy = rows(), rows(noise=0.5)
+    assert torch.equal(clean.inputs, noisy.inputs)
+    assert float((noisy.targets - clean.targets).std()) == pytest.approx(0.5, rel=0.3)
+    fresh = Expression(targets={"y": "x"}, domain={"x": [-1, 3]}, noise=0.5).fresh()["val"]
+    assert torch.equal(fresh.inputs, fresh.targets)
+
+
+def test_a_sweep_over_noise_shares_a_stack(fit):
+    done = fit("-m", *WAVE, *QUICK, "data.noise=0,0.1", "sweep.figures=none")
+    assert "2 jobs in 1 stack of up to 2" in done.out
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("data.targets={y: 'log(x)'}",), "data.targets.y=log(x) is not finite for"),
+        (("data.targets={y: 'log(x)'}",), "the first at x=-"),
+        (("data.targets={y: '__import__(1)'}",), "is not allowed"),
+        (("data.targets={y: 'sin(z)'}",), "none of the inputs x"),
+        (("data.targets={}",), "data.targets={} is not allowed"),
+        (("data.domain={x: [3, -3]}",), "data.domain={x: [3, -3]} is not allowed"),
+        (("data.domain={x: [-3, 3, log]}",), "give a range for each input"),
+        (("data.domain={x: 3}",), "data.domain={x: 3} is not allowed"),
+        (("data.sampling=sobel",), "did you mean sobol"),
+        (
+            ("data.domain={x: [0,1],b: [0,1],c: [0,1],d: [0,1],f: [0,1]}", "data.sampling=grid", "data.points=7"),
+            "2^5 rows",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(fit, tmp_path, more, words):
+    typed = {each.split("=")[0] for each in more}
+    needed = [each for each in ("data.targets={y: x}", "data.domain={x: [-3, 3]}") if each.split("=")[0] not in typed]
+    done = fit("data=expression", *QUICK, *needed, *more)
+    assert done.code == 2
+    assert words in done.err
+    assert done.err.count("\n") == 1
+    assert not list(tmp_path.rglob("config.yaml"))
+
+
+def test_what_has_to_be_given_is_named(fit):
+    assert "data.targets is missing: give names with formulas" in fit("data=expression").err
+    assert "data.domain is missing" in fit("data=expression", "data.targets={y: x}").err
+    assert "data.function is missing" in fit("data=custom", "data.domain={x: [0, 1]}").err
+
+
+OWN = "data.function=own_functions.paraboloid"
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "own_functions.py").write_text(
+        "import torch\n"
+        "def paraboloid(x):\n    return x.square().sum(1)\n"
+        "def both(x):\n    return torch.stack([x[:, 0], 2 * x[:, 0]], 1)\n"
+        "def scalar(x):\n    return x.sum()\n"
+        "def broken(x):\n    raise KeyError('oh')\n"
+        "number = 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_a_function_of_ones_own(fit, own):
+    typed = ("data=custom", "data.domain={a: [-1, 1], b: [-1, 1]}", "logger=none")
+    done = fit(*typed, OWN, "trainer.max_epochs=60")
+    assert done.metrics["val/r2"] > 0.999
+    two = fit(*typed, *QUICK, "data.function=own_functions.both", "data.targets=[once, twice]")
+    assert set(two.metrics["targets"]) == {"once", "twice"}
+    assert set(fit(*typed, *QUICK, "data.function=own_functions.both").metrics["targets"]) == {"y1", "y2"}
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("own_functions.scalar", "returns [] for"),
+        ("own_functions.broken", "failed: KeyError: 'oh'"),
+        ("own_functions.number", "is no function"),
+        ("own_functions.nothing", "cannot be imported"),
+        ("no_such_module.f", "cannot be imported"),
+        ("nodots", "data.function=nodots is not allowed"),
+    ],
+)
+def test_functions_that_cannot_be_used(fit, own, function, words):
+    done = fit("data=custom", "data.domain={a: [-1, 1]}", *QUICK, f"data.function={function}")
+    assert done.code == 2
+    assert words in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_stored_function_is_run_only_if_typed_again(fit, own):
+    done = fit("data=custom", "data.domain={a: [-1, 1]}", *QUICK, OWN)
+    refused = fit(f"resume={done.folder}", "trainer.max_epochs=4")
+    assert refused.code == 2
+    assert f"names code to be run, {OWN}: type +{OWN}, too, if you trust it" in refused.err
+    assert fit(f"resume={done.folder}", "trainer.max_epochs=4", f"+{OWN}").code == 0
+    assert yaml.safe_load((done.folder / ".hydra" / "config.yaml").read_text())["trainer"]["max_epochs"] == 4

@@ -1,0 +1,111 @@
+"""fit from Python: the same runs as by the command, arrays and DataFrames, and what comes back."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import fit as library
+from fit.errors import FitError
+
+QUICK = ("trainer.max_epochs=5", "data.points=30", "model.hidden=[6]", "logger=none")
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def theta(folder):
+    return torch.load(f"{folder}/checkpoints/last.ckpt", weights_only=True)["theta"]
+
+
+def test_a_run_is_bitwise_that_of_the_command(fit):
+    by_command = fit(*QUICK, "hydra.run.dir=typed")
+    run = library.run(*QUICK, "hydra.run.dir=called")
+    assert torch.equal(theta("typed"), theta("called"))
+    assert run.metrics["val/rmse"] == by_command.metrics["val/rmse"]
+    assert run.history["val/loss"][-1] == run.metrics["val/loss"]
+    for name in (".hydra/config.yaml", ".hydra/overrides.yaml", "figures/fit.png", "train.log"):
+        assert (run.folder / name).exists()
+
+
+def test_what_is_predicted_is_what_was_measured():
+    run = library.run(*QUICK, "hydra.run.dir=run", "trainer.max_epochs=60")
+    x, y = np.random.default_rng(0).uniform(-15, 15, (2, 20000))
+    wrong = run.predict({"x": x, "y": y})[:, 0] - (x**2 + y**2)
+    assert np.sqrt(np.mean(wrong**2)) == pytest.approx(run.metrics["val/rmse"], rel=0.1)
+    assert np.array_equal(
+        run.predict(np.stack([x, y, np.ones_like(x)], 1)), run.predict(pd.DataFrame({"y": y, "x": x}))
+    )
+    again = library.load("run")
+    assert np.array_equal(again.predict([[1.0, 2.0, 1.0]]), run.predict([[1.0, 2.0, 1.0]]))
+    assert library.load("run", "best").predict([[1.0, 2.0, 1.0]]).shape == (1, 1)
+    assert run.plot().get_size_inches()[0] > 5
+    assert "val/rmse" in repr(run)
+    assert "data:image/png" in run._repr_html_()
+
+
+def test_arrays():
+    x = np.linspace(-1, 1, 200)
+    run = library.run("logger=none", "trainer.max_epochs=60", data=(x, x**3))
+    assert run.metrics["val/r2"] > 0.99
+    assert run.predict(np.array([0.5])).shape == (1, 1)
+    assert run.predict(x)[:, 0] == pytest.approx(x**3, abs=0.1)
+    assert (run.folder / "data.npz").exists()
+
+
+def test_a_data_frame():
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": random.normal(size=300), "b": random.normal(size=300), "unused": "text"})
+    frame["c"] = 2 * frame.a - frame.b
+    chosen = ("data.inputs=[a,b]", "data.targets=[c]", "model=linear", "logger=none", "trainer.max_epochs=100")
+    run = library.run(*chosen, data=frame)
+    assert run.predict(pd.DataFrame({"b": [1.0], "a": [3.0]})) == pytest.approx(5.0, abs=1e-3)
+
+
+def test_an_ensemble_knows_its_spread():
+    run = library.run(*QUICK, "ensemble=4", "hydra.run.dir=run")
+    mean, spread = run.predict([[1.0, 2.0, 1.0], [100.0, 0.0, 1.0]], return_std=True)
+    each = np.stack([library.load(f"run/members/{k}").predict([[1.0, 2.0, 1.0]])[0] for k in range(4)])
+    assert mean[0] == pytest.approx(each.mean(0))
+    assert spread[0] == pytest.approx(each.std(0, ddof=1))
+    assert spread[1] > spread[0]  # further away they agree less
+
+
+def test_a_sweep_is_a_data_frame(capfd):
+    table = library.run_sweep(*QUICK, "seed=0,1,-1", "sweep.figures=none")
+    assert table["status"].tolist() == ["finished", "finished", "failed"]
+    assert table["val/rmse"].notna().tolist() == [True, True, False]
+    assert "3 jobs" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: library.run("optimizer.lr=0"), "optimizer.lr=0"),
+        (lambda: library.run("nonsense=1"), "nonsense is not a setting"),
+        (lambda: library.run("data=nothing"), "data=nothing does not exist"),
+        (lambda: library.run_sweep("optimizer.ls=1,2"), "optimizer.ls is not a setting"),
+        (lambda: library.load("nowhere"), "nowhere is not a run folder"),
+        (lambda: library.run(data=(["a"], ["b"])), "cannot be read as numbers"),
+        (lambda: library.run(*QUICK).predict([[1.0, 2.0]]), "give [rows, 3]"),
+        (lambda: library.run(*QUICK).predict({"x": [1.0]}), "The column y is missing"),
+        (lambda: library.run(*QUICK).predict([[1.0, 2.0, 1.0]], return_std=True), "ensemble=10"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_sentence(call, words):
+    with pytest.raises(FitError) as told:
+        call()
+    assert words in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_import_is_light_and_help_is_there():
+    code = "import sys, fit; fit.__doc__; assert not {'torch', 'hydra', 'numpy'} & set(sys.modules); print(dir(fit))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "run_sweep" in done.stdout
+    assert "fit.run(" in library.__doc__
