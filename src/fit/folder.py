@@ -68,6 +68,10 @@ class RunFolder:
         """Remove what Hydra wrote for a run that never began, and the folder if nothing else lies there."""
         if self.last.exists() or self.history.exists():
             return
+        for member in self.members:
+            member.discard_if_untrained()
+        with suppress(OSError):
+            (self.path / "members").rmdir()
         shutil.rmtree(self.config.parent, ignore_errors=True)
         for path in (self.path / "train.log", self.path / "hparams.yaml", *self.path.glob("events.out.tfevents.*")):
             path.unlink(missing_ok=True)

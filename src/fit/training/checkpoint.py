@@ -1,6 +1,7 @@
 """Checkpoints: one member of a stack, so that it goes on bitwise as if it had never stopped."""
 
 import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypedDict
@@ -54,6 +55,9 @@ def load(path: Path) -> Checkpoint:
         f"{path} is not a checkpoint of fit, or is damaged: delete it and resume to train from the start."
     )
     try:
+        with zipfile.ZipFile(path) as archive:  # torch does not look whether what it reads is what was written
+            if archive.testzip() is not None:
+                raise damaged
         checkpoint: Checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         whole = checkpoint["format"] == FORMAT and set(checkpoint) >= set(Checkpoint.__annotations__)
         sound = whole and isinstance(checkpoint["theta"], Tensor) and min(checkpoint["epoch"], checkpoint["step"]) >= 0

@@ -1,0 +1,113 @@
+"""cv and ensemble: several networks for one run, in one stack."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+QUICK = ("trainer.max_epochs=6", "data.points=41", "model.hidden=[6]", "logger=none")
+
+
+def theta(folder, name="last"):
+    return torch.load(f"{folder}/checkpoints/{name}.ckpt", weights_only=True)["theta"]
+
+
+def metrics(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_members_are_bitwise_the_seeds_alone(fit, tmp_path):
+    done = fit(*QUICK, "ensemble=3", "seed=5", "hydra.run.dir=all")
+    assert done.code == 0, done.err
+    for number in range(3):
+        fit(*QUICK, f"seed={5 + number}", f"hydra.run.dir=alone{number}")
+        assert torch.equal(theta(f"all/members/{number}"), theta(f"alone{number}"))
+    errors = [metrics(tmp_path / f"alone{number}")["val/rmse"] for number in range(3)]
+    together = metrics(tmp_path / "all")
+    assert together["val/rmse"] == pytest.approx(np.mean(errors), rel=1e-6)
+    assert together["std/val/rmse"] == pytest.approx(np.std(errors, ddof=1), rel=1e-5)
+    # By Jensen's inequality the mean answer is never worse than the members are on average.
+    assert together["ensemble/val/mse"] <= together["val/mse"]
+    assert (tmp_path / "all" / "figures" / "fit.png").exists()
+    assert "their mean" in done.out
+
+
+def test_folds_hold_out_every_row_but_the_rest_once(fit, tmp_path):
+    done = fit(*QUICK, "cv=5", "hydra.run.dir=all")
+    assert done.code == 0, done.err
+    from omegaconf import OmegaConf
+
+    from fit.data.datamodule import build_dataset
+
+    held_out = []
+    for number in range(5):
+        train, fresh = build_dataset(OmegaConf.load(f"all/members/{number}/.hydra/config.yaml").data).split()
+        assert len(train.inputs) == 41 - 8
+        assert len(fresh["val"].inputs) == 8
+        seen = {tuple(row) for row in train.inputs.tolist()}
+        assert not seen & {tuple(row) for row in fresh["val"].inputs.tolist()}
+        held_out += fresh["val"].inputs.tolist()
+    assert len({tuple(row) for row in held_out}) == 40
+    each = [metrics(tmp_path / "all" / "members" / str(number))["val/rmse"] for number in range(5)]
+    assert metrics(tmp_path / "all")["val/rmse"] == pytest.approx(np.mean(each))
+    assert "5 folds" in done.out
+
+
+def test_a_sweep_compares_cross_validations(fit, tmp_path):
+    done = fit("-m", *QUICK, "cv=3", "optimizer.lr=1e-2,1e-5", "hydra.sweep.dir=s")
+    assert done.code == 0, done.err
+    assert "2 jobs in 1 stack" in done.out
+    worse, better = (metrics(tmp_path / "s" / number)["val/rmse"] for number in "10")
+    assert better < worse
+    assert sorted(path.parent.parent.name for path in (tmp_path / "s").glob("*/figures/fit.png")) == ["0", "1"]
+    one = fit(*QUICK, "cv=3", "optimizer.lr=1e-5", "hydra.run.dir=one")
+    assert torch.equal(theta("s/1/members/2"), theta("one/members/2"))
+    assert one.code == 0
+
+
+def test_an_ensemble_killed_goes_on_bitwise(fit, tmp_path):
+    typed = ("ensemble=3", "data.points=64", "model.hidden=[8]", "logger=none", "trainer.max_epochs=1500")
+    looks = ("trainer.check_val_every_n_epoch=50", "scheduler=constant")
+    command = [sys.executable, "-m", "fit.train", *typed, *looks, "hydra.run.dir=killed"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"MKL_CBWR": "AUTO,STRICT"})
+    end = time.monotonic() + 60
+    while not (tmp_path / "killed/members/2/checkpoints/last.ckpt").exists() and process.poll() is None:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed" / "metrics.json").exists()
+    assert fit("resume=killed").code == 0
+    fit(*typed, *looks, "hydra.run.dir=whole")
+    for number in range(3):
+        assert torch.equal(theta(f"killed/members/{number}"), theta(f"whole/members/{number}"))
+    assert metrics(tmp_path / "killed")["val/rmse"] == metrics(tmp_path / "whole")["val/rmse"]
+
+
+def test_a_diverged_member_is_told(fit, tmp_path):
+    done = fit(*QUICK, "ensemble=2", "optimizer=sgd", "optimizer.lr=1e30", "hydra.run.dir=all")
+    assert done.code == 0
+    assert "diverged" in done.out
+    assert metrics(tmp_path / "all")["diverged"] is True
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (("cv=5", "ensemble=5"), "cv=5 and ensemble=5 are not possible at once"),
+        (("cv=1",), "cv=1 is not allowed"),
+        (("ensemble=1",), "ensemble=1 is not allowed"),
+        (("cv=42",), "cv=42 is not allowed: there are 41 rows"),
+    ],
+)
+def test_what_cannot_be_is_refused(fit, tmp_path, typed, words):
+    done = fit(*QUICK, *typed)
+    assert done.code == 2
+    assert words in done.err
+    assert not list(tmp_path.rglob("config.yaml"))

@@ -1,0 +1,127 @@
+"""What somebody else made is opened, and nothing of theirs is run."""
+
+import io
+import os
+import pickle
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from fit.api import load
+from fit.errors import FitError
+from fit.export.__main__ import main as export
+from fit.report.__main__ import main as report
+
+QUICK = ("trainer.max_epochs=2", "data.points=20", "model.hidden=[4]", "logger=none")
+
+
+class Bomb:
+    """Leaves a file behind when it is unpickled."""
+
+    def __reduce__(self):
+        return os.system, ("touch exploded",)
+
+
+@pytest.fixture
+def run(fit, tmp_path):
+    folder = fit(*QUICK, "hydra.run.dir=run").folder
+    yield folder
+    assert not (tmp_path / "exploded").exists()
+
+
+def configure(folder, change):
+    path = folder / ".hydra" / "config.yaml"
+    config = yaml.safe_load(path.read_text())
+    change(config)
+    path.write_text(yaml.safe_dump(config))
+
+
+def evil_module(tmp_path, monkeypatch):
+    (tmp_path / "evil.py").write_text("open('exploded', 'w').close()\nclass Data: pass\ndef function(x): return x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["pickle", "torch", "inside"])
+def test_a_checkpoint_that_holds_code_is_refused(fit, run, how):
+    path = run / "checkpoints" / "last.ckpt"
+    if how == "pickle":
+        path.write_bytes(pickle.dumps(Bomb()))
+    elif how == "torch":
+        torch.save({"theta": torch.zeros(3), "config": Bomb()}, path)
+    else:
+        whole, changed = zipfile.ZipFile(path), io.BytesIO()
+        with zipfile.ZipFile(changed, "w") as archive:
+            for name in whole.namelist():
+                content = pickle.dumps(Bomb()) if name.endswith("data.pkl") else whole.read(name)
+                archive.writestr(name, content)
+        path.write_bytes(changed.getvalue())
+    with pytest.raises(FitError, match="not a checkpoint of fit, or is damaged"):
+        load(run)
+    assert export([str(run), "--format", "python"]) == 2
+    assert report([str(run)]) == 2
+    assert fit("resume=run", "trainer.max_epochs=3").code == 2
+
+
+def test_a_checkpoint_with_a_flipped_byte_is_refused(run):
+    path = run / "checkpoints" / "last.ckpt"
+    content = bytearray(path.read_bytes())
+    weights = torch.load(path, weights_only=True)["theta"].numpy().tobytes()
+    content[content.index(weights) + 5] ^= 0x01
+    path.write_bytes(content)
+    with pytest.raises(FitError, match="is damaged"):
+        load(run)
+
+
+@pytest.mark.parametrize("key", ["data", "optimizer", "scheduler"])
+def test_a_configuration_that_names_foreign_code_runs_none_of_it(fit, run, tmp_path, monkeypatch, capfd, key):
+    evil_module(tmp_path, monkeypatch)
+    configure(run, lambda config: config[key].update(_target_="evil.Data"))
+    assert load(run).predict([[1.0, 2.0, 1.0]]).shape == (1, 1)
+    with pytest.raises(FitError, match="names code to be run"):
+        load(run).plot()
+    assert export([str(run), "--format", "python"]) == 0
+    assert report([str(run)]) == 2
+    done = fit("resume=run", "trainer.max_epochs=3")
+    assert done.code == 2
+    assert f"{key}._target_=evil.Data" in done.err
+
+
+def test_a_logger_or_a_function_of_theirs_is_not_run(fit, run, tmp_path, monkeypatch):
+    evil_module(tmp_path, monkeypatch)
+    before = (run / ".hydra" / "config.yaml").read_text()
+    configure(run, lambda config: config.update(logger={"mine": {"_target_": "evil.Data"}}))
+    assert "logger.mine._target_=evil.Data" in fit("resume=run", "trainer.max_epochs=3").err
+    (run / ".hydra" / "config.yaml").write_text(before)
+    custom = {"_target_": "fit.data.custom.Custom", "function": "evil.function", "domain": {"x": [0, 1]}}
+    configure(run, lambda config: config.update(data=custom))
+    assert "data.function=evil.function" in fit("resume=run", "trainer.max_epochs=3").err
+    assert report([str(run)]) == 2
+
+
+def test_a_sweep_of_theirs_is_not_run(fit, tmp_path, monkeypatch):
+    fit("-m", *QUICK, "seed=0,1", "hydra.sweep.dir=s", "sweep.figures=none")
+    evil_module(tmp_path, monkeypatch)
+    job = tmp_path / "s" / "0"
+    configure(job, lambda config: config["data"].update(_target_="evil.Data"))
+    shutil.rmtree(job / "figures", ignore_errors=True)
+    assert report([str(tmp_path / "s")]) == 2
+    multirun = tmp_path / "s" / "multirun.yaml"
+    text = multirun.read_text().replace("    - seed=0,1\n", "    - seed=0,1\n    - data._target_=evil.Data\n", 1)
+    assert "evil.Data" in text
+    multirun.write_text(text)
+    done = fit("-m", "sweep.resume=s", "seed=0,1,2")
+    assert done.code == 2
+    assert "names code to be run" in done.err
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_an_array_file_that_holds_objects_is_refused(fit, tmp_path):
+    np.savez(tmp_path / "bomb.npz", inputs=np.array([[Bomb()]], dtype=object), targets=np.zeros((1, 1)))
+    done = fit("data=arrays", "data.path=bomb.npz", *QUICK[:1], *QUICK[2:])
+    assert done.code == 2
+    assert "bomb.npz is not an .npz file that holds inputs and targets" in done.err
+    assert not (tmp_path / "exploded").exists()
