@@ -17,7 +17,12 @@ Y = X[:, 0] ** 2 + X[:, 1]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([FitRegressor(hidden=(32,), max_epochs=100, ensemble=1), FitRegressor(hidden=(16,), max_epochs=60, ensemble=3)])
+@parametrize_with_checks(
+    [
+        FitRegressor(hidden=(32,), max_epochs=100, ensemble=1),
+        FitRegressor(hidden=(16,), max_epochs=60, ensemble=3),
+    ]
+)
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
 
@@ -76,6 +81,6 @@ def test_held_out_rows_keep_noise_from_being_learned():
     ],
 )
 def test_settings_that_cannot_be(settings, words):
-    with pytest.raises(FitError, match=".") as told:
+    with pytest.raises(FitError) as told:
         FitRegressor(**settings).fit(X, Y)
     assert words in str(told.value)

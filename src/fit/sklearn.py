@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from functools import cache
+from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -11,7 +12,11 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
+from fit.config.interruption import Interruption
+from fit.config.rules import check
 from fit.errors import FitError
+from fit.folder import RunFolder
+from fit.job import Job
 
 try:
     from sklearn.base import BaseEstimator, RegressorMixin
@@ -25,12 +30,13 @@ FEWEST_HELD_OUT = 10
 
 
 class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """A multilayer perceptron on standardized inputs and targets.
+    """An ensemble of multilayer perceptrons on standardized inputs and targets, trained as one stack.
 
-    The settings are those of the command: `hidden` layers, `activation`, `optimizer` and `scheduler` by the name of
-    their configuration, `lr`, `max_epochs`, `batch_size` (None: all rows), `loss`, `l2`. Of the rows,
-    `validation_fraction` are held out to keep the weights of the epoch at which they were best, and training stops
-    when that was `patience` epochs ago (None: never). `random_state` draws start values, order and split.
+    `hidden` layers, `activation`, `lr`, `max_epochs`, `batch_size` (None: all rows), `loss` and `l2` are settings of
+    the command, `optimizer` and `scheduler` the names of their configurations. Each of the networks, `ensemble` in
+    number, holds out `validation_fraction` of the rows, keeps the weights of the epoch at which these were answered
+    best, and stops when that was `patience` epochs ago (None: never); of few rows, none are held out. `random_state`
+    draws start values, order and held-out rows.
     """
 
     def __init__(
@@ -41,12 +47,13 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         lr: float = 1e-2,
         max_epochs: int = 500,
         *,
+        ensemble: int = 8,
         scheduler: str = "cosine",
         batch_size: int | None = 64,
         loss: str = "mse",
         l2: float = 0.0,
         validation_fraction: float = 0.1,
-        patience: int | None = None,
+        patience: int | None = 50,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         """Keep the settings; `fit` checks them."""
@@ -55,6 +62,7 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.optimizer = optimizer
         self.lr = lr
         self.max_epochs = max_epochs
+        self.ensemble = ensemble
         self.scheduler = scheduler
         self.batch_size = batch_size
         self.loss = loss
@@ -68,25 +76,35 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises ValueError for data that are not numbers, and FitError for settings that cannot be.
         """
+        if not isinstance(self.ensemble, Integral) or self.ensemble < 1:
+            raise FitError(f"ensemble={self.ensemble} is not allowed: give a whole number from 1 up.")
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, multi_output=True)  # noqa: N806
-        self._flat = y.ndim == 1
-        seed = check_random_state(self.random_state).randint(2**31 - 1) if self.random_state != 0 else 0
+        self._flat: bool = y.ndim == 1
+        seed = 0 if self.random_state == 0 else int(check_random_state(self.random_state).randint(2**30))
         held_out = round(len(X) * self.validation_fraction) >= FEWEST_HELD_OUT
         with TemporaryDirectory() as scratch:
-            folder = Path(scratch)
-            save(folder / "data.npz", X, y.reshape(len(y), -1).astype(np.float64), held_out)
-            checkpoint, self.metrics_, self.history_ = trained(self._configure(folder, int(seed), held_out), folder)
-        self.checkpoint_ = {key: value for key, value in checkpoint.items() if key not in ("optimizer", "generators")}
+            path = Path(scratch, "data.npz")
+            save(path, X, y.reshape(len(y), -1).astype(np.float64), held_out)
+            jobs = [self._job(path, seed + number, held_out) for number in range(int(self.ensemble))]
+            train_together(jobs)
+            self.metrics_ = [job.metrics for job in jobs]
+            self.history_ = [job.folder.read_history() for job in jobs]
+            self.checkpoints_: list[Any] = [light(job.folder.best if held_out else job.folder.last) for job in jobs]
         return self
 
-    def predict(self, X: Any) -> np.ndarray:  # noqa: ANN401, N803
-        """Return the targets at inputs `[rows, inputs]`, in the shape of those that were fitted."""
-        from fit.training.checkpoint import predictor
+    def predict(self, X: Any, return_std: bool = False) -> Any:  # noqa: ANN401, N803
+        """Return the targets at inputs `[rows, inputs]`, in the shape of those that were fitted.
 
+        With `return_std` also the standard deviation of the networks' answers, zeros if there is but one.
+        """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)  # noqa: N806
-        values: np.ndarray = predictor(self.checkpoint_)(torch.tensor(X)).numpy()  # type: ignore[arg-type]
-        return values[:, 0] if self._flat else values
+        from fit.training.checkpoint import predictor
+
+        answers = np.stack([predictor(each)(torch.tensor(X)).numpy() for each in self.checkpoints_])
+        values = answers[..., 0] if self._flat else answers
+        spread = values.std(0, ddof=1 if len(values) > 1 else 0)
+        return (values.mean(0), spread) if return_std else values.mean(0)
 
     def __sklearn_tags__(self) -> Any:  # noqa: ANN401
         """Say that several targets are possible."""
@@ -94,20 +112,21 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         tags.target_tags.multi_output = True
         return tags
 
-    def _configure(self, folder: Path, seed: int, held_out: bool) -> DictConfig:
-        """Write the settings as a configuration, and check them."""
-        from fit.config.rules import check
-
+    def _job(self, path: Path, seed: int, held_out: bool) -> Job:
+        """Write the settings of one network as a configuration, check them, and make its folder beside the data."""
         cfg = composed(self.optimizer, self.scheduler).copy()
         cfg.seed, cfg.loss = seed, self.loss
-        cfg.data.path, cfg.data.batch_size, cfg.data.seed = str(folder / "data.npz"), self.batch_size, seed
+        cfg.data.path, cfg.data.batch_size, cfg.data.seed = str(path), self.batch_size, seed
         cfg.data.val_fraction = float(self.validation_fraction) if held_out else 0.0
         cfg.model.hidden, cfg.model.activation = [int(width) for width in self.hidden], self.activation
         cfg.optimizer.lr, cfg.regularization.l2 = self.lr, self.l2
         cfg.trainer.max_epochs = self.max_epochs
-        cfg.early_stopping.patience = self.patience
+        cfg.trainer.check_val_every_n_epoch = 1 if held_out else self.max_epochs
+        cfg.early_stopping.patience = self.patience if held_out else None
         check(cfg)
-        return cfg
+        folder = RunFolder(path.parent / str(seed))
+        folder.write_config(cfg)
+        return Job(cfg, folder, lambda text: None)
 
 
 @cache
@@ -132,24 +151,23 @@ def save(path: Path, inputs: np.ndarray, targets: np.ndarray, held_out: bool) ->
     np.savez(path, allow_pickle=False, inputs=inputs, targets=targets, **looked_at)
 
 
-def trained(cfg: DictConfig, path: Path) -> tuple[dict[str, Any], dict[str, object], list[dict[str, float]]]:
-    """Train in a folder and return the checkpoint, the metrics and the history; raise what went wrong."""
+def train_together(jobs: Sequence[Job]) -> None:
+    """Train networks as one stack; raise what went wrong."""
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     from fit.callbacks.progress import Bar
-    from fit.config.interruption import Interruption
-    from fit.folder import RunFolder
-    from fit.job import Job
     from fit.train import train
-    from fit.training.checkpoint import load
 
-    folder = RunFolder(path)
-    folder.write_config(cfg)
-    job = Job(cfg, folder, lambda text: None)
     with Interruption() as interruption:
-        train([job], interruption, Bar(2, 0), [])
-    if job.error is not None:
-        raise job.error
+        train(jobs, interruption, Bar(len(jobs) + 1, 0), [])
+    for job in jobs:
+        if job.error is not None:
+            raise job.error
     if interruption():
         raise KeyboardInterrupt
-    checkpoint = load(folder.last if cfg.data.val_fraction == 0 else folder.best)
-    return dict(checkpoint), job.metrics, folder.read_history()
+
+
+def light(path: Path) -> dict[str, Any]:
+    """Read of a checkpoint what predicting takes."""
+    from fit.training.checkpoint import load
+
+    return {key: value for key, value in load(path).items() if key not in ("optimizer", "generators")}
