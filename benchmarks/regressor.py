@@ -60,7 +60,8 @@ def scaled(activation: str, solver: str, **more: object) -> Callable[[], Regress
     """Give MLPRegressor what ours has by itself: standardized inputs and targets, and iterations enough."""
 
     def build() -> RegressorMixin:
-        network = MLPRegressor((64, 64), activation=activation, solver=solver, random_state=0, **more)
+        settings = {"hidden_layer_sizes": (64, 64), "activation": activation, "solver": solver, "random_state": 0}
+        network = MLPRegressor(**settings, **more)
         return TransformedTargetRegressor(make_pipeline(StandardScaler(), network), transformer=StandardScaler())
 
     return build

@@ -10,14 +10,14 @@ from fit.training.module import StackModule
 
 
 class Bar:
-    """Counts the epochs of all runs; nothing at all when the output is not a terminal."""
+    """Counts the epochs of all runs; nothing at all when the output is neither a terminal nor a notebook."""
 
     def __init__(self, runs: int, epochs: int) -> None:
         """Take the number of runs that the bar is of, and of all their epochs."""
         self.runs = runs
         self.ended = 0
         self.bar: tqdm[NoReturn] | None = None
-        if sys.stderr is not None and sys.stderr.isatty():
+        if sys.stderr is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules):
             self.bar = tqdm(total=epochs, unit="epoch", leave=False, dynamic_ncols=True, smoothing=0.05)
 
     def __enter__(self) -> Self:

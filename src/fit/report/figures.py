@@ -16,6 +16,14 @@ DATA, TRUTH, FIT = "#555555", "#1f77b4", "#d62728"
 MOST_PANELS = 6
 
 
+class Picture(Figure):
+    """A figure that a notebook shows without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        """Render it for a notebook."""
+        return to_png(self)
+
+
 class Drawing(NamedTuple):
     """What a figure of the fit shows: the rows trained on, and rows to draw with the network's answer to them."""
 
@@ -153,7 +161,7 @@ def draw_loss(history: Sequence[dict[str, float]], floor: float | None) -> Figur
 def sheet(count: int) -> tuple[Figure, list[Axes]]:
     """Make a figure with some panels in a row; fixed margins, since measuring text takes longer than drawing it."""
     width = 4.4 * count + (1.2 if count == 1 else 0.0)
-    figure = Figure(figsize=(width, 3.7), dpi=100)
+    figure = Picture(figsize=(width, 3.7), dpi=100)
     panels = list(figure.subplots(1, count, squeeze=False)[0])
     figure.subplots_adjust(
         left=(1.0 if count == 1 else 0.75) / width, right=1 - 0.6 / width, bottom=0.16, top=0.9, wspace=0.38
