@@ -29,8 +29,10 @@ lint: .venv/installed  ## ruff check, ruff format --check, mypy --strict over sr
 articles: .venv/installed  ## run every attempt of the four articles and compare with what they claim
 	$(BIN)/python benchmarks/articles.py
 
-bench: .venv/installed  ## time fit against the articles' own loops and plain Lightning, as ratios
+bench: .venv/installed  ## time fit against the articles' own loops, plain Lightning and scikit-learn, as ratios
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/regressor.py
+	$(BIN)/python benchmarks/predict.py
 
 bench-sweep: .venv/installed  ## time sweeps against plain Lightning with Hydra's basic launcher and, with JAX installed, JAX
 	$(BIN)/pip install --quiet --disable-pip-version-check jax

@@ -2,6 +2,7 @@
 
 import math
 import multiprocessing
+import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -50,13 +51,22 @@ def draw_jobs(table: Table, figures: str) -> None:
     chosen = {"best": [*finished[:MOST_LINES], *diverged], "all": ended, "none": []}[figures]
     missing = [job for job in chosen if not job.folder.fit_figure.exists()]
     processes = min(CORES, len(missing))
-    if processes < 2 or sys.platform != "linux":
-        for job in missing:
-            draw(job)
-        return
-    # A picture takes as long as many members, and the interpreter's lock lets one thread draw at a time.
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
-        list(pool.map(draw, missing))
+    try:
+        if processes < 2 or sys.platform != "linux":
+            for job in missing:
+                draw(job)
+            return
+        # A picture takes as long as many members, and the interpreter's lock lets one thread draw at a time.
+        with ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), leave_signals) as pool:
+            list(pool.map(draw, missing))
+    except KeyboardInterrupt:
+        print(f"Stopped. What is not drawn yet: python -m fit.report {table.folder}")
+        raise SystemExit(130) from None
+
+
+def leave_signals() -> None:
+    """Have a process that draws leave Ctrl-C to the one that waits for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def draw(job: StoredJob) -> None:
