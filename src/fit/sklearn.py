@@ -53,7 +53,7 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         loss: str = "mse",
         l2: float = 0.0,
         validation_fraction: float = 0.1,
-        patience: int | None = 50,
+        patience: int | None = 100,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         """Keep the settings; `fit` checks them."""
