@@ -1,5 +1,6 @@
 """What every setting may be, checked before anything heavy is imported."""
 
+import codecs
 import difflib
 import os
 import platform
@@ -61,6 +62,23 @@ def is_init(value: object) -> bool:
     return value in INITS
 
 
+def is_encoding(value: object) -> bool:
+    """Whether Python knows an encoding of text by this name."""
+    try:
+        return isinstance(value, str) and bool(codecs.lookup(value)._is_text_encoding)
+    except (LookupError, ValueError):
+        return False
+
+
+def is_names(value: object) -> bool:
+    """Whether a value is a list of names, each there once."""
+    return (
+        isinstance(value, ListConfig)
+        and all(isinstance(name, str | int | float) and not isinstance(name, bool) for name in value)
+        and len(set(map(str, value))) == len(value)
+    )
+
+
 INITS = ("default", "xavier_normal", "xavier_uniform", "kaiming_normal")
 POSITIVE = number(f"a number above 0 and up to {LARGEST:g}", lambda value: value > 0)
 NOT_NEGATIVE = number(f"a number from 0 up to {LARGEST:g}", lambda value: value >= 0)
@@ -71,6 +89,9 @@ SCALING = Rule(
     lambda value: value in ("standardize", "minmax", "none") or (is_number(value) and value != 0),
 )
 BOOLEAN = Rule("true or false", lambda value: isinstance(value, bool))
+NAMES = "a list of column names, each once, such as [a,b]"
+COLUMN = Rule("the name of a column", lambda value: isinstance(value, str | int) and not isinstance(value, bool))
+FILE = Rule("a CSV, TSV or Parquet file", lambda value: isinstance(value, str) and value != "")
 TARGET = Rule(
     "the dotted name of a class, such as torch.optim.Adam",
     lambda value: isinstance(value, str) and "." in value.strip("."),
@@ -101,6 +122,21 @@ RULES = {
     "data.noise": NOT_NEGATIVE,
     "data.shift": NUMBER,
     "data.labels": choice("raw", "scaled"),
+    "data.path": FILE,
+    "data.inputs": Rule(NAMES, lambda value: is_names(value) and bool(value)),
+    "data.targets": Rule(
+        f"{NAMES}, or of formulas by name, such as {{z:x+y}}, as the data have it",
+        lambda value: bool(value) and (is_names(value) or isinstance(value, DictConfig)),
+    ),
+    "data.categorical": Rule(f"{NAMES}, or []", is_names),
+    "data.val_path": FILE.or_null(),
+    "data.group": COLUMN.or_null(),
+    "data.val_groups": Rule("a list of groups, such as [a,b]", lambda value: is_names(value) and bool(value)).or_null(),
+    "data.missing": choice("refuse", "drop"),
+    "data.separator": choice("auto", "comma", "semicolon", "tab", "pipe"),
+    "data.header": Rule("true, false or auto", lambda value: isinstance(value, bool) or value == "auto"),
+    "data.decimal": choice("auto", "point", "comma"),
+    "data.encoding": Rule("an encoding of text, such as utf-8, latin-1 or utf-16", is_encoding),
     "model.hidden": Rule(
         "a list of whole numbers from 1 up, such as [64,64]",
         lambda value: isinstance(value, ListConfig) and all(map(whole(1).test, value)),
@@ -158,7 +194,7 @@ def check(cfg: DictConfig) -> None:
     for key, rule in RULES.items():
         value = read(cfg, key)
         if value is MISSING:
-            if key.startswith(OPTIONAL) and not key.endswith("_target_"):
+            if key.startswith(OPTIONAL) and not key.endswith("_target_") and not is_demanded(cfg, key):
                 continue
             raise FitError(f"{key} is missing: give {rule.allowed}.")
         if not rule.test(value):
@@ -184,6 +220,12 @@ def check_settings(group: str, settings: Mapping[str, object], rules: Mapping[st
             raise FitError(
                 f"{group}.{key}={shown(value)} is not allowed: give {rule.allowed}{nearest(str(value), rule.names)}."
             )
+
+
+def is_demanded(cfg: DictConfig, key: str) -> bool:
+    """Whether a setting is there as `???`: it has no default."""
+    group, _, name = key.rpartition(".")
+    return OmegaConf.is_missing(cfg[group] if group else cfg, name)
 
 
 MISSING = object()

@@ -32,6 +32,8 @@ class DataSet(ABC):
     """
 
     axes: ClassVar[Mapping[str, str]] = {}
+    # Whether the rows that are drawn are those of the true function.
+    knows_truth: ClassVar[bool] = True
 
     batch_size: int | None = None
     val_fraction: float = 0.0
@@ -53,6 +55,16 @@ class DataSet(ABC):
     def categories(self) -> Mapping[str, tuple[str, ...]]:
         """The words of each text column, which is one input `COLUMN=WORD` of 0 and 1 for each of its words."""
         return {}
+
+    @property
+    def source(self) -> str:
+        """Where the rows are from, if that is to be said."""
+        return ""
+
+    @property
+    def val_rows(self) -> str:
+        """What rows those of `val` are."""
+        return "held-out rows" if self.val_fraction > 0 else "fresh rows"
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -14,6 +14,10 @@ from fit.data.dataset import DataSet, Rows
 
 DATA, TRUTH, FIT = "#555555", "#1f77b4", "#d62728"
 MOST_PANELS = 6
+# More points take longer to draw than they show.
+MOST_POINTS = 5000
+# How rows look that were not trained on, where no true function is known.
+HELD_OUT: dict[str, str | float] = {"linestyle": "", "marker": "o", "markersize": 3.0, "label": "held-out rows"}
 
 
 class Drawing(NamedTuple):
@@ -50,11 +54,15 @@ def draw_curves(drawing: Drawing, column: int) -> Figure:
     targets = drawing.dataset.target_names[:MOST_PANELS]
     figure, panels = sheet(len(targets))
     size = 4.0 if len(drawing.train.inputs) <= 40 else 1.8
-    inputs, points = drawing.drawn.inputs[:, column], drawing.train.inputs[:, column]
+    known = drawing.dataset.knows_truth
+    truth = {"linewidth": 4, "alpha": 0.4, "label": "truth"} if known else HELD_OUT
+    inputs, points = thin(drawing.drawn.inputs[:, column]), thin(drawing.train.inputs[:, column])
     for index, (panel, target) in enumerate(zip(panels, targets, strict=True)):
-        panel.plot(inputs, drawing.drawn.targets[:, index], color=TRUTH, linewidth=4, alpha=0.4, label="truth")
-        panel.plot(points, drawing.train.targets[:, index], "o", color=DATA, markersize=size, label="training points")
-        panel.plot(inputs, drawing.predictions[:, index], color=FIT, label="fit")
+        panel.plot(inputs, thin(drawing.drawn.targets[:, index]), color=TRUTH, **truth)
+        panel.plot(
+            points, thin(drawing.train.targets[:, index]), "o", color=DATA, markersize=size, label="training points"
+        )
+        panel.plot(inputs, thin(drawing.predictions[:, index]), color=FIT, label="fit")
         panel.set_xlabel(drawing.dataset.axis(drawing.dataset.input_names[column]))
         panel.set_ylabel(drawing.dataset.axis(target))
     panels[0].legend(frameon=False)
@@ -93,7 +101,7 @@ def draw_maps(drawing: Drawing, varying: Sequence[int]) -> Figure:
 def draw_scatter(drawing: Drawing) -> Figure:
     """Draw predictions against targets, on rows not trained on."""
     figure, (panel,) = sheet(1)
-    truth, predictions = drawing.drawn.targets, drawing.predictions
+    truth, predictions = thin(drawing.drawn.targets), thin(drawing.predictions)
     panel.plot([truth.min(), truth.max()], [truth.min(), truth.max()], color=DATA, linewidth=1, label="perfect")
     panel.plot(
         truth.flatten(), predictions.flatten(), ".", color=FIT, markersize=2, alpha=0.3, label="rows not trained on"
@@ -102,6 +110,11 @@ def draw_scatter(drawing: Drawing) -> Figure:
     panel.set_ylabel("prediction")
     panel.legend(frameon=False)
     return figure
+
+
+def thin(values: Tensor) -> Tensor:
+    """Leave out rows, evenly, where there are too many to draw."""
+    return values[:: -(-len(values) // MOST_POINTS)]
 
 
 def draw_loss(history: Sequence[dict[str, float]], floor: float | None) -> Figure:
