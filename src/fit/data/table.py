@@ -37,6 +37,7 @@ class Table(DataSet):
     val_path: str | None = None
     group: str | None = None
     val_groups: Sequence[str] | None = None
+    val_fraction: float = 0.2
     missing: str = "refuse"
     separator: str = "auto"
     header: bool | str = "auto"

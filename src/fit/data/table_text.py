@@ -113,8 +113,8 @@ def wrong_encoding(path: Path, title: str, encoding: str) -> str:
             try:
                 decoder.decode(line)
             except UnicodeError:
-                return f"{title}, line {number}: this is not text in {encoding}; give data.encoding, such as latin-1."
-    return f"{title} is not text in {encoding}: give data.encoding, such as latin-1."
+                return f"{title}, line {number}: this is not text in {encoding}; save it as utf-8, or train with data.encoding."
+    return f"{title} is not text in {encoding}: save it as utf-8, or train with data.encoding."
 
 
 def what_is_wrong(path: Path, title: str, text: Text) -> str | None:
