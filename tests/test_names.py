@@ -1,6 +1,7 @@
 """Names stand in a table that needs no torch, and in the code that does: they are the same."""
 
-from fit.config.rules import INITS, RULES
+from fit.config.rule import INITS
+from fit.config.rules import RULES
 from fit.measure.losses import LOSSES
 from fit.model.activations import ACTIVATIONS
 from fit.model.functions import FUNCTIONS

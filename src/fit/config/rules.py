@@ -3,91 +3,39 @@
 import difflib
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fit.config.rule import (
+    BOOLEAN,
+    COLUMN,
+    FILE,
+    FRACTION,
+    INITS,
+    NAMES,
+    NOT_NEGATIVE,
+    NUMBER,
+    POSITIVE,
+    SCALING,
+    TARGET,
+    Rule,
+    choice,
+    is_domain,
+    is_encoding,
+    is_init,
+    is_names,
+    number,
+    whole,
+)
 from fit.errors import FitError
 from fit.model.activations import ACTIVATIONS
 
-LARGEST = 1e30
 CORES = os.cpu_count() or 1
 ERRORS = ("loss", "mse", "rmse", "max_error", "r2", "nrmse")
-
-
-class Rule(NamedTuple):
-    """What a setting may be: in words, as a test, and the names among which a misspelt one is looked for."""
-
-    allowed: str
-    test: Callable[[object], bool]
-    names: tuple[str, ...] = ()
-
-    def or_null(self) -> "Rule":
-        """Allow null, too."""
-        return Rule(f"{self.allowed}, or null", lambda value: value is None or self.test(value))
-
-
-def is_number(value: object) -> bool:
-    """Whether a value is a number of a size to compute with in single precision (true and false are not)."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
-
-
-def number(allowed: str, test: Callable[[float], bool]) -> Rule:
-    """Rule for a number."""
-    return Rule(allowed, lambda value: isinstance(value, int | float) and is_number(value) and test(value))
-
-
-def whole(least: int) -> Rule:
-    """Rule for a whole number that a machine can hold."""
-    return Rule(
-        f"a whole number from {least} up",
-        lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**31,
-    )
-
-
-def choice(*names: str) -> Rule:
-    """Rule for one of a few names."""
-    return Rule("one of " + ", ".join(names), lambda value: value in names, names)
-
-
-def is_init(value: object) -> bool:
-    """Whether start values are named, or given as the constants `weight` and `bias`."""
-    if isinstance(value, DictConfig):
-        return set(value) == {"weight", "bias"} and all(map(is_number, value.values()))
-    return value in INITS
-
-
-def is_domain(value: object) -> bool:
-    """Whether inputs, named as in formulas, have ranges: two ascending numbers, above 0 where `log` follows."""
-    return isinstance(value, DictConfig) and len(value) > 0 and all(map(is_range, value, value.values()))
-
-
-def is_range(name: object, value: object) -> bool:
-    """Whether this is the range of an input."""
-    if not isinstance(value, ListConfig) or not str(name).isidentifier() or len(value) not in (2, 3):
-        return False
-    low, high, *log = value
-    return is_number(low) and is_number(high) and low < high and (not log or (log == ["log"] and low > 0))
-
-
-INITS = ("default", "xavier_normal", "xavier_uniform", "kaiming_normal")
-POSITIVE = number(f"a number above 0 and up to {LARGEST:g}", lambda value: value > 0)
-NOT_NEGATIVE = number(f"a number from 0 up to {LARGEST:g}", lambda value: value >= 0)
-FRACTION = number("a number from 0 up and below 1", lambda value: 0 <= value < 1)
-NUMBER = number(f"a number from {-LARGEST:g} to {LARGEST:g}", lambda value: True)
-SCALING = Rule(
-    "standardize, minmax, none, or a number other than 0 to multiply by",
-    lambda value: value in ("standardize", "minmax", "none") or (is_number(value) and value != 0),
-)
-BOOLEAN = Rule("true or false", lambda value: isinstance(value, bool))
-TARGET = Rule(
-    "the dotted name of a class, such as torch.optim.Adam",
-    lambda value: isinstance(value, str) and "." in value.strip("."),
-)
 
 RULES = {
     "seed": whole(0),
@@ -115,14 +63,25 @@ RULES = {
     "data.high": NUMBER,
     "data.noise": NOT_NEGATIVE,
     "data.shift": NUMBER,
-    "data.targets": Rule(
-        "names with formulas, such as {y: 'sin(x)'}, or a list of names",
-        lambda value: value is None or (isinstance(value, DictConfig | ListConfig) and len(value) > 0),
-    ),
     "data.domain": Rule("a range for each input, such as {x: [-1, 1], f: [1e-3, 1e3, log]}", is_domain),
     "data.sampling": choice("uniform", "sobol", "grid", "chebyshev"),
     "data.function": Rule("MODULE.FUNCTION", lambda value: isinstance(value, str) and "." in value.strip(".")),
     "data.labels": choice("raw", "scaled"),
+    "data.path": FILE,
+    "data.inputs": Rule(NAMES, lambda value: is_names(value) and bool(value)),
+    "data.targets": Rule(
+        f"names with formulas, such as {{y: 'sin(x)'}}, or {NAMES}",
+        lambda value: value is None or (isinstance(value, DictConfig | ListConfig) and len(value) > 0),
+    ),
+    "data.categorical": Rule(f"{NAMES}, or []", is_names),
+    "data.val_path": FILE.or_null(),
+    "data.group": COLUMN.or_null(),
+    "data.val_groups": Rule("a list of groups, such as [a,b]", lambda value: is_names(value) and bool(value)).or_null(),
+    "data.missing": choice("refuse", "drop"),
+    "data.separator": choice("auto", "comma", "semicolon", "tab", "pipe"),
+    "data.header": Rule("true, false or auto", lambda value: isinstance(value, bool) or value == "auto"),
+    "data.decimal": choice("auto", "point", "comma"),
+    "data.encoding": Rule("an encoding of text, such as utf-8, latin-1 or utf-16", is_encoding),
     "model.hidden": Rule(
         "a list of whole numbers from 1 up, such as [64,64]",
         lambda value: isinstance(value, ListConfig) and all(map(whole(1).test, value)),
@@ -210,6 +169,12 @@ def check_settings(group: str, settings: Mapping[str, object], rules: Mapping[st
             raise FitError(
                 f"{group}.{key}={shown(value)} is not allowed: give {rule.allowed}{nearest(str(value), rule.names)}."
             )
+
+
+def is_demanded(cfg: DictConfig, key: str) -> bool:
+    """Whether a setting is there as `???`: it has no default."""
+    group, _, name = key.rpartition(".")
+    return OmegaConf.is_missing(cfg[group] if group else cfg, name)
 
 
 MISSING = object()

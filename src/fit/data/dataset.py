@@ -33,6 +33,8 @@ class DataSet(ABC):
     """
 
     axes: ClassVar[Mapping[str, str]] = {}
+    # Whether the rows that are drawn are those of the true function.
+    knows_truth: ClassVar[bool] = True
 
     batch_size: int | None = None
     val_fraction: float = 0.0
@@ -61,6 +63,16 @@ class DataSet(ABC):
     def logarithmic(self) -> tuple[str, ...]:
         """The inputs that are drawn on a logarithmic axis."""
         return ()
+
+    @property
+    def source(self) -> str:
+        """Where the rows are from, if that is to be said."""
+        return ""
+
+    @property
+    def val_rows(self) -> str:
+        """What rows those of `val` are."""
+        return "held-out rows" if self.val_fraction > 0 else "fresh rows"
 
     @property
     def notes(self) -> tuple[str, ...]:

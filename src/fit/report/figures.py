@@ -14,6 +14,10 @@ from fit.data.dataset import DataSet, Rows
 
 DATA, TRUTH, FIT = "#555555", "#1f77b4", "#d62728"
 MOST_PANELS = 6
+# More points take longer to draw than they show.
+MOST_POINTS = 5000
+# How rows look that were not trained on, where no true function is known.
+HELD_OUT: dict[str, str | float] = {"linestyle": "", "marker": "o", "markersize": 3.0, "label": "held-out rows"}
 
 
 class Picture(Figure):
@@ -59,9 +63,12 @@ def draw_curves(drawing: Drawing, column: int) -> Figure:
     targets = drawing.dataset.target_names[:MOST_PANELS]
     figure, panels = sheet(len(targets))
     size = 4.0 if len(drawing.train.inputs) <= 40 else 1.8
+    known = drawing.dataset.knows_truth
+    truth = {"linewidth": 4, "alpha": 0.4, "label": "truth"} if known else HELD_OUT
+    drawing = thinned(drawing)
     inputs, points = drawing.drawn.inputs[:, column], drawing.train.inputs[:, column]
     for index, (panel, target) in enumerate(zip(panels, targets, strict=True)):
-        panel.plot(inputs, drawing.drawn.targets[:, index], color=TRUTH, linewidth=4, alpha=0.4, label="truth")
+        panel.plot(inputs, drawing.drawn.targets[:, index], color=TRUTH, **truth)
         panel.plot(points, drawing.train.targets[:, index], "o", color=DATA, markersize=size, label="training points")
         panel.plot(inputs, drawing.predictions[:, index], color=FIT, label="fit")
         if drawing.spread is not None:
@@ -120,6 +127,7 @@ def draw_maps(drawing: Drawing, varying: Sequence[int]) -> Figure:
 def draw_scatter(drawing: Drawing) -> Figure:
     """Draw predictions against targets, on rows not trained on."""
     figure, (panel,) = sheet(1)
+    drawing = thinned(drawing)
     truth, predictions = drawing.drawn.targets, drawing.predictions
     panel.plot([truth.min(), truth.max()], [truth.min(), truth.max()], color=DATA, linewidth=1, label="perfect")
     panel.plot(
@@ -140,6 +148,14 @@ def draw_scatter(drawing: Drawing) -> Figure:
     panel.set_ylabel("prediction")
     panel.legend(frameon=False)
     return figure
+
+
+def thinned(drawing: Drawing) -> Drawing:
+    """Leave out rows, evenly, where there are too many to draw."""
+    train, drawn = (slice(None, None, -(-len(rows.inputs) // MOST_POINTS)) for rows in (drawing.train, drawing.drawn))
+    spread = None if drawing.spread is None else drawing.spread[drawn]
+    few = Rows(*(each[train] for each in drawing.train)), Rows(*(each[drawn] for each in drawing.drawn))
+    return Drawing(drawing.dataset, *few, drawing.predictions[drawn], spread)
 
 
 def draw_loss(history: Sequence[dict[str, float]], floor: float | None) -> Figure:

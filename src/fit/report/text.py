@@ -89,9 +89,8 @@ def describe_data(problem: Problem, name: str, batch: int) -> str:
     dataset, train = problem.dataset, problem.train
     inputs = column_ranges(dataset.input_names, train.inputs, MOST_INPUTS)
     targets = column_ranges(dataset.target_names, train.targets, MOST_TARGETS)
-    held_out = "held-out" if dataset.val_fraction > 0 else "fresh"
     judged = ", ".join(
-        f"{region} ({len(rows.inputs)} {held_out if region == 'val' else 'fresh'} rows)"
+        f"{region} ({len(rows.inputs)} {dataset.val_rows if region == 'val' else 'fresh rows'})"
         for region, rows in problem.fresh.items()
     )
     rows = len(train.inputs)
@@ -99,7 +98,8 @@ def describe_data(problem: Problem, name: str, batch: int) -> str:
     asked = dataset.batch_size
     if asked is not None and asked > rows:
         batches += f" (data.batch_size={asked} is more than there are)"
-    return f"{name}: {rows} rows, {batches}\n{inputs} → {targets}\njudged on {judged}"
+    title = f"{name} {dataset.source}".strip()
+    return f"{title}: {rows} rows, {batches}\n{inputs} → {targets}\njudged on {judged}"
 
 
 def column_ranges(names: tuple[str, ...], values: Tensor, most: int) -> str:

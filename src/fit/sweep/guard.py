@@ -7,7 +7,8 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from fit.config.identity import hydra_overrides, typed
-from fit.config.rules import RULES, shown, whole
+from fit.config.rule import whole
+from fit.config.rules import RULES, shown
 from fit.config.trust import IMPORTED
 from fit.errors import MENDABLE, FitError, refuse
 

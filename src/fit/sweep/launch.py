@@ -14,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from fit.config.identity import hydra_overrides, identity, plain, typed
 from fit.config.interruption import Interruption, StopNow
-from fit.config.rules import BOOLEAN, CORES, Rule, check, check_settings, choice, plural, whole
+from fit.config.rule import BOOLEAN, Rule, choice, whole
+from fit.config.rules import CORES, check, check_settings, plural
 from fit.errors import MENDABLE, FitError, as_sentence
 from fit.folder import RunFolder
 from fit.job import Job

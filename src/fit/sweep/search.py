@@ -16,7 +16,8 @@ from optuna.trial import Trial, TrialState
 
 from fit.config.identity import plain
 from fit.config.resume import flatten
-from fit.config.rules import Rule, check, check_settings, choice, shown, whole
+from fit.config.rule import Rule, choice, whole
+from fit.config.rules import check, check_settings, shown
 from fit.errors import FitError, refuse
 from fit.sweep.ceremony import task_config
 from fit.sweep.sampler import SAMPLERS, build_sampler, grid_size

@@ -8,7 +8,7 @@ from decimal import Decimal
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from fit.config.rules import LARGEST
+from fit.config.rule import LARGEST
 from fit.errors import FitError
 
 # Whole numbers up to here are exact in the doubles that samplers compute with.

@@ -149,12 +149,17 @@ class StackModule(LightningModule):
             inputs, targets, truth, *scaler = (
                 each[members] if len(each) > 1 else each for each in (*region[1:], *self.data.target_scaler)
             )
-            outputs = self.stack(inputs, members)
+            outputs = self._answer(inputs, members)
             losses = loss.value(outputs - targets).sum((1, 2)) * loss.weight(outputs)
             predictions = type(self.data.target_scaler)(*scaler).inverse_transform(outputs.to(truth.device).double())
             parts.append({"loss": losses[:, None]} | errors(predictions, truth))
         measured = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
         self._measured[region.name] = (measured.pop("loss")[:, 0], measured)
+
+    def _answer(self, inputs: Tensor, members: slice) -> Tensor:
+        """Map inputs `[members or 1, rows, inputs]` to outputs `[members, rows, outputs]`, some rows at a time."""
+        rows = max(1, MOST_NUMBERS // max(self.stack.sizes))
+        return torch.cat([self.stack(part, members) for part in torch.split(inputs, rows, 1)], 1)
 
     def on_validation_epoch_end(self) -> None:
         """Put what was measured into one look, fetched from the device at once."""
@@ -216,7 +221,7 @@ class StackModule(LightningModule):
         problem, theta, member = run.problem, self.stack.theta, run.member
         scaled = problem.input_scaler.transform(inputs).to(theta)
         with torch.no_grad():
-            outputs = self.stack(scaled.unsqueeze(0), slice(member, member + 1))[0]
+            outputs = self._answer(scaled.unsqueeze(0), slice(member, member + 1))[0]
         return problem.target_scaler.inverse_transform(outputs.cpu().double())
 
     def outcome(self, run: Run, seconds: float) -> Outcome:

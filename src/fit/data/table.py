@@ -1,0 +1,222 @@
+"""A table of one's own: CSV, TSV or Parquet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fit.config.rules import nearest, plural
+from fit.data.dataset import DataSet, Rows
+from fit.data.table_text import Text
+from fit.errors import FitError
+
+if TYPE_CHECKING:  # pyarrow is an extra
+    from fit.data.table_rows import Loaded
+
+# Whole numbers further apart than this are not told apart in single precision.
+SINGLE = 2**24
+# Points of a curve between the held-out rows.
+EVEN = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table(DataSet):
+    """Columns of a file; rows are held out at random, by groups, or are those of a second file."""
+
+    knows_truth: ClassVar[bool] = False
+
+    path: str
+    inputs: Sequence[str]
+    targets: Sequence[str]
+    categorical: Sequence[str] = ()
+    val_path: str | None = None
+    group: str | None = None
+    val_groups: Sequence[str] | None = None
+    val_fraction: float = 0.2
+    missing: str = "refuse"
+    separator: str = "auto"
+    header: bool | str = "auto"
+    decimal: str = "auto"
+    encoding: str = "utf-8"
+
+    def __post_init__(self) -> None:
+        """Raise FitError for settings that do not go together."""
+        for key in ("inputs", "targets", "categorical"):
+            object.__setattr__(self, key, tuple(map(str, getattr(self, key))))
+        both = next((name for name in self.inputs if name in self.targets), None)
+        if both is not None:
+            raise FitError(f"{both} is among data.inputs and data.targets: it can only be one of them.")
+        if stray := [name for name in self.categorical if name not in self.inputs]:
+            raise FitError(f"data.categorical={stray[0]} is not among data.inputs: only inputs can be words.")
+        if self.val_groups is not None and self.group is None:
+            raise FitError("data.val_groups needs data.group: the column that the groups stand in.")
+        if self.val_path is not None and self.group is not None:
+            raise FitError("data.val_path and data.group are both given: rows are held out by one of them.")
+        if self.val_fraction == 0 and self.val_path is None and self.val_groups is None:
+            raise FitError("data.val_fraction=0 leaves nothing to be judged on: give more, or data.val_path.")
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The columns of numbers, and `COLUMN=WORD` for every word of the others."""
+        words = self.categories
+        return tuple(
+            name
+            for column in self.inputs
+            for name in ([f"{column}={word}" for word in words[column]] if column in words else [column])
+        )
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The columns of the targets."""
+        return tuple(self.targets)
+
+    @cached_property
+    def categories(self) -> Mapping[str, tuple[str, ...]]:
+        """The words of each text column, in the order of the alphabet."""
+        return {column: tuple(sorted(set(self._loaded.words[column].tolist()))) for column in self.categorical}
+
+    @property
+    def source(self) -> str:
+        """The name of the file."""
+        return Path(self.path).name
+
+    @property
+    def val_rows(self) -> str:
+        """How the rows judged on were chosen."""
+        if self.val_path is not None:
+            return f"rows of {Path(self.val_path).name}"
+        return (
+            f"held-out rows, {plural(len(self._held_out), 'group')} of {self.group}" if self.group else "held-out rows"
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Rows that were left out, and whole numbers that single precision does not tell apart."""
+        notes = []
+        for title, loaded in ((self.path, self._loaded), (self.val_path, self._second)):
+            if loaded is not None and loaded.left_out:
+                notes.append(f"{plural(loaded.left_out, 'row')} of {title} with missing values left out.")
+        numbers = self._loaded.numbers
+        for index, name in enumerate(self._numeric):
+            column = numbers[:, index]
+            if np.ptp(column) > SINGLE and (column == np.round(column)).all():
+                notes.append(
+                    f"The whole numbers of {name} span {np.ptp(column):.6g}: trainer.precision=32-true does not tell "
+                    "neighbours apart, trainer.precision=64-true does."
+                )
+        return tuple(notes)
+
+    def rows(self) -> Rows:
+        """Return the rows of the file, without the groups that are held out."""
+        rows = self._rows(self._loaded, self.path)
+        return rows if self.group is None else rows.take(~self._is_held_out)
+
+    def fresh(self) -> dict[str, Rows]:
+        """Return the rows of the second file, or of the groups that are held out, if there are any."""
+        if self._second is not None and self.val_path is not None:
+            return {"val": self._rows(self._second, self.val_path)}
+        if self.group is not None:
+            return {"val": self._rows(self._loaded, self.path).take(self._is_held_out)}
+        return {}
+
+    def split(self) -> tuple[Rows, dict[str, Rows]]:
+        """Return the training rows and the held-out ones."""
+        if self.val_path is None and self.group is None:
+            return super().split()
+        return self.rows(), self.fresh()
+
+    def drawn(self) -> Rows:
+        """Return the held-out rows; along a single varying input, among even points that have no targets."""
+        train, fresh = self.split()
+        rows = fresh["val"]
+        low, high = train.inputs.amin(0), train.inputs.amax(0)
+        varying = (low < high).nonzero().flatten().tolist()
+        if len(varying) != 1:
+            return rows
+        line = low.repeat(EVEN, 1)
+        line[:, varying[0]] = torch.linspace(float(low[varying[0]]), float(high[varying[0]]), EVEN)
+        no_targets = rows.targets.new_full((EVEN, rows.targets.shape[1]), torch.nan)
+        together = Rows(torch.cat([rows.inputs, line]), torch.cat([rows.targets, no_targets]))
+        return together.take(together.inputs[:, varying[0]].argsort())
+
+    @property
+    def _numeric(self) -> list[str]:
+        """The columns of numbers, inputs first."""
+        return [column for column in (*self.inputs, *self.targets) if column not in self.categorical]
+
+    @cached_property
+    def _loaded(self) -> "Loaded":
+        """The file."""
+        loaded = self._load(self.path, [*self.categorical, *([self.group] if self.group else [])])
+        if len(loaded.numbers) < 2:
+            raise FitError(f"{self.path} has 1 row to be trained on: give at least 2.")
+        for index, name in enumerate(self._numeric):
+            column = loaded.numbers[:, index]
+            if name in self.targets and np.ptp(column) == 0:
+                raise FitError(
+                    f"{self.path}: the target {name} is {column[0]:g} in every row; there is nothing to learn."
+                )
+        return loaded
+
+    @cached_property
+    def _second(self) -> "Loaded | None":
+        """The second file, if there is one."""
+        return None if self.val_path is None else self._load(self.val_path, list(self.categorical))
+
+    def _load(self, path: str, text: list[str]) -> "Loaded":
+        """Read a file; raise FitError if it lacks a column."""
+        from fit.data.table_file import TableFile
+        from fit.data.table_rows import load
+
+        file = TableFile(path, Text(self.separator, self.header, self.decimal, self.encoding))
+        file.check(self.inputs, "data.inputs: ")
+        file.check(self.targets, "data.targets: ")
+        file.check(text, "data.group: ")
+        return load(file, self._numeric, text, self.missing)
+
+    def _rows(self, loaded: "Loaded", path: str) -> Rows:
+        """Put the columns in order, words as 0 and 1; raise FitError for a word that the training file lacks."""
+        numbers = dict(zip(self._numeric, loaded.numbers.T, strict=True))
+        columns = []
+        for column in self.inputs:
+            if column not in self.categories:
+                columns.append(numbers[column])
+                continue
+            known, found = self.categories[column], loaded.words[column]
+            if unknown := sorted(set(found.tolist()) - set(known)):
+                raise FitError(
+                    f"{path}: {column} is {unknown[0]!r}, which {self.path} lacks{nearest(unknown[0], known)}."
+                )
+            columns += [(found == word).astype(np.float64) for word in known]
+        targets = [numbers[column] for column in self.targets]
+        return Rows(torch.from_numpy(np.stack(columns, 1)), torch.from_numpy(np.stack(targets, 1)))
+
+    @cached_property
+    def _held_out(self) -> list[str]:
+        """The groups that are held out: those that are named, or some at random."""
+        assert self.group is not None
+        groups = sorted(set(self._loaded.words[self.group].tolist()))
+        if self.val_groups is not None:
+            chosen = list(dict.fromkeys(map(str, self.val_groups)))
+            for name in chosen:
+                if name not in groups:
+                    raise FitError(
+                        f"data.val_groups={name} is not in column {self.group} of {self.path}{nearest(name, groups)}."
+                    )
+        else:
+            count = max(1, round(self.val_fraction * len(groups)))
+            chosen = [groups[index] for index in torch.randperm(len(groups), generator=self.generator(2))[:count]]
+        if len(chosen) == len(groups):
+            raise FitError(f"{self.path} has {plural(len(groups), 'group')} of {self.group}: none is left to train on.")
+        return chosen
+
+    @property
+    def _is_held_out(self) -> Tensor:
+        """Which rows `[rows]` are held out with their group."""
+        assert self.group is not None
+        return torch.from_numpy(np.isin(self._loaded.words[self.group], np.array(self._held_out, dtype=object)))

@@ -1,0 +1,167 @@
+"""Tables in files, read in batches: CSV and its like, and Parquet."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from fit.config.rules import nearest
+from fit.data.table_text import MISSING, SEPARATORS, Text, recognize, records, what_is_wrong
+from fit.errors import FitError
+
+try:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import csv, parquet
+except ImportError:
+    raise FitError("data=table needs pyarrow: pip install 'fit[table]'.") from None
+
+# Rows of a batch of Parquet; text comes in blocks of a mebibyte.
+ROWS = 2**16
+DATE = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
+
+
+class TableFile:
+    """A table in a file; `columns` are their names in order, and `title` is what messages call the file."""
+
+    def __init__(self, path: str | Path, text: Text = Text(), title: str | None = None) -> None:  # noqa: B008
+        """Look at a file's beginning; raise FitError if it is no table."""
+        self.path, self.title = Path(path), title or str(path)
+        if not self.path.is_file():
+            what = "is not a file" if self.path.exists() else "does not exist"
+            raise FitError(f"{self.title} {what}: give a CSV, TSV or Parquet file.")
+        with self.path.open("rb") as file:
+            self.is_parquet = file.read(4) == b"PAR1"
+        self.text = text
+        if self.is_parquet:
+            with self.explained():
+                self.columns = tuple(parquet.ParquetFile(self.path).schema_arrow.names)
+        else:
+            self.text, self.columns = recognize(self.path, self.title, text)
+        twice = next((name for name in self.columns if self.columns.count(name) > 1), None)
+        if twice is not None:
+            raise FitError(f"{self.title} has more than one column {twice!r}: rename one of them.")
+
+    def check(self, names: Sequence[str], what: str) -> None:
+        """Raise FitError for the first name that is no column of the file; `what` says whose it is."""
+        for name in names:
+            if name not in self.columns:
+                there = ", ".join(self.columns[:20]) + (", …" if len(self.columns) > 20 else "")
+                raise FitError(
+                    f"{what}{name} is not a column of {self.title}: it has {there}{nearest(name, self.columns)}."
+                )
+
+    def batches(self, names: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield these columns in batches, each with the number of its first row; text is left as it is.
+
+        There is at least one batch, which may be empty.
+        """
+        first = 0
+        with self.explained():
+            for batch in self._parquet(names) if self.is_parquet else self._text(names):
+                yield first, pa.RecordBatch.from_arrays(batch.columns, names=list(names))
+                first += len(batch)
+
+    def _parquet(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read Parquet."""
+        with parquet.ParquetFile(self.path) as file:
+            yield pa.RecordBatch.from_pylist([], pa.schema([file.schema_arrow.field(name) for name in names]))
+            for batch in file.iter_batches(ROWS, columns=list(names)):
+                yield batch.select(list(names))
+
+    def _text(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read text; a header is the first row."""
+        wanted = [f"f{self.columns.index(name)}" for name in names]
+        reader = csv.open_csv(
+            self.path,
+            csv.ReadOptions(autogenerate_column_names=True, encoding=self.text.encoding),
+            csv.ParseOptions(delimiter=SEPARATORS[self.text.separator], newlines_in_values=True),
+            csv.ConvertOptions(column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted),
+        )
+        header = bool(self.text.header)
+        for batch in reader:
+            yield batch.slice(1) if header else batch
+            header = False
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Say in a sentence, with the line, what pyarrow could not read."""
+        try:
+            yield
+        except (pa.ArrowException, OSError, UnicodeError) as error:
+            wrong = None if self.is_parquet else what_is_wrong(self.path, self.title, self.text)
+            raise FitError(wrong or f"{self.title} cannot be read: {' '.join(str(error).split())}.") from None
+
+    def places(self, rows: Sequence[int]) -> list[str]:
+        """Say where rows stand, in ascending order: on which lines of a text, else in which rows."""
+        if self.is_parquet:
+            return [f"row {row + 1}" for row in rows]
+        lines = (line for line, _ in records(self.path, self.text.separator, self.text.encoding))
+        first, found = -1 if self.text.header else 0, []
+        for row in rows:
+            found.append(f"line {next(islice(lines, row - first, None))}")
+            first = row + 1
+        return found
+
+    def at(self, row: int) -> str:
+        """Name the file and the place of a row, as messages begin."""
+        return f"{self.title}, {self.places([row])[0]}"
+
+    def numbers(self, cells: pa.Array, column: str, first: int, hint: str = "") -> np.ndarray:
+        """Return the numbers of a column from row `first` on, NaN where there is none; raise FitError for text.
+
+        `hint` ends the sentence about text.
+        """
+        kind = cells.type
+        if pa.types.is_dictionary(kind):
+            cells = cells.cast(kind.value_type)
+        if pa.types.is_temporal(kind):
+            raise FitError(f"{self.title}: {column} holds dates or times; give them as numbers, such as days.")
+        if is_text(cells.type):
+            numbers = parse(cells, self.text.decimal)
+            if numbers is None:
+                raise FitError(self._not_a_number(cells, column, first, hint))
+        elif pa.types.is_nested(kind) or pa.types.is_binary(kind):
+            raise FitError(f"{self.title}: {column} holds {kind}, not numbers.")
+        else:
+            numbers = cells.cast(pa.float64(), safe=False)
+        return np.asarray(numbers.to_numpy(zero_copy_only=False))
+
+    def _not_a_number(self, cells: pa.Array, column: str, first: int, hint: str) -> str:
+        """Say which cell is text."""
+        row = next(row for row in range(len(cells)) if parse(cells.slice(row, 1), self.text.decimal) is None)
+        cell = cells[row].as_py()
+        if pc.match_substring_regex(cells.slice(row, 1), DATE)[0].as_py():
+            hint = "; give dates as numbers, such as days"
+        elif parse(cells.slice(row, 1), "comma" if self.text.decimal == "point" else "point") is not None:
+            hint = f", where the decimal sign is the {self.text.decimal}"
+        return f"{self.at(first + row)}: {column} is {cell!r}, not a number{hint}."
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether cells are text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def parse(cells: pa.Array, decimal: str) -> pa.Array | None:
+    """Return the numbers that text holds, None if some of it is no number; true and false are 1 and 0."""
+    if decimal == "comma":
+        cells = pc.replace_substring(pc.replace_substring(cells, ".", "?"), ",", ".")
+    try:
+        return cells.cast(pa.float64())
+    except pa.ArrowInvalid:
+        pass
+    plain = pc.utf8_lower(words(cells))
+    plain = pc.if_else(pc.equal(plain, "true"), "1", pc.if_else(pc.equal(plain, "false"), "0", plain))
+    try:
+        return pc.replace_substring_regex(plain, r"^\+", "").cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+
+
+def words(cells: pa.Array) -> pa.Array:
+    """Return cells as words without the blanks around them, null where there is no value."""
+    text = pc.utf8_trim_whitespace(cells.cast(pa.string()))
+    return pc.if_else(pc.is_in(pc.utf8_lower(text), pa.array(MISSING)), None, text)

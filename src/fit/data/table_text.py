@@ -1,0 +1,133 @@
+"""Tables of text: how a file is written, told from its first records, and on which line a row stands."""
+
+import codecs
+import csv
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from fit.errors import FitError
+
+# The comma comes last: where others separate the cells, it is a decimal sign.
+SEPARATORS = {"tab": "\t", "semicolon": ";", "pipe": "|", "comma": ","}
+# What a cell without a value holds, in lower case.
+MISSING = ("", "na", "n/a", "nan", "null")
+# How many records and bytes a file is judged by.
+RECORDS = 100
+SAMPLE = 2**16
+
+
+class Text(NamedTuple):
+    """How a table of text is written; `auto` is told from the file."""
+
+    separator: str = "auto"
+    header: bool | str = "auto"
+    decimal: str = "auto"
+    encoding: str = "utf-8"
+
+
+def recognize(path: Path, title: str, text: Text) -> tuple[Text, tuple[str, ...]]:
+    """Return how a file is written and what its columns are called; raise FitError if it is no table."""
+    with path.open("rb") as file:
+        sample = file.read(SAMPLE)
+    if b"\0" in sample and "16" not in text.encoding and "32" not in text.encoding:
+        raise FitError(f"{title} is not a table: give a CSV, TSV or Parquet file, or data.encoding if it is utf-16.")
+    try:
+        samples = {
+            name: [cells for _, cells in islice(records(path, name, text.encoding), RECORDS)] for name in SEPARATORS
+        }
+    except UnicodeError:
+        raise FitError(wrong_encoding(path, title, text.encoding)) from None
+    except csv.Error as error:
+        raise FitError(f"{title} is not a table: {error}.") from None
+    if not samples["comma"]:
+        raise FitError(f"{title} is empty.")
+    separator = choose_separator(samples) if text.separator == "auto" else text.separator
+    found = samples[separator]
+    decimal = choose_decimal(found, separator) if text.decimal == "auto" else text.decimal
+    header = has_header(found, decimal) if text.header == "auto" else bool(text.header)
+    names = [name.strip() for name in found[0]] if header else [f"c{n}" for n in range(1, len(found[0]) + 1)]
+    return Text(separator, header, decimal, text.encoding), tuple(names)
+
+
+def records(path: Path, separator: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield every record's cells with the line on which it begins; blank lines are no records."""
+    with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as file:
+        reader = csv.reader(file, delimiter=SEPARATORS[separator])
+        line = 1
+        for cells in reader:
+            if cells:
+                yield line, cells
+            line = reader.line_num + 1
+
+
+def choose_separator(samples: dict[str, list[list[str]]]) -> str:
+    """Return what cuts all records into equally many cells, else what cuts the first one into most."""
+    for name, found in samples.items():
+        if len(found[0]) > 1 and len({len(cells) for cells in found}) == 1:
+            return name
+    return max(reversed(samples), key=lambda name: len(samples[name][0]))
+
+
+def choose_decimal(found: Sequence[Sequence[str]], separator: str) -> str:
+    """Return `comma` where cells are numbers with a comma in them and none has a point."""
+    cells = [cell for record in found for cell in record]
+    commas = any("," in cell and is_number(cell, "comma") for cell in cells)
+    points = any("." in cell and is_number(cell, "point") for cell in cells)
+    return "comma" if separator != "comma" and commas and not points else "point"
+
+
+def has_header(found: Sequence[Sequence[str]], decimal: str) -> bool:
+    """Whether the first record names a column of numbers, or there are no columns of numbers."""
+    names, *rows = found
+    numbers = [
+        column
+        for column in range(len(names))
+        if all(is_number(row[column], decimal) or is_missing(row[column]) for row in rows if column < len(row))
+    ]
+    named = [column for column in numbers if not is_number(names[column], decimal) and not is_missing(names[column])]
+    return bool(named) or not numbers
+
+
+def is_number(cell: str, decimal: str) -> bool:
+    """Whether a cell is a number, true or false."""
+    if decimal == "comma":
+        cell = cell.replace(".", "?").replace(",", ".")
+    try:
+        return "_" not in cell and float(cell) is not None
+    except ValueError:
+        return cell.strip().lower() in ("true", "false")
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell has no value."""
+    return cell.strip().lower() in MISSING
+
+
+def wrong_encoding(path: Path, title: str, encoding: str) -> str:
+    """Say on which line a file stops being text of an encoding."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                decoder.decode(line)
+            except UnicodeError:
+                where = f"{title}, line {number}"
+                return f"{where}: this is not text in {encoding}; save it as utf-8, or train with data.encoding."
+    return f"{title} is not text in {encoding}: save it as utf-8, or train with data.encoding."
+
+
+def what_is_wrong(path: Path, title: str, text: Text) -> str | None:
+    """Say on which line a file stops being a table, None if it does not."""
+    width = 0
+    try:
+        for line, cells in records(path, text.separator, text.encoding):
+            width = width or len(cells)
+            if len(cells) != width:
+                return f"{title}, line {line}: there are {len(cells)} cells, and {width} in the first line."
+    except UnicodeError:
+        return wrong_encoding(path, title, text.encoding)
+    except csv.Error as error:
+        return f"{title} is not a table: {error}."
+    return None

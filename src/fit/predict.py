@@ -1,0 +1,99 @@
+"""`python -m fit.predict RUN_FOLDER x=1.5 y=-2` or `--input points.csv`: what a fitted function answers."""
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fit.config.rule import is_number
+from fit.config.rules import RULES, nearest
+from fit.errors import MENDABLE, FitError, refuse
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from fit.predictor import Predictor
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Predict what was asked for; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m fit.predict", description=__doc__)
+    parser.add_argument("folder", type=Path, help="a run folder")
+    parser.add_argument("values", nargs="*", metavar="NAME=VALUE", help="the inputs of a single point")
+    parser.add_argument("--input", metavar="FILE", help="a CSV, TSV or Parquet file of points; -: standard input")
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="where its rows go with their predictions, as CSV or, by its name, .parquet; "
+        "-, the default: standard output",
+    )
+    parser.add_argument("--checkpoint", choices=["last", "best"], default="last", help="which weights answer")
+    typed = parser.parse_args(arguments)
+    source = typed.input or ("-" if typed.output else None)
+    try:
+        if (source is None) == (not typed.values):
+            raise FitError("There are no points: give the inputs as NAME=VALUE, or a file of them as --input FILE.")
+        from fit.predictor import load_predictor
+
+        predictor = load_predictor(typed.folder, typed.checkpoint)
+        if source is None:
+            predict_point(predictor, typed.values)
+        else:
+            import fit.data.table_file  # noqa: F401  says what to install if pyarrow is not there
+            from fit.predict_file import predict_file
+
+            predict_file(predictor, source, typed.output or "-")
+    except MENDABLE as error:
+        return refuse(error)
+    return 0
+
+
+def predict_point(predictor: "Predictor", typed: Sequence[str]) -> None:
+    """Print the targets at one point, `NAME=VALUE` for every input; raise FitError for what is no such point."""
+    from fit.predictor_inputs import columns, encode, needed
+
+    values, names = dict[str, str](), columns(predictor)
+    for each in typed:
+        # A name may have an equals sign in it.
+        name = max((name for name in names if each.startswith(f"{name}=")), key=len, default=None)
+        if name is None:
+            wrong = each.partition("=")[0]
+            raise FitError(
+                f"{each} is not an input with its value: there are {', '.join(names)}{nearest(wrong, names)}."
+            )
+        if name in values:
+            raise FitError(f"{name} is given twice: give it one value.")
+        values[name] = each[len(name) + 1 :]
+    if lacking := [name for name in needed(predictor) if name not in values]:
+        raise FitError(f"{lacking[0]} is missing: give {' '.join(f'{name}=VALUE' for name in needed(predictor))}.")
+    inputs = encode(predictor, {name: read_value(predictor, name, value) for name, value in values.items()})
+    means, deviations = predictor(inputs)
+    for index, name in enumerate(predictor.targets):
+        spread = "" if deviations is None else f" ± {float(deviations[0, index]):.3g} (standard deviation)"
+        print(f"{name} = {float(means[0, index]):.9g}{spread}")
+    if bool(predictor.outside(inputs)[0]):
+        point = zip(predictor.inputs, inputs[0].tolist(), predictor.low.tolist(), predictor.high.tolist(), strict=True)
+        ranges = ", ".join(
+            f"{name} from {low:.6g} to {high:.6g}" for name, value, low, high in point if not low <= value <= high
+        )
+        print(f"This point lies outside of what was trained on: {ranges}.", file=sys.stderr)
+
+
+def read_value(predictor: "Predictor", name: str, value: str) -> "Sequence[str] | Sequence[float]":
+    """Return what was typed for an input as one row: a word, or a finite number."""
+    if name in predictor.categories:
+        words = predictor.categories[name]
+        if value not in words:
+            raise FitError(f"{name}={value} is not allowed: give {' or '.join(words)}{nearest(value, words)}.")
+        return [value]
+    try:
+        number = float({"true": "1", "false": "0"}.get(value.lower(), value))
+    except ValueError:
+        number = math.nan
+    if not is_number(number):
+        raise FitError(f"{name}={value} is not allowed: give {RULES['data.low'].allowed}.")
+    return [number]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""Predictions for the rows of a file, which may be larger than memory."""
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import parquet
+
+from fit.config.rule import LARGEST
+from fit.config.rules import nearest, plural
+from fit.data.table_file import TableFile, words
+from fit.data.table_text import SEPARATORS
+from fit.errors import FitError
+from fit.predictor import Predictor
+from fit.predictor_inputs import columns, encode, needed
+
+# Rows that are computed at once.
+ROWS = 2**14
+
+
+def predict_file(predictor: Predictor, source: str, target: str) -> None:
+    """Write the rows of a file with their predictions, and say how many extrapolate; `-` is standard input or output.
+
+    Raises FitError for a row that cannot be predicted; nothing is left of the output then.
+    """
+    total = outside = 0
+    with opened(source) as file, writing(target) as sink:
+        check_columns(predictor, file)
+        writer = Writer(sink, file, as_parquet=target.endswith(".parquet"))
+        for first, whole in file.batches(file.columns):
+            for start in range(0, max(1, len(whole)), ROWS):
+                batch = whole.slice(start, ROWS)
+                answers = answer(predictor, file, batch, first + start)
+                writer.write(batch, answers)
+                total += len(batch)
+                outside += int(answers["extrapolation"].sum())
+        writer.close()
+    if outside:
+        lie = "lies" if outside == 1 else "lie"
+        print(f"{outside} of {plural(total, 'row')} {lie} outside of what was trained on.", file=sys.stderr)
+
+
+def check_columns(predictor: Predictor, file: TableFile) -> None:
+    """Raise FitError for an input that the file lacks."""
+    for name in needed(predictor):
+        if name not in file.columns:
+            raise FitError(f"{file.title} lacks the column {name}{nearest(name, file.columns)}.")
+
+
+def answer(predictor: Predictor, file: TableFile, batch: pa.RecordBatch, first: int) -> dict[str, np.ndarray]:
+    """Return the columns that are added to a batch, whose first row is `first`."""
+    given: dict[str, np.ndarray] = {}
+    for name in columns(predictor):
+        if name not in file.columns:
+            continue
+        if name in predictor.categories:
+            given[name] = read_words(predictor, file, batch, name, first)
+        else:
+            given[name] = read_numbers(file, batch, name, first)
+    inputs = encode(predictor, given, len(batch))
+    means, deviations = predictor(inputs)
+    added = dict(zip(predictor.targets, means.numpy().T, strict=True))
+    if deviations is not None:
+        spreads = zip(predictor.targets, deviations.numpy().T, strict=True)
+        added |= {f"{name} std": values for name, values in spreads}
+    return added | {"extrapolation": predictor.outside(inputs).numpy().astype(np.int8)}
+
+
+def read_numbers(file: TableFile, batch: pa.RecordBatch, name: str, first: int) -> np.ndarray:
+    """Return a column of finite numbers."""
+    numbers = file.numbers(batch.column(name), name, first)
+    wrong = ~(np.abs(numbers) <= LARGEST)
+    if wrong.any():
+        row = int(wrong.argmax())
+        what = "has no value" if np.isnan(numbers[row]) else f"is {numbers[row]:g}"
+        raise FitError(f"{file.at(first + row)}: {name} {what}; give numbers up to {LARGEST:g}.")
+    return numbers
+
+
+def read_words(predictor: Predictor, file: TableFile, batch: pa.RecordBatch, name: str, first: int) -> np.ndarray:
+    """Return a column of words, all of which were trained on."""
+    known = predictor.categories[name]
+    said = np.asarray(words(batch.column(name)).to_numpy(zero_copy_only=False))
+    for row, word in enumerate(said):
+        if word not in known:
+            what = "has no value" if word is None else f"is {word!r}"
+            raise FitError(
+                f"{file.at(first + row)}: {name} {what}; give {' or '.join(known)}{nearest(str(word), known)}."
+            )
+    return said
+
+
+class Writer:
+    """Writes batches with their predictions, as Parquet or the way the file that they are from is written."""
+
+    def __init__(self, sink: BinaryIO, file: TableFile, *, as_parquet: bool) -> None:
+        """Take where to write; the first batch says what the columns are."""
+        self.sink, self.file, self.as_parquet = sink, file, as_parquet
+        self.separator = "," if file.is_parquet else SEPARATORS[file.text.separator]
+        self._names: list[str] = []
+        self._parquet: parquet.ParquetWriter | None = None
+
+    def write(self, batch: pa.RecordBatch, added: dict[str, np.ndarray]) -> None:
+        """Write a batch and the columns added to it."""
+        begun, new = bool(self._names), [pa.array(values) for values in added.values()]
+        if not begun:
+            self._names = [*self.file.columns]
+            for name in added:
+                self._names.append(name if name not in self._names else f"{name} predicted")
+        if self.as_parquet:
+            whole = pa.RecordBatch.from_arrays([*batch.columns, *new], names=self._names)
+            self._parquet = self._parquet or parquet.ParquetWriter(self.sink, whole.schema)
+            self._parquet.write_batch(whole)
+            return
+        cells = [*(as_text(each) for each in batch.columns), *(self._signed(as_text(each)) for each in new)]
+        cells = [self._quoted(each) for each in cells]
+        header = self.separator.join(self._quoted(pa.array(self._names)).to_pylist())
+        lines = pc.binary_join_element_wise(*cells, self.separator).to_pylist()
+        self.sink.writelines(f"{line}\n".encode() for line in ([] if begun else [header]) + lines)
+
+    def _signed(self, cells: pa.Array) -> pa.Array:
+        """Give numbers the file's own decimal sign."""
+        comma = not self.file.is_parquet and self.file.text.decimal == "comma"
+        return pc.replace_substring(cells, ".", ",") if comma else cells
+
+    def _quoted(self, cells: pa.Array) -> pa.Array:
+        """Put quotes around the text that needs them."""
+        special = pc.match_substring_regex(cells, f'["\\r\\n{re.escape(self.separator)}]')
+        if not pc.any(special).as_py():
+            return cells
+        return pc.if_else(
+            special, pc.binary_join_element_wise('"', pc.replace_substring(cells, '"', '""'), '"', ""), cells
+        )
+
+    def close(self) -> None:
+        """End the output."""
+        if self._parquet is not None:
+            self._parquet.close()
+
+
+def as_text(cells: pa.Array) -> pa.Array:
+    """Return cells as text, empty where there is no value."""
+    return pc.fill_null(cells.cast(pa.string()), "")
+
+
+@contextmanager
+def opened(source: str) -> Iterator[TableFile]:
+    """Open a file; what cannot be read twice, such as standard input, goes by way of a temporary one."""
+    if source != "-" and (not Path(source).exists() or Path(source).is_file() or Path(source).is_dir()):
+        yield TableFile(source)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "input"
+        with copy.open("wb") as file:
+            if source == "-":
+                shutil.copyfileobj(sys.stdin.buffer, file)
+            else:
+                with Path(source).open("rb") as pipe:
+                    shutil.copyfileobj(pipe, file)
+        yield TableFile(copy, title="standard input" if source == "-" else source)
+
+
+@contextmanager
+def writing(target: str) -> Iterator[BinaryIO]:
+    """Open a file that is there, whole, only when everything went well; `-` is standard output."""
+    if target == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = Path(target)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            yield file
+        beside.replace(path)
+    except pa.ArrowException as error:
+        raise FitError(f"{target} cannot be written: {' '.join(str(error).split())}.") from None
+    finally:
+        beside.unlink(missing_ok=True)
