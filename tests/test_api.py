@@ -62,7 +62,7 @@ def test_a_data_frame():
     random = np.random.default_rng(0)
     frame = pd.DataFrame({"a": random.normal(size=300), "b": random.normal(size=300), "unused": "text"})
     frame["c"] = 2 * frame.a - frame.b
-    chosen = ("data.inputs=[a,b]", "data.targets=[c]", "model=linear", "logger=none", "trainer.max_epochs=100")
+    chosen = ("data.inputs=[a,b]", "data.targets=[c]", "model=linear", "logger=none", "trainer.max_epochs=500")
     run = library.run(*chosen, data=frame)
     assert run.predict(pd.DataFrame({"b": [1.0], "a": [3.0]})) == pytest.approx(5.0, abs=1e-3)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from omegaconf import DictConfig
 
-    from fit.predictor import Predictor
+    from fit.predict.predictor import Predictor
 
 
 class FittedRun:
@@ -38,7 +38,7 @@ class FittedRun:
     @cached_property
     def predictor(self) -> "Predictor":
         """The fitted function, from and to tensors, with the names and ranges of its columns."""
-        from fit.predictor import load_predictor
+        from fit.predict.predictor import load_predictor
 
         return load_predictor(self.folder, self.checkpoint)
 
@@ -56,7 +56,7 @@ class FittedRun:
         """
         import torch
 
-        from fit.frame import to_inputs
+        from fit.predict.frame import to_inputs
 
         values, spread = self.predictor(to_inputs(inputs, self.predictor))
         if not return_std:
@@ -109,7 +109,7 @@ def opened(overrides: Sequence[str], data: Any) -> "Iterator[tuple[DictConfig, R
 
     from fit.config.command import CONF, sentence
     from fit.config.guard import Guard
-    from fit.frame import save_data
+    from fit.predict.frame import save_data
     from fit.sweep.ceremony import Ceremony, hydra_config
 
     try:

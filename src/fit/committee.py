@@ -15,7 +15,7 @@ from fit.errors import FitError
 from fit.folder import RunFolder, write_atomically
 from fit.job import Job
 from fit.measure.errors import errors
-from fit.predictor import Predictor, load_predictor
+from fit.predict.predictor import Predictor, load_predictor
 from fit.report.figures import Drawing, draw_fit, draw_scatter, to_png
 from fit.report.metrics import baselines
 from fit.report.text import committee_after

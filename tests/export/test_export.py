@@ -18,7 +18,7 @@ from fit.data.xy_square import XYSquare
 from fit.export import c, python
 from fit.export.__main__ import ENDINGS, main
 from fit.model.activations import ACTIVATIONS
-from fit.predictor import load_predictor
+from fit.predict.predictor import load_predictor
 from fit.training.checkpoint import FORMAT, Checkpoint, save
 
 C_FLAGS = ["-Wall", "-Wextra", "-pedantic", "-Werror"]

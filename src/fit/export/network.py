@@ -12,7 +12,7 @@ from torch import Tensor
 from fit.data.scalers import Scaler
 from fit.errors import FitError
 from fit.model.stack import Stack
-from fit.predictor import load_checkpoint
+from fit.predict.predictor import load_checkpoint
 from fit.training.checkpoint import Checkpoint, predictor
 
 Numbers = NDArray[np.float64]

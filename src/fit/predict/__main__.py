@@ -12,7 +12,7 @@ from fit.config.rules import RULES, nearest
 from fit.errors import MENDABLE, FitError, refuse
 
 if TYPE_CHECKING:  # torch takes seconds to import
-    from fit.predictor import Predictor
+    from fit.predict.predictor import Predictor
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,14 +33,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if (source is None) == (not typed.values):
             raise FitError("There are no points: give the inputs as NAME=VALUE, or a file of them as --input FILE.")
-        from fit.predictor import load_predictor
+        from fit.predict.predictor import load_predictor
 
         predictor = load_predictor(typed.folder, typed.checkpoint)
         if source is None:
             predict_point(predictor, typed.values)
         else:
             import fit.data.table_file  # noqa: F401  says what to install if pyarrow is not there
-            from fit.predict_file import predict_file
+            from fit.predict.file import predict_file
 
             predict_file(predictor, source, typed.output or "-")
     except MENDABLE as error:
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def predict_point(predictor: "Predictor", typed: Sequence[str]) -> None:
     """Print the targets at one point, `NAME=VALUE` for every input; raise FitError for what is no such point."""
-    from fit.predictor_inputs import columns, encode, needed
+    from fit.predict.inputs import columns, encode, needed
 
     values, names = dict[str, str](), columns(predictor)
     for each in typed:

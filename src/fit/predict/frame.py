@@ -12,7 +12,8 @@ from torch import Tensor
 from fit.config.rules import nearest
 from fit.errors import FitError
 from fit.folder import write_atomically
-from fit.predictor import Predictor
+from fit.predict.inputs import columns, encode, needed
+from fit.predict.predictor import Predictor
 
 
 def to_inputs(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401 -- whatever holds columns
@@ -30,21 +31,20 @@ def to_inputs(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401 -- wh
 def by_name(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401
     """Find every input among named columns; one that was constant in training need not be given."""
     names = [str(name) for name in (given.columns if hasattr(given, "columns") else given)]
-    words = {f"{column}={word}": (column, word) for column, each in predictor.categories.items() for word in each}
-    rows = len(np.atleast_1d(np.asarray(given[names[0]]))) if names else 0
-    columns = []
-    for name, low, high in zip(predictor.inputs, predictor.low.tolist(), predictor.high.tolist(), strict=True):
-        column, word = words.get(name, (name, None))
-        if column in names:
-            values = np.atleast_1d(np.asarray(given[column]))
-            if word is not None and (strange := set(values.tolist()) - set(predictor.categories[column])):
-                raise FitError(f"{column} holds {min(map(str, strange))}, which was not among the words trained on.")
-            columns.append(to_numbers(values, column) if word is None else (values == word).astype(np.float64))
-        elif low == high and word is None:
-            columns.append(np.full(rows, low))
+    for name in needed(predictor):
+        if name not in names:
+            raise FitError(f"The column {name} is missing{nearest(name, names)}: there are {', '.join(names)}.")
+    found: dict[str, np.ndarray] = {}
+    for name in columns(predictor):
+        if name not in names:
+            continue
+        if name in predictor.categories:
+            found[name] = np.atleast_1d(np.asarray(given[name], dtype=object))
+            if strange := set(found[name].tolist()) - set(predictor.categories[name]):
+                raise FitError(f"{name} holds {min(map(str, strange))}, which was not among the words trained on.")
         else:
-            raise FitError(f"The column {column} is missing{nearest(column, names)}: there are {', '.join(names)}.")
-    return torch.from_numpy(np.stack(columns, 1))
+            found[name] = np.atleast_1d(to_numbers(given[name], name))
+    return encode(predictor, found, max(map(len, found.values()), default=0))
 
 
 def to_numbers(given: Any, what: str) -> np.ndarray:  # noqa: ANN401

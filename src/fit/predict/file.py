@@ -20,8 +20,8 @@ from fit.config.rules import nearest, plural
 from fit.data.table_file import TableFile, words
 from fit.data.table_text import SEPARATORS
 from fit.errors import FitError
-from fit.predictor import Predictor
-from fit.predictor_inputs import columns, encode, needed
+from fit.predict.inputs import columns, encode, needed
+from fit.predict.predictor import Predictor
 
 # Rows that are computed at once.
 ROWS = 2**14

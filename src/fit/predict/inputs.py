@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fit.predictor import Predictor
+from fit.predict.predictor import Predictor
 
 
 def columns(predictor: Predictor) -> list[str]:
