@@ -163,7 +163,7 @@ def test_a_configuration_from_somebody_else_runs_nothing(fit):
         config.write_text(stored.replace(harmless, f"builtins.print\n  more: {evil}"))
         refused = fit("resume=theirs")
         assert refused.code == 2
-        assert "builtins.print is not allowed" in refused.err
+        assert "._target_=builtins.print: type" in refused.err
         assert not Path("PWNED").exists()
 
 

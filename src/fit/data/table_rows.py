@@ -29,10 +29,10 @@ def load(file: TableFile, numeric: Sequence[str], text: Sequence[str], missing: 
     """
     parts, said = [], dict[str, list[np.ndarray]]({column: [] for column in text})
     hint = "; a column of words is an input that data.categorical names"
-    for first, batch in file.batches([*numeric, *text]):
+    for first, batch in file.batches(list(dict.fromkeys([*numeric, *text]))):
         columns = [file.numbers(batch.column(name), name, first, hint) for name in numeric]
         parts.append(np.stack(columns, 1))
-        for name in text:
+        for name in said:
             said[name].append(words(batch.column(name)).to_numpy(zero_copy_only=False))
     numbers = np.concatenate(parts)
     spoken = {name: np.concatenate(each) for name, each in said.items()}

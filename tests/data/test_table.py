@@ -1,0 +1,365 @@
+"""Tables of one's own, as their user trains on them."""
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+QUICK = ("data=table", "trainer.max_epochs=2", "model.hidden=[4]", "logger=none")
+ABC = ("data.path=t.csv", "data.inputs=[a,b]", "data.targets=[c]")
+
+
+def frame(rows=60):
+    """Numbers that are written with few digits, so that every file of them says the same."""
+    random = np.random.default_rng(0)
+    a, b = random.integers(-999, 999, (2, rows)) / 64
+    return pd.DataFrame({"a": a, "b": b, "c": a * b + 0.5, "who": [f"g{row % 6}" for row in range(rows)]})
+
+
+def train(fit, *arguments):
+    run = fit(*QUICK, *arguments)
+    assert (run.code, run.err) == (0, ""), run.err
+    return run
+
+
+def weights(run):
+    return run.checkpoint()["theta"]
+
+
+def refused(fit, *arguments):
+    run = fit(*QUICK, *arguments)
+    assert run.code == 2
+    assert run.err.count("\n") == 1
+    assert "Traceback" not in run.err
+    assert not list(Path("outputs").rglob("*.ckpt"))
+    return run.err
+
+
+def test_a_table_is_learnt_and_told(fit):
+    frame(800).to_csv("t.csv", index=False)
+    run = fit("data=table", *ABC, "model.hidden=[32]", "trainer.max_epochs=60", "logger=none")
+    assert (run.code, run.err) == (0, "")
+    assert run.metrics["val/r2"] > 0.99
+    for words in ("table t.csv: 640 rows, 64 in each step", "judged on val (160 held-out rows)", "→ c in ["):
+        assert words in run.out
+    assert run.checkpoint()["inputs"] == ["a", "b"]
+    assert (run.folder / "figures" / "fit.png").exists()
+
+
+def as_csv(table):
+    table.to_csv("t.csv", index=False)
+
+
+def as_tsv(table):
+    table.to_csv("t.csv", index=False, sep="\t")
+
+
+def as_german(table):
+    table.to_csv("t.csv", index=False, sep=";", decimal=",")
+
+
+def as_pipes(table):
+    table.to_csv("t.csv", index=False, sep="|")
+
+
+def as_parquet(table):
+    table.to_parquet("t.csv")
+
+
+def as_other_order(table):
+    table[["who", "c", "b", "a"]].to_csv("t.csv", index=False)
+
+
+def as_quoted_windows(table):
+    table.to_csv("t.csv", index=False, quoting=csv.QUOTE_ALL, lineterminator="\r\n", encoding="utf-8-sig")
+
+
+def as_blank_lines(table):
+    as_csv(table)
+    Path("t.csv").write_text("\n" + Path("t.csv").read_text().replace("\n", "\n\n"))
+
+
+def as_utf16(table):
+    table.to_csv("t.csv", index=False, encoding="utf-16")
+
+
+def test_the_same_numbers_are_the_same_run_however_they_are_written(fit):
+    table = frame()
+    as_csv(table)
+    expected = train(fit, *ABC)
+    german = ["data.separator=semicolon", "data.decimal=comma", "data.header=true"]
+    for write, more in (
+        (as_tsv, []),
+        (as_german, []),
+        (as_german, german),
+        (as_pipes, []),
+        (as_parquet, []),
+        (as_other_order, []),
+        (as_quoted_windows, []),
+        (as_blank_lines, []),
+        (as_utf16, ["data.encoding=utf-16"]),
+    ):
+        write(table)
+        run = train(fit, *ABC, *more)
+        assert torch.equal(weights(run), weights(expected)), (write, more)
+        assert run.history_text == expected.history_text
+
+
+def test_without_a_header_columns_are_numbered(fit):
+    as_csv(frame())
+    expected = train(fit, *ABC)
+    frame().to_csv("t.csv", index=False, header=False)
+    for more in ([], ["data.header=false"]):
+        run = train(fit, "data.path=t.csv", "data.inputs=[c1,c2]", "data.targets=[c3]", *more)
+        assert torch.equal(weights(run), weights(expected))
+
+
+def test_a_header_may_hold_numbers(fit):
+    table = frame().rename(columns={"b": "1"})
+    table.to_csv("t.csv", index=False)
+    run = train(fit, "data.path=t.csv", "data.inputs=[a,1]", "data.targets=[c]")
+    assert run.checkpoint()["inputs"] == ["a", "1"]
+
+
+def test_dropping_rows_is_training_on_the_cleaned_file(fit):
+    table = frame()
+    as_csv(table)
+    expected = train(fit, *ABC)
+    holes = [table.iloc[:10].to_csv(index=False), ",1,2,x\n", table.iloc[10:].to_csv(index=False, header=False)]
+    Path("t.csv").write_text("".join([*holes, "1,NA,2,x\n", "1,2,NaN,x\n", " ,null,2,x\n"]))
+    message = fit(*QUICK, *ABC).err
+    assert "4 rows with missing values (line 12, line 63, line 64, line 65)" in message
+    assert "data.missing=drop" in message
+    run = train(fit, *ABC, "data.missing=drop")
+    assert torch.equal(weights(run), weights(expected))
+    assert "4 rows of t.csv with missing values left out." in run.out
+
+
+def test_a_missing_value_elsewhere_does_not_matter(fit):
+    table = frame()
+    table.loc[3, "who"] = None
+    as_csv(table)
+    train(fit, *ABC)
+
+
+def test_a_second_file_is_what_is_judged_on(fit):
+    as_csv(frame())
+    other = frame(100).iloc[60:]
+    other.to_csv("other.csv", index=False)
+    run = train(fit, *ABC, "data.val_path=other.csv")
+    assert "60 rows" in run.out
+    assert "val (40 rows of other.csv)" in run.out
+    assert run.metrics["baseline/val/mean_mse"] == pytest.approx(
+        float(((other["c"] - frame()["c"].mean()) ** 2).mean()), rel=1e-9
+    )
+
+
+def test_named_groups_are_held_out_whole(fit):
+    table = frame()
+    as_csv(table)
+    run = train(fit, *ABC, "data.group=who", "data.val_groups=[g1,g4]")
+    assert "judged on val (20 held-out rows, 2 groups of who)" in run.out
+    table[~table["who"].isin(["g1", "g4"])].to_csv("t.csv", index=False)
+    table[table["who"].isin(["g1", "g4"])].to_csv("other.csv", index=False)
+    same = train(fit, *ABC, "data.val_path=other.csv")
+    assert torch.equal(weights(run), weights(same))
+    assert run.history_text == same.history_text
+
+
+def test_groups_at_random_follow_the_seed(fit):
+    table = frame()
+    table["c"] = table["who"].str[1:].astype(int) * 100.0  # so that the mean says which groups are trained on
+    as_csv(table)
+    means = set()
+    for seed in range(2):
+        run = train(fit, *ABC, "data.group=who", "data.val_fraction=0.34", f"data.seed={seed}")
+        assert "judged on val (20 held-out rows, 2 groups of who)" in run.out
+        means.add(float(run.checkpoint()["target_scaler"]["center"]))
+    assert len(means) > 1
+    assert all(round(mean * 4, 6) % 100 == 0 for mean in means)  # of four whole groups
+
+
+def test_seeds_of_groups_may_be_swept(fit):
+    table = frame()
+    table.loc[:20, "who"] = "g1"
+    as_csv(table)
+    run = fit("-m", *QUICK, *ABC, "data.group=who", "data.seed=0,1,2")
+    assert run.code == 0, run.err
+    assert len(list(Path("outputs/sweeps").glob("*/*/metrics.json"))) == 3
+
+
+def test_words_are_inputs_of_their_own(fit):
+    table = frame()
+    as_csv(table)
+    run = train(fit, "data.path=t.csv", "data.inputs=[who,a]", "data.targets=[c]", "data.categorical=[who]")
+    assert run.checkpoint()["inputs"] == [f"who=g{group}" for group in range(6)] + ["a"]
+    assert run.checkpoint()["categories"] == {"who": [f"g{group}" for group in range(6)]}
+    for group in range(6):
+        table[f"is{group}"] = (table["who"] == f"g{group}").astype(int)
+    as_csv(table)
+    same = train(fit, "data.path=t.csv", "data.inputs=[is0,is1,is2,is3,is4,is5,a]", "data.targets=[c]")
+    assert torch.equal(weights(run), weights(same))
+
+
+def test_true_and_false_are_1_and_0(fit):
+    table = frame()
+    table["b"] = table["b"] > 0
+    as_csv(table)
+    run = train(fit, *ABC)
+    as_parquet(table)
+    same = train(fit, *ABC)
+    table["b"] = table["b"].astype(int)
+    as_csv(table)
+    assert torch.equal(weights(run), weights(train(fit, *ABC)))
+    assert torch.equal(weights(run), weights(same))
+
+
+def test_whole_numbers_that_single_precision_does_not_tell_apart_are_told(fit):
+    table = frame()
+    table["a"] = 2**24 * np.arange(len(table)) + 1
+    as_csv(table)
+    assert "whole numbers of a span" in train(fit, *ABC).out
+    table["a"] = np.arange(len(table)) + 2**40
+    as_csv(table)
+    assert "span" not in train(fit, *ABC).out
+
+
+def test_one_input_is_drawn_as_a_curve_among_held_out_points(fit):
+    from fit.data.table import Table
+    from fit.report.figures import Drawing, draw_fit
+
+    as_csv(frame())
+    table = Table(path="t.csv", inputs=["a"], targets=["c"])
+    train, fresh = table.split()
+    drawn = table.drawn()
+    assert (drawn.inputs.diff(dim=0) >= 0).all()
+    (panel,) = draw_fit(Drawing(table, train, drawn, 2 * drawn.inputs)).axes
+    points, _, line = panel.get_lines()
+    shown = np.array(points.get_ydata())
+    assert sorted(shown[np.isfinite(shown)]) == sorted(fresh["val"].targets[:, 0].tolist())
+    assert points.get_linestyle() == "None"
+    assert len(line.get_xdata()) > 400
+    assert np.isfinite(np.array(line.get_ydata())).all()
+
+
+def test_many_points_are_thinned_and_many_rows_judged_in_parts(fit, monkeypatch):
+    frame(40000).to_csv("t.csv", index=False)
+    arguments = (*ABC, "data.batch_size=4096", "trainer.max_epochs=1")
+    whole = train(fit, *arguments)
+    monkeypatch.setattr("fit.training.module.MOST_NUMBERS", 4 * 1000)
+    parts = train(fit, *arguments)
+    assert parts.metrics["val/rmse"] == pytest.approx(whole.metrics["val/rmse"], rel=1e-5)
+    assert torch.equal(weights(whole), weights(parts))
+
+
+def test_a_batch_of_more_than_the_rows_is_all_of_them(fit):
+    as_csv(frame())
+    assert "data.batch_size=500 is more than there are" in train(fit, *ABC, "data.batch_size=500").out
+
+
+def test_lines_are_those_of_the_file(fit):
+    table = frame(9)
+    table["who"] = 'two\n"lines"'
+    text = table.to_csv(index=False).replace("a,b,c,who\n", "\na,b,c,who\n\n\n") + "1,oops,3,x\n"
+    Path("t.csv").write_text(text)
+    line = 1 + text[: text.index("oops")].count("\n")
+    assert f"t.csv, line {line}: b is 'oops', not a number" in refused(fit, *ABC)
+
+
+HEAD = "a,b,c\n1,2,3\n2,3,5\n3,4,9\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "words"),
+    [
+        (None, [], ["t.csv does not exist"]),
+        ("", [], ["t.csv is empty"]),
+        ("\n\n", [], ["t.csv is empty"]),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", [], ["t.csv is not a table"]),
+        (b"PAR1 and nothing of it", [], ["t.csv cannot be read"]),
+        ("a,b,c\n1,2,3\nä,2,3\n".encode("latin-1"), [], ["t.csv, line 3", "not text in utf-8", "data.encoding"]),
+        (HEAD, ["data.encoding=utf-99"], ["data.encoding=utf-99", "latin-1"]),
+        (HEAD + "1,2\n", [], ["t.csv, line 5", "2 cells", "3 in the first line"]),
+        (HEAD + "1,2,3,4\n", [], ["t.csv, line 5", "4 cells"]),
+        ("a,a,c\n1,2,3\n", [], ["t.csv", "more than one column 'a'"]),
+        (HEAD, ["data.inputs=[a,lenght]"], ["lenght is not a column of t.csv", "a, b, c"]),
+        (HEAD.replace("b", "beta"), [], ["data.inputs: b is not a column", "a, beta, c"]),
+        (HEAD.replace("b", "length"), ["data.inputs=[lenght]"], ["did you mean length"]),
+        (HEAD, ["data.targets=[d]"], ["data.targets: d is not a column of t.csv"]),
+        (HEAD, ["data.group=d"], ["data.group: d is not a column of t.csv"]),
+        (HEAD, ["data.inputs=[a,c]"], ["c is among data.inputs and data.targets"]),
+        (HEAD, ["data.inputs=[a,a]"], ["data.inputs=[a, a]", "each once"]),
+        (HEAD, ["data.inputs=[]"], ["data.inputs=[]", "such as [a,b]"]),
+        (HEAD + "1,red,2\n", [], ["t.csv, line 5: b is 'red', not a number", "data.categorical"]),
+        (HEAD + '1,"2,5",2\n', [], ["t.csv, line 5: b is '2,5'", "decimal sign is the point"]),
+        (HEAD + "1,2,\n", [], ["1 row with missing values (line 5)", "data.missing=drop"]),
+        (HEAD + "NaN,2,1\n", [], ["1 row with missing values (line 5)"]),
+        (HEAD + "1,inf,1\n", [], ["t.csv, line 5: b is inf", "1e+30"]),
+        (HEAD + "1,-1e31,1\n", [], ["t.csv, line 5: b is -1e+31", "1e+30"]),
+        ("a,b,c\n1,2,3\n2,3,3\n3,4,3\n", [], ["t.csv: the target c is 3 in every row"]),
+        ("a,b,c\n1,2,3\n", [], ["t.csv has 1 row"]),
+        ("a,b,c\n1,2,3\n3,4,4\n", [], ["data.val_fraction=0.2", "2 of 2 rows"]),
+        ("a,b,c\n", [], ["t.csv has no rows"]),
+        (HEAD + "2024-01-31,1,2\n", [], ["t.csv, line 5: a is '2024-01-31'", "dates as numbers"]),
+        (HEAD, ["data.val_fraction=0"], ["data.val_fraction=0", "data.val_path"]),
+        (HEAD, ["data.val_groups=[1]"], ["data.val_groups", "data.group"]),
+        (HEAD, ["data.group=a", "data.val_groups=[7]"], ["data.val_groups=7", "column a of t.csv"]),
+        (HEAD, ["data.group=a", "data.val_groups=[1,2,3]"], ["3 groups of a", "none is left"]),
+        (HEAD, ["data.group=a", "data.val_path=t.csv"], ["data.val_path", "data.group"]),
+        (HEAD, ["data.val_path=no.csv"], ["no.csv does not exist"]),
+        (HEAD, ["data.categorical=[c]"], ["data.categorical=c", "data.inputs"]),
+        (HEAD, ["data.missing=guess"], ["data.missing=guess", "refuse, drop"]),
+        (HEAD, ["data.separator=dash"], ["data.separator=dash", "semicolon"]),
+        (HEAD, ["data.header=maybe"], ["data.header=maybe", "auto"]),
+        (HEAD, ["data.path=."], [". is not a file"]),
+        (HEAD, ["data.path=???"], ["data.path is missing: give"]),
+    ],
+)
+def test_a_bad_table_is_refused_in_one_sentence(fit, content, arguments, words):
+    if content is not None:
+        Path("t.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    message = refused(fit, *ABC, *arguments)
+    assert all(word in message for word in words), message
+
+
+def test_what_must_be_given_is_asked_for(fit):
+    assert refused(fit) == "fit: data.path is missing: give a CSV, TSV or Parquet file.\n"
+    assert "data.inputs is missing: give a list of column names" in refused(fit, "data.path=t.csv")
+    assert "data.targets is missing" in refused(fit, "data.path=t.csv", "data.inputs=[a]")
+
+
+def test_dates_and_lists_of_parquet_are_refused(fit):
+    table = frame()
+    table["b"] = pd.Timestamp("2024-01-01")
+    as_parquet(table)
+    assert "t.csv: b holds dates or times; give them as numbers" in refused(fit, *ABC)
+    table["b"] = [[1, 2]] * len(table)
+    as_parquet(table)
+    assert "t.csv: b holds list" in refused(fit, *ABC)
+
+
+def test_rows_of_parquet_are_named_by_their_number(fit):
+    table = frame()
+    table.loc[4, "b"] = np.inf
+    as_parquet(table)
+    assert "t.csv, row 5: b is inf" in refused(fit, *ABC)
+
+
+def test_a_word_that_the_training_file_lacks_is_refused(fit):
+    as_csv(frame())
+    frame().replace({"who": {"g3": "g9"}}).to_csv("other.csv", index=False)
+    arguments = ("data.path=t.csv", "data.inputs=[who,a]", "data.targets=[c]", "data.categorical=[who]")
+    message = refused(fit, *arguments, "data.val_path=other.csv")
+    assert "other.csv: who is 'g9', which t.csv lacks" in message
+
+
+def test_without_pyarrow_it_is_said_what_to_install(fit, monkeypatch):
+    as_csv(frame())
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for module in ("fit.data.table_file", "fit.data.table_rows"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    assert refused(fit, *ABC) == "fit: data=table needs pyarrow: pip install 'fit[table]'.\n"

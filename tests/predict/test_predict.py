@@ -1,0 +1,227 @@
+"""`python -m fit.predict`: what a fitted function answers."""
+
+import csv
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fit.predict import __main__ as predict
+from fit.predict.predictor import load_predictor
+
+LINEAR = (
+    "model=linear",
+    "optimizer=sgd",
+    "optimizer.lr=0.3",
+    "scheduler=constant",
+    "logger=none",
+    "data.batch_size=null",
+)
+
+
+@pytest.fixture
+def plane(fit):
+    """Fit c = 2·a - 3·b + 5 for a from 0 to 9 and b from 0 to 7, all but exactly."""
+    rows = [(a, b, 2 * a - 3 * b + 5, 1) for a in range(10) for b in range(8)]
+    pd.DataFrame(rows, columns=["a", "b", "c", "one"]).to_csv("plane.csv", index=False)
+    return train(fit, "plane.csv", "[a,b,one]", "[c]")
+
+
+def train(fit, path, inputs, targets, *more):
+    run = fit("data=table", f"data.path={path}", f"data.inputs={inputs}", f"data.targets={targets}", *LINEAR, *more)
+    assert (run.code, run.err) == (0, ""), run.err
+    return str(run.folder)
+
+
+@pytest.fixture
+def ask(capfd, monkeypatch):
+    """Return a function that runs the command, with something on standard input, and returns code, output, errors."""
+
+    def call(*arguments, stdin=b""):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        code = predict.main(list(arguments))
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def rows(text, separator=","):
+    return list(csv.DictReader(io.StringIO(text), delimiter=separator))
+
+
+def test_a_point_is_answered_by_name(plane, ask):
+    code, out, err = ask(plane, "b=-0.0", "a=1.5")
+    name, _, value = out.partition(" = ")
+    assert (code, err, name) == (0, "", "c")
+    assert float(value) == pytest.approx(8, abs=1e-3)
+    assert ask(plane, "b=0", "a=1.5", "one=1") == (0, out, "")
+    assert ask(plane, "b=0", "a=1.5", "--checkpoint", "best")[0] == 0
+
+
+def test_a_point_outside_is_answered_and_told(plane, ask):
+    code, out, err = ask(plane, "b=-2", "a=100")
+    assert code == 0
+    assert float(out.split(" = ")[1]) == pytest.approx(211, abs=0.01)
+    assert err == ("This point lies outside of what was trained on: a from 0 to 9, b from 0 to 7.\n")
+
+
+def test_names_are_taken_as_they_are(fit, ask):
+    folder = str(fit("data=temperature", *LINEAR).folder)
+    code, out, _ = ask(folder, "°F=50")
+    assert code == 0
+    assert out.startswith("°C = ")
+    assert float(out.split(" = ")[1]) == pytest.approx(10, abs=0.5)
+    pd.DataFrame({"x²": [1, 2, 3, 5], "a=b": [1, 0, 1, 4], "z": [1, 2, 3, 4]}).to_csv("t.csv", index=False)
+    folder = train(fit, "t.csv", '["x²","a=b"]', "[z]")
+    assert ask(folder, "x²=2", "a=b=1")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["There are no points", "--input"]),
+        (["a=1"], ["b is missing", "a=VALUE b=VALUE"]),
+        (["a=1", "bb=2"], ["bb=2 is not an input", "a, b, one", "did you mean b"]),
+        (["a", "b=2"], ["a is not an input with its value"]),
+        (["a=1", "a=1", "b=1"], ["a is given twice"]),
+        (["a=red", "b=1"], ["a=red is not allowed", "a number"]),
+        (["a=nan", "b=1"], ["a=nan is not allowed"]),
+        (["a=inf", "b=1"], ["a=inf is not allowed"]),
+        (["a=1", "--input", "plane.csv"], ["There are no points"]),
+        (["--input", "no.csv"], ["no.csv does not exist"]),
+        (["--input", "."], [". is not a file"]),
+    ],
+)
+def test_what_is_no_point_is_refused(plane, ask, arguments, words):
+    code, out, err = ask(plane, *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert all(word in err for word in words), err
+
+
+def test_what_is_no_run_is_refused(ask, tmp_path):
+    code, _, err = ask(str(tmp_path), "a=1")
+    assert code == 2
+    assert "not a run folder" in err
+
+
+def test_a_file_is_answered_row_by_row(plane, ask):
+    text = 'note,b,a,c\n"x, ""y""",1,2,old\n,0,1.50,\n"two\nlines",7,99,z\n'
+    Path("in.csv").write_text(text)
+    code, out, err = ask(plane, "--input", "in.csv")
+    assert code == 0
+    assert err == "1 of 3 rows lies outside of what was trained on.\n"
+    answers = rows(out)
+    for given, answer in zip(rows(text), answers, strict=True):
+        assert {name: answer[name] for name in given} == given
+        wanted = 2 * float(given["a"]) - 3 * float(given["b"]) + 5
+        assert float(answer["c predicted"]) == pytest.approx(wanted, abs=0.01)
+    assert [answer["extrapolation"] for answer in answers] == ["0", "0", "1"]
+    assert ask(plane, "--input", "-", stdin=text.encode()) == (0, out, err)
+    assert ask(plane, "--output", "out.csv", stdin=text.encode()) == (0, "", err)
+    assert Path("out.csv").read_text() == out
+
+
+def test_files_are_read_and_written_in_their_own_way(plane, ask):
+    table = pd.DataFrame({"a": [1.5, 2.25], "b": [0.0, 6.5], "note": ["u", "v"]})
+    wanted = [8.0, -10.0]
+    table.to_csv("in.csv", index=False, sep=";", decimal=",")
+    ask(plane, "--input", "in.csv", "--output", "out.csv")
+    found = pd.read_csv("out.csv", sep=";", decimal=",")
+    assert found["c"].tolist() == pytest.approx(wanted, abs=0.01)
+    assert found[["a", "b", "note"]].equals(table)
+    table.to_parquet("in.parquet")
+    ask(plane, "--input", "in.parquet", "--output", "out.parquet")
+    found = pd.read_parquet("out.parquet")
+    assert found["c"].tolist() == pytest.approx(wanted, abs=0.01)
+    assert found[["a", "b", "note"]].equals(table)
+    code, out, _ = ask(plane, "--input", "in.parquet")
+    assert [row["note"] for row in rows(out)] == ["u", "v"]
+    table.to_csv("in.tsv", index=False, sep="\t")
+    code, out, _ = ask(plane, "--input", "in.tsv")
+    assert code == 0
+    assert [float(row["c"]) for row in rows(out, "\t")] == pytest.approx(wanted, abs=0.01)
+
+
+def test_many_rows_come_back_in_order(plane, ask):
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"a": random.uniform(0, 9, 70000), "row": range(70000), "b": random.uniform(0, 7, 70000)})
+    table.to_csv("in.csv", index=False)
+    assert ask(plane, "--input", "in.csv", "--output", "out.csv") == (0, "", "")
+    found = pd.read_csv("out.csv")
+    assert found["row"].tolist() == list(range(70000))
+    assert np.abs(found["c"] - (2 * table["a"] - 3 * table["b"] + 5)).max() < 0.01
+
+
+def test_words_are_given_as_text(fit, ask):
+    table = pd.DataFrame({"who": ["x", "y", "z"] * 8, "a": range(24)})
+    table["c"] = table["a"] + table["who"].map({"x": 0, "y": 100, "z": -50})
+    table.to_csv("t.csv", index=False)
+    folder = train(fit, "t.csv", "[who,a]", "[c]", "data.categorical=[who]", "trainer.max_epochs=400")
+    _, out, err = ask(folder, "who=y", "a=3")
+    assert err == ""
+    assert float(out.split(" = ")[1]) == pytest.approx(103, abs=0.1)
+    code, _, err = ask(folder, "who=w", "a=3")
+    assert (code, err) == (2, "fit: who=w is not allowed: give x or y or z.\n")
+    _, out, _ = ask(folder, "--input", "-", stdin=b"a,who\n3, y\n4,z\n")
+    assert [float(row["c"]) for row in rows(out)] == pytest.approx([103, -46], abs=0.1)
+    code, _, err = ask(folder, "--input", "-", stdin=b"a,who\n3,y\n4,w\n")
+    assert (code, err) == (2, "fit: standard input, line 3: who is 'w'; give x or y or z.\n")
+
+
+def test_no_rows_are_an_empty_result(plane, ask):
+    assert ask(plane, "--input", "-", stdin=b"a,b\n") == (0, "a,b,c,extrapolation\n", "")
+    pd.DataFrame({"a": [1.0], "b": [2.0]}).iloc[:0].to_parquet("in.parquet")
+    assert ask(plane, "--input", "in.parquet", "--output", "out.parquet") == (0, "", "")
+    assert list(pd.read_parquet("out.parquet").columns) == ["a", "b", "c", "extrapolation"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", ["in.csv is empty"]),
+        (b"a,beta\n1,2\n", ["in.csv lacks the column b", "did you mean beta"]),
+        (b"a,b\n1,2\n\n3,red\n", ["in.csv, line 4: b is 'red', not a number"]),
+        (b"a,b\n1,2\n3,\n", ["in.csv, line 3: b has no value"]),
+        (b"a,b\n1,2\n3,inf\n", ["in.csv, line 3: b is inf", "1e+30"]),
+        (b"a,b\n1,2\n3,1,2\n", ["in.csv, line 3", "3 cells", "2 in the first line"]),
+        (b"a,b\n1,2\n3,2024-01-02\n", ["in.csv, line 3", "dates"]),
+        (b"\0\1\2", ["in.csv is not a table"]),
+        (b"a,b\n1,\xff\n", ["in.csv, line 2", "not text in utf-8"]),
+        (b"a,b\n" + 60000 * b"1,2\n" + b"x,2\n", ["in.csv, line 60002: a is 'x'"]),
+    ],
+)
+def test_a_bad_file_is_refused_and_leaves_what_was_there(plane, ask, content, words):
+    Path("in.csv").write_bytes(content)
+    Path("out.csv").write_text("old")
+    code, out, err = ask(plane, "--input", "in.csv", "--output", "out.csv")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert all(word in err for word in words), err
+    assert Path("out.csv").read_text() == "old"
+    assert not [path for path in Path().iterdir() if path.name.startswith(".")]
+
+
+def test_a_folder_that_does_not_exist_is_told(plane, ask):
+    code, _, err = ask(plane, "--input", "plane.csv", "--output", "nowhere/out.csv")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "nowhere" in err
+
+
+def test_deviations_have_columns_of_their_own(plane, ask, monkeypatch):
+    single = load_predictor(plane)
+
+    class Ensemble(type(single)):
+        def __call__(self, inputs):
+            return single(inputs)[0], torch.full((len(inputs), 1), 0.25, dtype=torch.float64)
+
+    ensemble = Ensemble(**{name: getattr(single, name) for name in single.__dataclass_fields__})
+    monkeypatch.setattr("fit.predictor.load_predictor", lambda *_: ensemble)
+    _, out, _ = ask(plane, "a=1", "b=1")
+    assert "± 0.25 (standard deviation)" in out
+    _, out, _ = ask(plane, "--input", "-", stdin=b"a,b\n1,1\n")
+    assert out.splitlines()[0] == "a,b,c,c std,extrapolation"
+    assert rows(out)[0]["c std"] == "0.25"
