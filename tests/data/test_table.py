@@ -1,42 +1,13 @@
 """Tables of one's own, as their user trains on them."""
 
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
-QUICK = ("data=table", "trainer.max_epochs=2", "model.hidden=[4]", "logger=none")
-ABC = ("data.path=t.csv", "data.inputs=[a,b]", "data.targets=[c]")
-
-
-def frame(rows=60):
-    """Numbers that are written with few digits, so that every file of them says the same."""
-    random = np.random.default_rng(0)
-    a, b = random.integers(-999, 999, (2, rows)) / 64
-    return pd.DataFrame({"a": a, "b": b, "c": a * b + 0.5, "who": [f"g{row % 6}" for row in range(rows)]})
-
-
-def train(fit, *arguments):
-    run = fit(*QUICK, *arguments)
-    assert (run.code, run.err) == (0, ""), run.err
-    return run
-
-
-def weights(run):
-    return run.checkpoint()["theta"]
-
-
-def refused(fit, *arguments):
-    run = fit(*QUICK, *arguments)
-    assert run.code == 2
-    assert run.err.count("\n") == 1
-    assert "Traceback" not in run.err
-    assert not list(Path("outputs").rglob("*.ckpt"))
-    return run.err
+from tables import ABC, QUICK, frame, train, weights
 
 
 def test_a_table_is_learnt_and_told(fit):
@@ -259,107 +230,3 @@ def test_many_points_are_thinned_and_many_rows_judged_in_parts(fit, monkeypatch)
 def test_a_batch_of_more_than_the_rows_is_all_of_them(fit):
     as_csv(frame())
     assert "data.batch_size=500 is more than there are" in train(fit, *ABC, "data.batch_size=500").out
-
-
-def test_lines_are_those_of_the_file(fit):
-    table = frame(9)
-    table["who"] = 'two\n"lines"'
-    text = table.to_csv(index=False).replace("a,b,c,who\n", "\na,b,c,who\n\n\n") + "1,oops,3,x\n"
-    Path("t.csv").write_text(text)
-    line = 1 + text[: text.index("oops")].count("\n")
-    assert f"t.csv, line {line}: b is 'oops', not a number" in refused(fit, *ABC)
-
-
-HEAD = "a,b,c\n1,2,3\n2,3,5\n3,4,9\n"
-
-
-@pytest.mark.parametrize(
-    ("content", "arguments", "words"),
-    [
-        (None, [], ["t.csv does not exist"]),
-        ("", [], ["t.csv is empty"]),
-        ("\n\n", [], ["t.csv is empty"]),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", [], ["t.csv is not a table"]),
-        (b"PAR1 and nothing of it", [], ["t.csv cannot be read"]),
-        ("a,b,c\n1,2,3\nä,2,3\n".encode("latin-1"), [], ["t.csv, line 3", "not text in utf-8", "data.encoding"]),
-        (HEAD, ["data.encoding=utf-99"], ["data.encoding=utf-99", "latin-1"]),
-        (HEAD + "1,2\n", [], ["t.csv, line 5", "2 cells", "3 in the first line"]),
-        (HEAD + "1,2,3,4\n", [], ["t.csv, line 5", "4 cells"]),
-        ("a,a,c\n1,2,3\n", [], ["t.csv", "more than one column 'a'"]),
-        (HEAD, ["data.inputs=[a,lenght]"], ["lenght is not a column of t.csv", "a, b, c"]),
-        (HEAD.replace("b", "beta"), [], ["data.inputs: b is not a column", "a, beta, c"]),
-        (HEAD.replace("b", "length"), ["data.inputs=[lenght]"], ["did you mean length"]),
-        (HEAD, ["data.targets=[d]"], ["data.targets: d is not a column of t.csv"]),
-        (HEAD, ["data.group=d"], ["data.group: d is not a column of t.csv"]),
-        (HEAD, ["data.inputs=[a,c]"], ["c is among data.inputs and data.targets"]),
-        (HEAD, ["data.inputs=[a,a]"], ["data.inputs=[a, a]", "each once"]),
-        (HEAD, ["data.inputs=[]"], ["data.inputs=[]", "such as [a,b]"]),
-        (HEAD + "1,red,2\n", [], ["t.csv, line 5: b is 'red', not a number", "data.categorical"]),
-        (HEAD + '1,"2,5",2\n', [], ["t.csv, line 5: b is '2,5'", "decimal sign is the point"]),
-        (HEAD + "1,2,\n", [], ["1 row with missing values (line 5)", "data.missing=drop"]),
-        (HEAD + "NaN,2,1\n", [], ["1 row with missing values (line 5)"]),
-        (HEAD + "1,inf,1\n", [], ["t.csv, line 5: b is inf", "1e+30"]),
-        (HEAD + "1,-1e31,1\n", [], ["t.csv, line 5: b is -1e+31", "1e+30"]),
-        ("a,b,c\n1,2,3\n2,3,3\n3,4,3\n", [], ["t.csv: the target c is 3 in every row"]),
-        ("a,b,c\n1,2,3\n", [], ["t.csv has 1 row"]),
-        ("a,b,c\n1,2,3\n3,4,4\n", [], ["data.val_fraction=0.2", "2 of 2 rows"]),
-        ("a,b,c\n", [], ["t.csv has no rows"]),
-        (HEAD + "2024-01-31,1,2\n", [], ["t.csv, line 5: a is '2024-01-31'", "dates as numbers"]),
-        (HEAD, ["data.val_fraction=0"], ["data.val_fraction=0", "data.val_path"]),
-        (HEAD, ["data.val_groups=[1]"], ["data.val_groups", "data.group"]),
-        (HEAD, ["data.group=a", "data.val_groups=[7]"], ["data.val_groups=7", "column a of t.csv"]),
-        (HEAD, ["data.group=a", "data.val_groups=[1,2,3]"], ["3 groups of a", "none is left"]),
-        (HEAD, ["data.group=a", "data.val_path=t.csv"], ["data.val_path", "data.group"]),
-        (HEAD, ["data.val_path=no.csv"], ["no.csv does not exist"]),
-        (HEAD, ["data.categorical=[c]"], ["data.categorical=c", "data.inputs"]),
-        (HEAD, ["data.missing=guess"], ["data.missing=guess", "refuse, drop"]),
-        (HEAD, ["data.separator=dash"], ["data.separator=dash", "semicolon"]),
-        (HEAD, ["data.header=maybe"], ["data.header=maybe", "auto"]),
-        (HEAD, ["data.path=."], [". is not a file"]),
-        (HEAD, ["data.path=???"], ["data.path is missing: give"]),
-    ],
-)
-def test_a_bad_table_is_refused_in_one_sentence(fit, content, arguments, words):
-    if content is not None:
-        Path("t.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
-    message = refused(fit, *ABC, *arguments)
-    assert all(word in message for word in words), message
-
-
-def test_what_must_be_given_is_asked_for(fit):
-    assert refused(fit) == "fit: data.path is missing: give a CSV, TSV or Parquet file.\n"
-    assert "data.inputs is missing: give a list of column names" in refused(fit, "data.path=t.csv")
-    assert "data.targets is missing" in refused(fit, "data.path=t.csv", "data.inputs=[a]")
-
-
-def test_dates_and_lists_of_parquet_are_refused(fit):
-    table = frame()
-    table["b"] = pd.Timestamp("2024-01-01")
-    as_parquet(table)
-    assert "t.csv: b holds dates or times; give them as numbers" in refused(fit, *ABC)
-    table["b"] = [[1, 2]] * len(table)
-    as_parquet(table)
-    assert "t.csv: b holds list" in refused(fit, *ABC)
-
-
-def test_rows_of_parquet_are_named_by_their_number(fit):
-    table = frame()
-    table.loc[4, "b"] = np.inf
-    as_parquet(table)
-    assert "t.csv, row 5: b is inf" in refused(fit, *ABC)
-
-
-def test_a_word_that_the_training_file_lacks_is_refused(fit):
-    as_csv(frame())
-    frame().replace({"who": {"g3": "g9"}}).to_csv("other.csv", index=False)
-    arguments = ("data.path=t.csv", "data.inputs=[who,a]", "data.targets=[c]", "data.categorical=[who]")
-    message = refused(fit, *arguments, "data.val_path=other.csv")
-    assert "other.csv: who is 'g9', which t.csv lacks" in message
-
-
-def test_without_pyarrow_it_is_said_what_to_install(fit, monkeypatch):
-    as_csv(frame())
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    for module in ("fit.data.table_file", "fit.data.table_rows"):
-        monkeypatch.delitem(sys.modules, module, raising=False)
-    assert refused(fit, *ABC) == "fit: data=table needs pyarrow: pip install 'fit[table]'.\n"

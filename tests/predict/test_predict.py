@@ -2,6 +2,7 @@
 
 import csv
 import io
+import subprocess
 import sys
 from pathlib import Path
 
@@ -81,26 +82,34 @@ def test_names_are_taken_as_they_are(fit, ask):
     assert ask(folder, "x²=2", "a=b=1")[0] == 0
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ([], ["There are no points", "--input"]),
-        (["a=1"], ["b is missing", "a=VALUE b=VALUE"]),
-        (["a=1", "bb=2"], ["bb=2 is not an input", "a, b, one", "did you mean b"]),
-        (["a", "b=2"], ["a is not an input with its value"]),
-        (["a=1", "a=1", "b=1"], ["a is given twice"]),
-        (["a=red", "b=1"], ["a=red is not allowed", "a number"]),
-        (["a=nan", "b=1"], ["a=nan is not allowed"]),
-        (["a=inf", "b=1"], ["a=inf is not allowed"]),
-        (["a=1", "--input", "plane.csv"], ["There are no points"]),
-        (["--input", "no.csv"], ["no.csv does not exist"]),
-        (["--input", "."], [". is not a file"]),
-    ],
-)
-def test_what_is_no_point_is_refused(plane, ask, arguments, words):
-    code, out, err = ask(plane, *arguments)
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert all(word in err for word in words), err
+NO_POINTS = [
+    ([], ["There are no points", "--input"]),
+    (["a=1"], ["b is missing", "a=VALUE b=VALUE"]),
+    (["a=1", "bb=2"], ["bb=2 is not an input", "a, b, one", "did you mean b"]),
+    (["a", "b=2"], ["a is not an input with its value"]),
+    (["a=1", "a=1", "b=1"], ["a is given twice"]),
+    (["a=red", "b=1"], ["a=red is not allowed", "a number"]),
+    (["a=nan", "b=1"], ["a=nan is not allowed"]),
+    (["a=inf", "b=1"], ["a=inf is not allowed"]),
+    (["a=1", "--input", "plane.csv"], ["There are no points"]),
+    (["--input", "no.csv"], ["no.csv does not exist"]),
+    (["--input", "."], [". is not a file"]),
+]
+
+
+def test_what_is_no_point_is_refused(plane, ask):
+    for arguments, words in NO_POINTS:
+        code, out, err = ask(plane, *arguments)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert all(word in err for word in words), err
+
+
+def test_nothing_heavy_is_imported_to_refuse(tmp_path):
+    script = (
+        "import sys; from fit.predict import main; main(['.']); print({'torch', 'numpy', 'pyarrow'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "set()\n"
 
 
 def test_what_is_no_run_is_refused(ask, tmp_path):
@@ -180,29 +189,29 @@ def test_no_rows_are_an_empty_result(plane, ask):
     assert list(pd.read_parquet("out.parquet").columns) == ["a", "b", "c", "extrapolation"]
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", ["in.csv is empty"]),
-        (b"a,beta\n1,2\n", ["in.csv lacks the column b", "did you mean beta"]),
-        (b"a,b\n1,2\n\n3,red\n", ["in.csv, line 4: b is 'red', not a number"]),
-        (b"a,b\n1,2\n3,\n", ["in.csv, line 3: b has no value"]),
-        (b"a,b\n1,2\n3,inf\n", ["in.csv, line 3: b is inf", "1e+30"]),
-        (b"a,b\n1,2\n3,1,2\n", ["in.csv, line 3", "3 cells", "2 in the first line"]),
-        (b"a,b\n1,2\n3,2024-01-02\n", ["in.csv, line 3", "dates"]),
-        (b"\0\1\2", ["in.csv is not a table"]),
-        (b"a,b\n1,\xff\n", ["in.csv, line 2", "not text in utf-8"]),
-        (b"a,b\n" + 60000 * b"1,2\n" + b"x,2\n", ["in.csv, line 60002: a is 'x'"]),
-    ],
-)
-def test_a_bad_file_is_refused_and_leaves_what_was_there(plane, ask, content, words):
-    Path("in.csv").write_bytes(content)
+BAD_FILES = [
+    (b"", ["in.csv is empty"]),
+    (b"a,bb\n1,2\n", ["in.csv lacks the column b", "did you mean bb"]),
+    (b"a,b\n1,2\n\n3,red\n", ["in.csv, line 4: b is 'red', not a number"]),
+    (b"a,b\n1,2\n3,\n", ["in.csv, line 3: b has no value"]),
+    (b"a,b\n1,2\n3,inf\n", ["in.csv, line 3: b is inf", "1e+30"]),
+    (b"a,b\n1,2\n3,1,2\n", ["in.csv, line 3", "3 cells", "2 in the first line"]),
+    (b"a,b\n1,2\n3,2024-01-02\n", ["in.csv, line 3", "dates"]),
+    (b"\0\1\2", ["in.csv is not a table"]),
+    (b"a,b\n1,\xff\n", ["in.csv, line 2", "not text in utf-8"]),
+    (b"a,b\n" + 60000 * b"1,2\n" + b"x,2\n", ["in.csv, line 60002: a is 'x'"]),
+]
+
+
+def test_a_bad_file_is_refused_and_leaves_what_was_there(plane, ask):
     Path("out.csv").write_text("old")
-    code, out, err = ask(plane, "--input", "in.csv", "--output", "out.csv")
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert all(word in err for word in words), err
-    assert Path("out.csv").read_text() == "old"
-    assert not [path for path in Path().iterdir() if path.name.startswith(".")]
+    for content, words in BAD_FILES:
+        Path("in.csv").write_bytes(content)
+        code, out, err = ask(plane, "--input", "in.csv", "--output", "out.csv")
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert all(word in err for word in words), err
+        assert Path("out.csv").read_text() == "old"
+        assert not [path for path in Path().iterdir() if path.name.startswith(".")]
 
 
 def test_a_folder_that_does_not_exist_is_told(plane, ask):

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
             from fit.predict.file import predict_file
 
             predict_file(predictor, source, typed.output or "-")
+    except BrokenPipeError:  # who reads it has enough, and Python would say so once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except MENDABLE as error:
         return refuse(error)
     return 0

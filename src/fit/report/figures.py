@@ -44,7 +44,7 @@ def draw_fit(drawing: Drawing) -> Figure:
     varying = [column for column in range(inputs.shape[1]) if inputs[:, column].min() < inputs[:, column].max()]
     if len(varying) == 1:
         return draw_curves(drawing, varying[0])
-    if len(varying) == 2 and is_grid(drawing.drawn.inputs[:, varying]):
+    if len(varying) == 2 and drawing.dataset.knows_truth and is_grid(drawing.drawn.inputs[:, varying]):
         return draw_maps(drawing, varying)
     return draw_scatter(drawing)
 
