@@ -105,9 +105,7 @@ def test_what_is_no_point_is_refused(plane, ask):
 
 
 def test_nothing_heavy_is_imported_to_refuse(tmp_path):
-    script = (
-        "import sys; from fit.predict import main; main(['.']); print({'torch', 'numpy', 'pyarrow'} & set(sys.modules))"
-    )
+    script = "import sys; from fit.predict.__main__ import main; main(['.']); print({'torch', 'numpy', 'pyarrow'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout == "set()\n"
 
@@ -220,17 +218,11 @@ def test_a_folder_that_does_not_exist_is_told(plane, ask):
     assert "nowhere" in err
 
 
-def test_deviations_have_columns_of_their_own(plane, ask, monkeypatch):
-    single = load_predictor(plane)
-
-    class Ensemble(type(single)):
-        def __call__(self, inputs):
-            return single(inputs)[0], torch.full((len(inputs), 1), 0.25, dtype=torch.float64)
-
-    ensemble = Ensemble(**{name: getattr(single, name) for name in single.__dataclass_fields__})
-    monkeypatch.setattr("fit.predictor.load_predictor", lambda *_: ensemble)
-    _, out, _ = ask(plane, "a=1", "b=1")
-    assert "± 0.25 (standard deviation)" in out
-    _, out, _ = ask(plane, "--input", "-", stdin=b"a,b\n1,1\n")
-    assert out.splitlines()[0] == "a,b,c,c std,extrapolation"
-    assert rows(out)[0]["c std"] == "0.25"
+def test_deviations_have_columns_of_their_own(fit, ask):
+    folder = str(fit("data.points=30", "model.hidden=[4]", "trainer.max_epochs=3", "ensemble=3", "logger=none").folder)
+    _, out, _ = ask(folder, "x=1", "y=1")
+    assert "(standard deviation)" in out
+    _, out, _ = ask(folder, "--input", "-", stdin=b"x,y\n1,1\n")
+    assert out.splitlines()[0] == "x,y,x²+y²,x²+y² std,extrapolation"
+    each = [load_predictor(f"{folder}/members/{number}")(torch.ones(1, 3).double())[0] for number in range(3)]
+    assert float(rows(out)[0]["x²+y² std"]) == pytest.approx(float(torch.stack(each).std(0)), rel=1e-6)
