@@ -105,7 +105,8 @@ def test_what_is_no_point_is_refused(plane, ask):
 
 
 def test_nothing_heavy_is_imported_to_refuse(tmp_path):
-    script = "import sys; from fit.predict.__main__ import main; main(['.']); print({'torch', 'numpy', 'pyarrow'} & set(sys.modules))"
+    called = "import sys; from fit.predict.__main__ import main; main(['.']); "
+    script = called + "print({'torch', 'numpy', 'pyarrow'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout == "set()\n"
 
