@@ -75,6 +75,11 @@ class DataSet(ABC):
         return "held-out rows" if self.val_fraction > 0 else "fresh rows"
 
     @property
+    def covering(self) -> Mapping[str, object]:
+        """The settings with which rows of all regions judged on are trained on, where those of this data set are not."""
+        return {}
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a person has to know of these data before they are trained on, a sentence each."""
         return ()

@@ -1,0 +1,1 @@
+"""Why a fit failed, and the setting that cures it."""

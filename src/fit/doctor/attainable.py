@@ -1,0 +1,71 @@
+"""How much of the targets can be explained from the inputs at all, whatever the network."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from fit.data.datamodule import Problem
+from fit.data.dataset import Rows
+from fit.data.scalers import Scaler
+
+# Rows that are looked at; a kernel matrix of so many takes a few hundredths of a second.
+MOST_ROWS = 384
+LENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0)
+RIDGES = (1e-9, 1e-6, 1e-4, 1e-2, 1e-1, 1.0)
+
+
+class Attainable(NamedTuple):
+    """Errors on rows left out, over each target's spread `[targets]`: of the best affine function, of a smooth one."""
+
+    affine: Tensor
+    smooth: Tensor
+    rows: int
+
+
+@lru_cache(maxsize=64)
+def attainable(problem: Problem) -> Attainable:
+    """Estimate, on training rows, what can be reached: leave one row out, predict it from the others.
+
+    The smooth function is an affine one plus kernel ridge regression on what that leaves, its length scale and ridge
+    chosen by the same error. Source: Golub, Heath and Wahba, Generalized Cross-Validation (1979); Rasmussen and
+    Williams, Gaussian Processes for Machine Learning (2006), section 5.4.2.
+    """
+    rows = sample(problem.train, MOST_ROWS)
+    inputs, targets = (Scaler.fit("standardize", each).transform(each) for each in rows)
+    inputs = inputs[:, inputs.amin(0) < inputs.amax(0)]
+    design = torch.cat([inputs, torch.ones_like(targets[:, :1])], 1)
+    spread = targets.std(0, correction=0)
+    affine = rms(left_out(design @ design.T, targets, 1e-8 * len(targets))) / spread
+    best = affine.clone()
+    if inputs.shape[1]:
+        distances = torch.cdist(inputs, inputs).square() / inputs.shape[1]
+        linear = design @ design.T
+        for length in LENGTHS:
+            kernel = torch.exp(-distances / (2 * length**2)) + 1e2 * linear / len(linear)
+            values, vectors = torch.linalg.eigh(kernel)
+            for ridge in RIDGES:
+                weights = 1 / (values.clamp(min=0) + ridge)
+                solved = vectors @ (weights[:, None] * (vectors.T @ targets))
+                best = torch.minimum(best, rms(solved / (vectors.square() @ weights)[:, None]) / spread)
+    return Attainable(affine, best, len(targets))
+
+
+def left_out(kernel: Tensor, targets: Tensor, ridge: float) -> Tensor:
+    """Return each row's error when it is predicted from the others by ridge regression `[rows, targets]`."""
+    inverse = torch.linalg.inv(kernel + ridge * torch.eye(len(kernel), dtype=kernel.dtype))
+    return inverse @ targets / inverse.diagonal()[:, None]
+
+
+def rms(values: Tensor) -> Tensor:
+    """Return the root mean square over rows."""
+    return values.square().mean(0).sqrt()
+
+
+def sample(rows: Rows, most: int) -> Rows:
+    """Return at most so many rows, always the same ones."""
+    count = len(rows.inputs)
+    if count <= most:
+        return rows
+    return rows.take(torch.randperm(count, generator=torch.Generator().manual_seed(0))[:most].sort().values)

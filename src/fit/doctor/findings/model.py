@@ -1,0 +1,141 @@
+"""Causes that lie in the network."""
+
+import math
+
+from fit.doctor.case import Case
+from fit.doctor.finding import Finding
+from fit.doctor.prescription import prescribe
+from fit.doctor.thresholds import (
+    FLOAT_UNITS,
+    FLOOR_PART,
+    GOOD_NRMSE,
+    SHAPE_ROOM,
+    STILL_FALLING,
+)
+from fit.doctor.trial import trial
+from fit.measure.floor import Shape, floor
+from fit.model.activations import ACTIVATIONS
+
+
+def output_range(case: Case) -> Finding | None:
+    """Targets that the output activation cannot reach."""
+    activation = case.cfg.model.output_activation
+    if activation == "identity" or case.spread <= 0:
+        return None
+    lowest = floor(Shape(case.shape.hidden, case.shape.activation, activation, True), case.cfg.loss, case.scaled)
+    if lowest is None or lowest < FLOOR_PART * case.spread:
+        return None
+    reach, targets = ACTIVATIONS[activation], case.scaled.targets
+    low, high = float(targets.min()), float(targets.max())
+    words = f"from {reach.low:.3g} to {reach.high:.3g}" if math.isfinite(reach.high) else f"above {reach.low:.3g}"
+    return Finding(
+        "output_range",
+        "certain",
+        {"floor": lowest, "low": low, "high": high, "reach_low": reach.low, "reach_high": reach.high},
+        f"{activation} at the output answers {words} only, and the targets go from {low:.3g} to {high:.3g}: the loss "
+        f"cannot fall below {lowest:.6g}, whatever the weights.",
+        prescribe(case, {"model.output_activation": "identity"}),
+        f"a loss below {lowest:.6g}",
+    )
+
+
+def affine_model(case: Case) -> Finding | None:
+    """An affine function for targets that are not affine."""
+    if not case.affine:
+        return None
+    known = case.attainable
+    better = known.smooth < SHAPE_ROOM * known.affine
+    if not bool((better & (known.affine > GOOD_NRMSE)).any()):
+        return None
+    target = int((known.affine * better).nan_to_num(0.0).argmax())
+    name = case.problem.dataset.target_names[target]
+    affine, smooth = float(known.affine[target]), float(known.smooth[target])
+    changes: dict[str, object] = {"model.activation": "gelu"}
+    if not case.cfg.model.hidden:
+        changes["model.hidden"] = [64, 64]
+    if not isinstance(case.cfg.model.init, str):
+        changes["model.init"] = "default"
+    if case.problem.dataset.covering and float(known.smooth[target]) < 1:
+        changes = dict(case.problem.dataset.covering) | changes
+    return Finding(
+        "affine_model",
+        "certain" if smooth < 0.2 * affine else "likely",
+        {"target": name, "nrmse_affine": affine, "nrmse_smooth": smooth},
+        f"Without an activation, any number of layers is one affine function; the best one misses {name} by {affine:.2g} "
+        f"of its spread, a smooth function by {smooth:.2g}.",
+        prescribe(case, changes),
+        f"an error of about {smooth:.2g} of the spread",
+    )
+
+
+def float_floor(case: Case) -> Finding | None:
+    """Errors that are as small as single precision allows."""
+    if case.cfg.trainer.precision != "32-true" or case.diverged:
+        return None
+    targets = case.scaled.targets
+    inputs = case.scaled.inputs
+    spread = targets.std(0, correction=0)
+    # What rounding an input, or an output, to single precision moves, over the spread of each.
+    places = 2.0**-24
+    varying = inputs.amin(0) < inputs.amax(0)
+    rounding_in = places * float((inputs.abs().amax(0) / inputs.std(0))[varying].max()) if varying.any() else 0.0
+    rounding_out = places * float((targets.abs().amax(0) / spread.clamp(min=1e-300)).max())
+    limit = FLOAT_UNITS * max(rounding_in, rounding_out)
+    if limit < GOOD_NRMSE * 0.1 or case.worst > 1e3 * limit:
+        return None
+    return Finding(
+        "float_floor",
+        "likely",
+        {"rounding_inputs": rounding_in, "rounding_targets": rounding_out, "nrmse": case.worst},
+        f"Rounding to single precision alone moves the numbers by {max(rounding_in, rounding_out):.2g} of their spread, "
+        "before any training.",
+        prescribe(case, {"trainer.precision": "64-true"}),
+        "sixteen digits instead of seven",
+    )
+
+
+def settled(case: Case) -> bool:
+    """Whether more steps would not help much."""
+    return not case.diverged and case.progress.falling < STILL_FALLING
+
+
+def network_too_small(case: Case) -> Finding | None:
+    """A network that has settled where a smooth function is far better."""
+    if case.diverged or case.affine:
+        return None
+    train, smooth = max(case.errors("train")), float(case.attainable.smooth.nan_to_num(0.0).max())
+    if smooth > SHAPE_ROOM * train:
+        return None
+    hidden, weights = list(case.cfg.model.hidden), case.start.theta.shape[1]
+    wider = [max(64, 2 * width) for width in hidden] if len(hidden) > 1 else [max([64, *[2 * w for w in hidden]])] * 2
+    changes: dict[str, object] = {"model.hidden": wider}
+    if case.cfg.model.activation in ("sigmoid", "relu", "identity", "softplus"):
+        changes["model.activation"] = "gelu"
+    return Finding(
+        "network_too_small",
+        "likely" if settled(case) and weights < 200 else "possible",
+        {"weights": weights, "nrmse_train": train, "nrmse_smooth": smooth},
+        f"{weights} weights leave {train:.2g} of the spread on the training rows themselves, and a smooth function "
+        f"leaves {smooth:.2g} on rows that it did not see.",
+        prescribe(case, changes, steps=4000),
+        f"an error of about {smooth:.2g} of the spread",
+    )
+
+
+def bad_start(case: Case) -> Finding | None:
+    """Start values from which this training does not get where it gets from others."""
+    if case.affine:
+        return None
+    found = trial(case)
+    if found is None:
+        return None
+    return Finding(
+        "bad_start",
+        "certain" if found.better > 0.5 else "likely",
+        {"seeds": found.seeds, "better": found.better, "epochs": found.epochs, "loss_best": found.loss,
+         "loss_here": found.here},
+        f"Of {found.seeds} other start values, {found.better:.0%} have less than half of this run's loss after the same "
+        f"{found.epochs} epochs.",
+        [f"{key}={value}" for key, value in found.change.items()],
+        f"a loss of about {found.loss:.2g} after {found.epochs} epochs",
+    )

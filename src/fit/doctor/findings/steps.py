@@ -1,0 +1,172 @@
+"""Causes that lie in the steps: their size, their number, their noise."""
+
+import math
+
+from fit.doctor.case import Case
+from fit.doctor.finding import Finding
+from fit.doctor.prescription import prescribe, steps_per_epoch
+from fit.doctor.stability import is_descent, name
+from fit.doctor.thresholds import (
+    ADAPTIVE_RATES,
+    GROWN,
+    JITTER,
+    LARGE_MOVE,
+    SMALL_STEP,
+    SMALL_TRAVEL,
+    STILL_FALLING,
+)
+
+
+def weight_size(case: Case) -> float:
+    """Return the root mean square of the start values."""
+    return float(case.start.theta.data.square().mean().sqrt())
+
+
+def grown(case: Case) -> float:
+    """Return the largest loss seen over that of the start; infinite where the run diverged."""
+    if case.diverged:
+        return math.inf
+    return case.progress.largest / max(case.progress.first, 1e-300)
+
+
+def step_too_large(case: Case) -> Finding | None:
+    """Steps that leap over the valley."""
+    lr, cfg = float(case.cfg.optimizer.lr), case.cfg
+    if not case.trained:
+        if not is_descent(cfg.optimizer) or not case.start_limit or lr <= case.start_limit * (1 if case.affine else 4):
+            return None
+    elif not case.diverged:
+        useless = float(str(case.metrics["train/loss"])) > 0.9 * case.spread
+        if not (grown(case) > GROWN or useless or is_descent(cfg.optimizer)):
+            return None
+    evidence: dict[str, float | int | str | bool | None] = {"lr": lr, "optimizer": name(cfg.optimizer)}
+    seen = ""
+    if case.trained:
+        evidence |= {"loss_grew": grown(case) if not case.diverged else None,
+                     "diverged_epoch": int(str(case.metrics["diverged_epoch"])) if case.diverged else None}
+        seen = (
+            f"; the loss stopped being finite at epoch {case.metrics['diverged_epoch']}"
+            if case.diverged
+            else f"; the loss grew {grown(case):.2g} times over its start" if grown(case) > GROWN else ""
+        )
+    if is_descent(cfg.optimizer):
+        limit, where = case.start_limit or math.inf, "at the start"
+        if case.trained and not case.diverged and case.end_limit is not None and case.end_limit < limit:
+            limit, where = case.end_limit, "at the end"
+        sharpness = case.start_sharpness
+        evidence |= {"limit": limit, "times": lr / limit, "sharpness": sharpness}
+        over = lr / limit
+        if not case.diverged and over < 1 and grown(case) <= GROWN:
+            return None
+        told = (
+            f"optimizer.lr = {lr:g} is {over:.2g} times the stability limit {limit:.3g} {where} "
+            f"(λmax = {sharpness:.5g})"
+        )
+        certainty = "certain" if case.diverged or over > 1.5 else "likely"
+    else:
+        move = lr / weight_size(case)
+        evidence |= {"move": move}
+        if not case.diverged and (move < LARGE_MOVE or grown(case) <= GROWN and case.progress.jitter < JITTER):
+            return None
+        told = f"{name(cfg.optimizer)} moves each weight by about optimizer.lr = {lr:g} in a step, {move:.2g} times the size of the weights"
+        certainty = "certain" if case.diverged else "likely"
+    return Finding(
+        "step_too_large",
+        certainty,
+        evidence,
+        f"{told}{seen}.",
+        prescribe(case, lower(case)),
+        "a loss that falls step by step",
+    )
+
+
+def lower(case: Case) -> dict[str, object]:
+    """Return a learning rate in the range that suits, if the present one is not."""
+    if is_descent(case.cfg.optimizer):
+        return {}
+    return {"optimizer.lr": 1e-2} if case.cfg.optimizer.lr > ADAPTIVE_RATES[1] else {}
+
+
+def travel(case: Case) -> float:
+    """Return how far an adaptive optimizer can have moved each weight, over the size of the weights."""
+    steps = case.cfg.trainer.max_epochs * steps_per_epoch(case)
+    return float(case.cfg.optimizer.lr) * steps / max(weight_size(case), 1e-12)
+
+
+def step_too_small(case: Case) -> Finding | None:
+    """Steps that hardly move."""
+    if case.diverged:
+        return None
+    lr, cfg = float(case.cfg.optimizer.lr), case.cfg
+    if is_descent(cfg.optimizer):
+        limit = min(case.start_limit or math.inf, case.end_limit or math.inf)
+        if not lr < SMALL_STEP * limit:
+            return None
+        evidence = {"lr": lr, "limit": limit, "part": lr / limit}
+        told = f"optimizer.lr = {lr:g} is {lr / limit:.2g} of the stable limit {limit:.3g}"
+    elif name(cfg.optimizer) in ("Adagrad", "Adadelta"):
+        return None
+    else:
+        moved = travel(case)
+        if lr >= ADAPTIVE_RATES[0] / 3 or moved > 100 * SMALL_TRAVEL:
+            return None
+        evidence = {"lr": lr, "travel": moved}
+        told = (
+            f"{name(cfg.optimizer)} moves each weight by at most about optimizer.lr = {lr:g} in a step, in all by "
+            f"{moved:.2g} times the size of the weights"
+        )
+    fell = case.progress.first / max(case.progress.last, 1e-300)
+    return Finding(
+        "step_too_small",
+        "certain" if case.progress.falling > STILL_FALLING or fell < STILL_FALLING else "likely",
+        evidence | {"fell": fell},
+        f"{told}; the loss fell {fell:.3g} times in {case.progress.epochs} epochs.",
+        prescribe(case),
+        "the same in far fewer steps",
+    )
+
+
+def noisy_plateau(case: Case) -> Finding | None:
+    """A loss that jumps about a level, as the steps of small batches do."""
+    if case.diverged or case.progress.jitter < JITTER and case.excess <= 0.05:
+        return None
+    batches = steps_per_epoch(case)
+    if batches == 1 or case.progress.falling > 2:
+        return None
+    size = case.problem.dataset.batch_size
+    return Finding(
+        "noisy_plateau",
+        "likely",
+        {"jitter": case.progress.jitter, "batch_size": size, "batches": batches},
+        f"Between looks the loss jumps by {math.expm1(case.progress.jitter):.0%} about a level that no longer falls: "
+        f"batches of {size} rows disagree about where to go, and steps of this size follow each of them.",
+        prescribe(case, {"scheduler": "cosine"} if not annealed(case) else {"optimizer.lr": case.cfg.optimizer.lr / 10}),
+        "steps that end small enough to average over batches",
+    )
+
+
+def annealed(case: Case) -> bool:
+    """Whether the learning rate falls towards the end."""
+    return not str(case.cfg.scheduler._target_).endswith(".Schedule")
+
+
+def too_few_epochs(case: Case) -> Finding | None:
+    """A loss that was still falling when the run ended."""
+    if case.diverged or case.progress.falling < STILL_FALLING:
+        return None
+    progress = case.progress
+    per_epoch = 1 - (1 / progress.lately) ** (4 / max(progress.epochs, 1))
+    power = math.log2(progress.falling)
+    more = min(10 ** (2 / power), 1e4)
+    cure = prescribe(case)
+    if not any(each.startswith("trainer.max_epochs") for each in cure):
+        cure = [*cure, f"trainer.max_epochs={math.ceil(min(max(more, 4), 20) * progress.epochs)}"]
+    return Finding(
+        "too_few_epochs",
+        "likely" if progress.falling > 1.5 else "possible",
+        {"falling": progress.falling, "per_epoch": per_epoch, "epochs": progress.epochs, "times_as_long": more},
+        f"The loss was still falling, by {per_epoch:.2%} an epoch at the end; the last half of the steps lowered it "
+        f"{progress.falling:.2g} times, so a hundredth of it takes about {more:.2g} times as long.",
+        cure,
+        "a loss that goes on falling",
+    )

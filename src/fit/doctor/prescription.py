@@ -1,0 +1,144 @@
+"""What to type so that a run is cured: the change that removes a cause, and what training then needs beside it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from omegaconf import OmegaConf, open_dict
+
+from fit.config.rules import shown
+from fit.data.scalers import Scaler
+from fit.doctor.case import Case, second_moment
+from fit.doctor.stability import is_descent, name
+from fit.doctor.thresholds import (
+    ADAPTIVE_RATES,
+    AFFINE_STEPS,
+    DEFAULT_RATE,
+    DESCENT_PART,
+    DIGITS_GAINED,
+    FIT_STEPS,
+    UNSCALED_CONDITION,
+    UNSCALED_TARGETS,
+)
+
+Changes = Mapping[str, object]
+ADAPTIVE = ("Adam", "AdamW", "NAdam", "RAdam", "RMSprop")
+
+
+def prescribe(case: Case, changes: Changes | None = None, steps: int = FIT_STEPS) -> list[str]:
+    """Return the overrides that make the `changes`, scale what is far from scaled, and train long enough, well enough.
+
+    Only what differs from the settings that the run had is there.
+    """
+    wanted = dict(scaling(case)) | dict(changes or {})
+    changed = case_with(case, wanted)
+    wanted |= training(changed, steps)
+    return [f"{key}={shown(value)}" for key, value in wanted.items() if OmegaConf.select(case.cfg, key) != value]
+
+
+def scaling(case: Case) -> dict[str, object]:
+    """Standardize what is far from it."""
+    changes: dict[str, object] = {}
+    if case.cfg.data.scale_inputs != "standardize" and is_unscaled(case):
+        changes["data.scale_inputs"] = "standardize"
+    if case.cfg.data.scale_targets != "standardize" and targets_off(case) > UNSCALED_TARGETS:
+        changes["data.scale_targets"] = "standardize"
+    return changes
+
+
+def is_unscaled(case: Case) -> bool:
+    """Whether the inputs make a loss so much steeper in one direction than in another, or are so small, that it tells."""
+    inputs = case.scaled.inputs
+    varying = inputs.amin(0) < inputs.amax(0)
+    spread = inputs.std(0)[varying]
+    small = len(spread) > 0 and float(spread.min()) < 1 / UNSCALED_TARGETS
+    return small or case.condition > UNSCALED_CONDITION and case.condition > 10 * case.standardized_condition
+
+
+def targets_off(case: Case) -> float:
+    """Return how far the targets, as the network sees them, are from numbers about one: the factor, or the offset."""
+    targets = case.scaled.targets
+    spread = targets.std(0, correction=0)
+    varying = spread > 0
+    if not varying.any():
+        return 1.0
+    spread, center = spread[varying], targets.mean(0)[varying].abs()
+    return float(max((center / spread).max(), spread.max(), (1 / spread).max()))
+
+
+def case_with(case: Case, changes: Changes) -> Case:
+    """Return the case before its first step, had these settings been typed; the rows stay as they are."""
+    cfg = case.cfg.copy()
+    with open_dict(cfg):
+        for key, value in changes.items():
+            OmegaConf.update(cfg, key, value, merge=False, force_add=True)
+    train = case.problem.train
+    problem = replace(
+        case.problem,
+        input_scaler=Scaler.fit(cfg.data.scale_inputs, train.inputs),
+        target_scaler=Scaler.fit(cfg.data.scale_targets, train.targets),
+    )
+    return Case(cfg, problem, typed=case.typed)
+
+
+def training(case: Case, steps: int) -> dict[str, object]:
+    """Return how to train: a rate that the curvature bears, annealed, for long enough."""
+    return descend(case) if case.affine and is_descent(case.cfg.optimizer) else adapt(case, steps)
+
+
+def descend(case: Case) -> dict[str, object]:
+    """Return the rate at which gradient descent settles fastest on a quadratic loss, and how long that takes.
+
+    Source: Nesterov, Introductory Lectures on Convex Optimization (2004), the step 2/(λmax+λmin).
+    """
+    values = second_moment(case.scaled.inputs, case.cfg.model.bias)
+    values = values[values > 1e-12 * values[-1]] * case.moment_factor
+    momentum = float(case.cfg.optimizer.get("momentum") or 0.0)
+    rate = rounded((1 - momentum) * 2 / float(values[0] + values[-1]))
+    batches = steps_per_epoch(case)
+    if batches > 1:
+        rate = rounded(DESCENT_PART * rate)
+    slowest = -math.log(max(abs(1 - rate / (1 - momentum) * float(values[0])), 1e-6))
+    epochs = math.ceil(DIGITS_GAINED * math.log(10) / slowest / batches)
+    wanted: dict[str, object] = {"optimizer.lr": rate}
+    if batches > 1:
+        wanted |= anneal(case)
+    return wanted | lengthen(case, epochs)
+
+
+def adapt(case: Case, steps: int) -> dict[str, object]:
+    """Return an adaptive optimizer with a rate that suits a small network, annealed."""
+    optimizer, wanted = case.cfg.optimizer, dict[str, object]()
+    rate = DEFAULT_RATE if max([1, *case.cfg.model.hidden]) <= 128 and len(case.cfg.model.hidden) < 5 else 3e-3
+    if name(optimizer) not in ADAPTIVE:
+        wanted |= {"optimizer": "adam", "optimizer.lr": rate}
+    elif not ADAPTIVE_RATES[0] <= optimizer.lr <= ADAPTIVE_RATES[1]:
+        wanted["optimizer.lr"] = rate
+    needed = AFFINE_STEPS if case.affine else steps
+    return wanted | anneal(case) | lengthen(case, math.ceil(needed / steps_per_epoch(case)))
+
+
+def anneal(case: Case) -> dict[str, object]:
+    """Return a schedule that ends low, unless there is one."""
+    return {"scheduler": "cosine"} if case.cfg.scheduler._target_.endswith(".Schedule") else {}
+
+
+def lengthen(case: Case, epochs: int) -> dict[str, object]:
+    """Return a longer run where it was shorter."""
+    if epochs <= case.cfg.trainer.max_epochs:
+        return {}
+    return {"trainer.max_epochs": int(float(f"{epochs * 1.05:.1g}" if epochs < 10 else f"{epochs * 1.04:.2g}"))}
+
+
+def steps_per_epoch(case: Case) -> int:
+    """Return the number of batches in a pass."""
+    rows = len(case.problem.train.inputs)
+    return -(-rows // min(case.problem.dataset.batch_size or rows, rows))
+
+
+def rounded(rate: float) -> float:
+    """Return a learning rate as a person writes it, not larger than it is."""
+    if not math.isfinite(rate) or rate <= 0:
+        return DEFAULT_RATE
+    unit = 10 ** (math.floor(math.log10(rate)) - 1)
+    return float(f"{math.floor(rate / unit) * unit:.2g}")

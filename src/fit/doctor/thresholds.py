@@ -1,0 +1,75 @@
+"""Every threshold of the doctor, with the reason for it."""
+
+# --- what is a good fit ---
+# Errors below 3 % of the spread (R² above 0.999) are errors that nobody asks about.
+GOOD_NRMSE = 0.03
+# Errors of the size of the noise are as good as can be; the estimate of the noise is itself uncertain by so much.
+NOISE_ROOM = 1.2
+# An affine fit has settled when its loss is within 5 % of the least squares one.
+SETTLED = 0.05
+
+# --- data ---
+# Targets that vary by less than a hundredth of their size are those of a constant, as far as R² can tell.
+CONSTANT_SPREAD = 0.01
+# Gradient descent needs as many steps as the condition number; beyond a hundred it is felt, and standardizing helps.
+UNSCALED_CONDITION = 100.0
+# Start values answer numbers of about one: targets whose mean or spread is ten times off take long to get at.
+UNSCALED_TARGETS = 10.0
+# Of two targets, one whose part of the loss is a hundred times smaller is next to invisible,
+DOMINANCE = 100.0
+# and it has suffered when its error, over its spread, is so many times that of the larger one.
+DOMINATED = 3.0
+# A smooth function that explains less than a tenth of the spread on rows left out explains nothing.
+NOTHING_NRMSE = 0.95
+# Rows beyond so many deviations of the middle half are outliers, and matter when they hold most of the squared error.
+OUTLIER_DEVIATIONS = 10.0
+OUTLIER_PART = 0.5
+OUTLIER_ROWS = 0.15
+
+# --- what the network could do ---
+# A model's shape is at fault when a smooth function leaves so much less than the best of its shape.
+SHAPE_ROOM = 0.5
+# A floor below this part of the spread is nothing to speak of.
+FLOOR_PART = 1e-3
+# A network fits its training rows when its error there is below this, or that many times below that on others.
+FITS_NRMSE = 0.1
+FITS_TIMES = 3.0
+# A region is not covered by the training rows when its rows lie so many times further from them than they from another.
+FAR = 2.0
+FAR_PART = 0.3
+
+# --- steps ---
+# A loss that has grown so much over its start is thrown about by its steps.
+GROWN = 2.0
+# Gradient descent at less than a fiftieth of the stable rate wastes its steps.
+SMALL_STEP = 0.02
+# An adaptive optimizer moves each weight by about its rate: in all by less than this much of their size, it got nowhere,
+SMALL_TRAVEL = 0.5
+# and a single step of this much of their size throws the weights about.
+LARGE_MOVE = 1.0
+# A loss that fell by a tenth while the last half of the learning rate was spent is still falling.
+STILL_FALLING = 1.1
+# A loss that jumps by more than this much (the deviation of its logarithm) between looks is at its noise floor.
+JITTER = 0.25
+
+# --- units ---
+# A layer most of whose units do not answer is a layer half as wide or less.
+SILENT_UNITS = 0.5
+# A gradient that is a thousand times smaller in the first layer than in the last does not train it.
+VANISHED = 1e-3
+
+# --- precision ---
+# A number in single precision has seven digits: errors of a few units in the last one are its limit.
+FLOAT_UNITS = 30.0
+
+# --- prescriptions ---
+# The rates at which Adam and its kin fit small networks, and the one that does it best.
+ADAPTIVE_RATES = (1e-3, 3e-2)
+DEFAULT_RATE = 1e-2
+# Annealed steps after which a small network has fitted a smooth function, and an affine one a line.
+FIT_STEPS = 2000
+AFFINE_STEPS = 1000
+# With batches the curvature of a batch may be larger than that of all rows.
+DESCENT_PART = 0.2
+# Digits that gradient descent on a quadratic loss is given the time for.
+DIGITS_GAINED = 4.0
