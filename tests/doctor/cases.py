@@ -1,6 +1,13 @@
 """Runs that fail for a known reason, and runs that do not: what a person typed, and what the doctor should say."""
 
+from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
+
+
+# Where a case's files are written; it stands for the folder that `write_files` was given.
+FILES = "FILES"
 
 
 class Case(NamedTuple):
@@ -20,8 +27,40 @@ def plane(text, low, high, *more):
     return ["data=expression", f'data.targets={{y: "{text}"}}', domain, *more]
 
 
+def write_files(folder):
+    """Write the arrays that some cases read."""
+    random = np.random.default_rng(0)
+    x, fresh = random.uniform(-2, 2, (400, 1)), random.uniform(-2, 2, (400, 1))
+    wave, fresh_wave = np.sin(2 * x), np.sin(2 * fresh)
+    plane, fresh_plane = random.uniform(-1, 1, (400, 2)), random.uniform(-1, 1, (400, 2))
+    far = random.random((400, 1)) < 0.04
+
+    def save(name, inputs, targets, val_inputs=None, val_targets=None):
+        more = {} if val_inputs is None else {"val_inputs": val_inputs, "val_targets": val_targets}
+        np.savez(Path(folder) / f"{name}.npz", inputs=inputs, targets=targets, **more)
+
+    save("typos", x, np.where(far, 1000 * wave, wave), fresh, fresh_wave)
+    save("broken", x, np.where(far, -50.0, wave), fresh, fresh_wave)
+    product, fresh_product = plane.prod(1, keepdims=True), fresh_plane.prod(1, keepdims=True)
+    save("spikes", plane, product + far * random.normal(0, 30, (400, 1)), fresh_plane, fresh_product)
+    save("beyond", x, wave, fresh + 4, np.sin(2 * (fresh + 4)))
+    corner = plane[(plane < 0).all(1)]
+    save("corner", corner, np.sin(3 * corner).sum(1), fresh_plane, np.sin(3 * fresh_plane).sum(1))
+    save("table", x[:50], wave[:50] + random.normal(0, 0.4, (50, 1)))
+    many = random.normal(0, 1, (120, 8))
+    save("many", many, many[:, :1] + many[:, 1:2] * many[:, 2:3] + random.normal(0, 0.5, (120, 1)))
+    save("noise", many, random.normal(0, 1, (120, 1)))
+    save("healthy", plane, np.exp(product), fresh_plane, np.exp(fresh_product))
+    save("noisy", x, wave + random.normal(0, 0.1, (400, 1)))
+
+
+def arrays(name, *more):
+    return ["data=arrays", f"data.path={FILES}/{name}.npz", *more]
+
+
 RAW = ("data.scale_inputs=none", "data.scale_targets=none")
 GD = ("optimizer=sgd", "scheduler=constant")
+LONG = ("data.batch_size=null", "trainer.max_epochs=1000", "trainer.check_val_every_n_epoch=25")
 QUICK = ("data.points=256", "data.batch_size=null", "trainer.max_epochs=1000", "trainer.check_val_every_n_epoch=25")
 
 FAULTY = [
@@ -127,6 +166,8 @@ FAULTY = [
          "trainer.check_val_every_n_epoch=25"], ("overfit",)),
     Case("40 noisy points in the plane", plane("sin(2*a)+b", -2, 2, "data.points=40", "data.noise=0.5",
          "data.batch_size=null", "trainer.max_epochs=2000", "trainer.check_val_every_n_epoch=50"), ("overfit",)),
+    Case("50 noisy rows of a table", arrays("table", *LONG), ("overfit",)),
+    Case("120 rows of eight inputs", arrays("many", *LONG), ("overfit",)),
     # noisy_plateau
     Case("batches of 2, Adam at 0.03", formula("sin(3*x)", -2, 2, "data.points=256", "data.batch_size=2",
          "optimizer.lr=0.03", "scheduler=constant", "trainer.max_epochs=30", "trainer.check_val_every_n_epoch=1"),
@@ -139,7 +180,14 @@ FAULTY = [
          "trainer.check_val_every_n_epoch=1"), ("noisy_plateau", "step_too_large")),
     # does_not_generalize
     Case("ring, asked about the square", ["data=xy_ring", "trainer.max_epochs=300"], ("does_not_generalize",)),
+    Case("sine, asked beyond", arrays("beyond", *LONG), ("does_not_generalize",)),
+    Case("a corner of the plane", arrays("corner", *LONG), ("does_not_generalize",)),
+    # outliers
+    Case("typos in the targets", arrays("typos", *LONG), ("outliers",)),
+    Case("a broken sensor", arrays("broken", *LONG), ("outliers",)),
+    Case("spikes in the plane", arrays("spikes", *LONG), ("outliers",)),
     # nothing_to_learn
+    Case("a table of noise", arrays("noise", *LONG), ("nothing_to_learn",)),
     Case("article, noise", ["experiment=a2"], ("nothing_to_learn",)),
     Case("noise, Adam", ["data=random_linear", "trainer.max_epochs=200"], ("nothing_to_learn",)),
     Case("noise without end", formula("0*x", -1, 1, "data.noise=1", "data.points=256", "trainer.max_epochs=50"),
@@ -183,8 +231,8 @@ HEALTHY = [
     Case("thermometer, linear, Adam", ["data=temperature", "model=linear", "trainer.max_epochs=2000"]),
     Case("thermometer, network", ["data=temperature", "model=mlp_tanh", "model.hidden=[8]",
          "trainer.max_epochs=300"]),
-    Case("sine, Nesterov", formula("sin(2*x)", -2, 2, "optimizer=nesterov", "optimizer.lr=0.05", "model=mlp_tanh",
-         "data.points=512", "trainer.max_epochs=200")),
+    Case("sine, Nesterov", formula("sin(2*x)", -2, 2, "optimizer=nesterov", "optimizer.lr=0.01", "model=mlp_tanh",
+         "data.points=512", "trainer.max_epochs=300")),
     Case("square, momentum", ["data=xy_square", "optimizer=momentum", "optimizer.lr=0.05", "trainer.max_epochs=100"]),
     Case("logarithm, leaky ReLU, cycle", formula("log(x)", 1, 10, "model=mlp_leaky_relu", "scheduler=one_cycle",
          *QUICK)),
@@ -201,5 +249,7 @@ HEALTHY = [
     Case("RMSprop, cosine", formula("cos(x)", -3, 3, "optimizer=rmsprop", "optimizer.lr=3e-3", *QUICK)),
     Case("held-out rows", ["data=xy_square", "data.val_fraction=0.2", "trainer.max_epochs=60"]),
     Case("L2", formula("x**2", -1, 1, "regularization.l2=1e-6", *QUICK)),
+    Case("arrays", arrays("healthy", *LONG)),
+    Case("noisy arrays", arrays("noisy", "trainer.max_epochs=100")),
     Case("Kelvin", formula("300+sin(2*x)", -2, 2, *QUICK)),
 ]

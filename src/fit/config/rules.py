@@ -63,6 +63,7 @@ RULES = {
     "data.high": NUMBER,
     "data.noise": NOT_NEGATIVE,
     "data.shift": NUMBER,
+    "data.square_points": whole(2).or_null(),
     "data.labels": choice("raw", "scaled"),
     "data.path": FILE,
     "data.inputs": Rule(NAMES, lambda value: is_names(value) and bool(value)),

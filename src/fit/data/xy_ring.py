@@ -1,5 +1,6 @@
 """x² + y² from 36 points that all lie on a ring (article A1)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -21,9 +22,17 @@ class XYRing(DataSet):
     target_names = ("x²+y²",)
 
     labels: str = "raw"
+    square_points: int | None = None
+
+    @property
+    def covering(self) -> Mapping[str, object]:
+        """Return what trains on the square, too."""
+        return {} if self.square_points else {"data.square_points": 1024, "data.batch_size": 64}
 
     def rows(self) -> Rows:
-        """Return the 36 points."""
+        """Return the 36 points, or so many of the square as are asked for."""
+        if self.square_points is not None:
+            return self._label(uniform(-15, 15, self.square_points, 2, self.generator(0)))
         return self._label(read_columns("xy_ring.csv")[:, :2])
 
     def fresh(self) -> dict[str, Rows]:

@@ -14,9 +14,10 @@ from fit.data.dataset import Rows
 from fit.data.scalers import Scaler
 from fit.doctor.attainable import Attainable, attainable, sample
 from fit.doctor.curvature import hessian_product, largest_eigenvalue
+from fit.doctor.moments import second_moments
 from fit.doctor.progress import Progress
 from fit.doctor.stability import DIVISORS, State, is_descent, limit, name
-from fit.doctor.thresholds import GOOD_NRMSE, NOISE_ROOM, SETTLED
+from fit.doctor.thresholds import GOOD_NRMSE, GRAY_NRMSE, NOISE_ROOM, SETTLED
 from fit.doctor.units import Layer, look_at_units
 from fit.measure.affine import least_squares
 from fit.measure.floor import Shape, floor
@@ -27,6 +28,10 @@ from fit.model.start import build_stack
 # Rows on which curvature and units are measured, and products of rows and weights that one pass may take.
 MOST_ROWS = 1024
 MOST_PRODUCTS = 2e8
+# Batches whose curvature is looked at.
+BATCHES = 4
+# Batches whose gradients are compared.
+GRADIENTS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +108,20 @@ class Case:
         stack.theta.data.copy_(self.theta.unsqueeze(0))
         return stack
 
-    def errors(self, region: str, error: str = "nrmse") -> list[float]:
-        """Return an error of every target in a region, infinite where it is not known."""
+    def errors(self, region: str) -> list[float]:
+        """Return the RMSE of every target in a region over its spread, infinite where it is not known.
+
+        The spread is that of the training rows for these, else that of all rows judged on together.
+        """
         targets = self.metrics.get("targets")
         assert isinstance(targets, Mapping)
-        return [finite(each.get(f"{region}/{error}")) for each in targets.values()]
+        rows = [self.problem.train] if region == "train" else list(self.problem.fresh.values())
+        spreads = torch.cat([each.targets for each in rows]).std(0, correction=0).tolist()
+        errors = [finite(each.get(f"{region}/rmse")) for each in targets.values()]
+        return [
+            error / spread if spread > 0 else math.inf * (error > 0) if error > 0 else 0.0
+            for error, spread in zip(errors, spreads, strict=True)
+        ]
 
     @property
     def regions(self) -> list[str]:
@@ -136,13 +150,18 @@ class Case:
     @cached_property
     def good(self) -> bool:
         """Whether there is nothing to explain: errors are small, or those of the noise, and an affine fit settled."""
-        if not self.trained or self.diverged or self.excess > SETTLED:
+        if not self.trained or self.diverged or self.excess > 1:
             return False
         for region in self.regions:
             for target, error in enumerate(self.errors(region)):
                 if error > GOOD_NRMSE and not error <= NOISE_ROOM * float(self.noise[target]) < NOISE_ROOM * 0.9:
                     return False
         return True
+
+    @property
+    def gray(self) -> bool:
+        """Whether errors are so near to good that only a cause which is certain is worth a word."""
+        return not self.diverged and self.excess <= 1 and self.worst <= GRAY_NRMSE
 
     @cached_property
     def floor(self) -> float | None:
@@ -151,11 +170,11 @@ class Case:
 
     @cached_property
     def excess(self) -> float:
-        """How far an affine model's loss is above the lowest possible, over that and a thousandth of the spread."""
+        """How far an affine model's loss is above the lowest possible, over what nobody would mind."""
         if not self.affine or self.floor is None or not self.trained:
             return 0.0
-        scale = self.floor + 1e-3 * self.spread
-        return (finite(self.metrics.get("train/loss")) - self.penalty - self.floor) / scale if scale > 0 else 0.0
+        room = SETTLED * self.floor + GOOD_NRMSE**2 * self.spread
+        return (finite(self.metrics.get("train/loss")) - self.penalty - self.floor) / room if room > 0 else 0.0
 
     @property
     def penalty(self) -> float:
@@ -177,12 +196,21 @@ class Case:
         return Progress.of(self.history, lowest)
 
     def sharpness(self, stack: Stack, divisor: Tensor | None = None) -> float:
-        """Return the largest eigenvalue of the loss's Hessian, after an optimizer's division by `divisor`."""
-        if divisor is None and self.affine and len(stack.sizes) == 2 and self.cfg.loss.startswith("mse"):
-            return float(second_moment(self.scaled.inputs, self.cfg.model.bias)[-1]) * self.moment_factor
+        """Return the largest eigenvalue of the loss's Hessian, after an optimizer's division by `divisor`.
+
+        Of batches it is the largest among a few of them: steps along a batch's gradient follow its curvature.
+        """
+        size = self.problem.dataset.batch_size
+        batched = size is not None and size < len(self.scaled.inputs)
+        if divisor is None and not batched and self.affine and len(stack.sizes) == 2 and self.cfg.loss.startswith("mse"):
+            return second_moments(self.scaled.inputs, self.cfg.model.bias).high * self.moment_factor
         inputs, targets = (each.unsqueeze(0) for each in self.rows)
+        if batched:
+            order = torch.randint(inputs.shape[1], (BATCHES, size or 1), generator=torch.Generator().manual_seed(0))
+            inputs, targets = inputs[0][order], targets[0][order]
+            stack = self.copies(stack, BATCHES)
         product = hessian_product(stack, inputs, targets, self.loss, self.cfg.regularization.l2)
-        if not self.loss.mean:
+        if not self.loss.mean and not batched:
             part = len(self.scaled.inputs) / inputs.shape[1]
             whole = product
             product = lambda vector: part * whole(vector)  # noqa: E731
@@ -190,7 +218,7 @@ class Case:
             scale = divisor.rsqrt().unsqueeze(0)
             plain = product
             product = lambda vector: scale * plain(scale * vector)  # noqa: E731
-        return float(largest_eigenvalue(product, stack.theta.data, self.seconds / 4)[0])
+        return float(largest_eigenvalue(product, stack.theta.data, self.seconds / 4).max())
 
     @property
     def moment_factor(self) -> float:
@@ -224,6 +252,34 @@ class Case:
         return limit(self.cfg.optimizer, self.sharpness(self.end, divisor))
 
     @cached_property
+    def gradient_noise(self) -> float:
+        """How many times larger the difference between batches' gradients is than the gradient of all rows, squared."""
+        size = self.problem.dataset.batch_size
+        if size is None or size >= len(self.scaled.inputs):
+            return 0.0
+        order = torch.randint(len(self.rows.inputs), (GRADIENTS, size), generator=torch.Generator().manual_seed(0))
+        whole = self.gradients(self.rows.inputs[None], self.rows.targets[None])
+        parts = self.gradients(self.rows.inputs[order], self.rows.targets[order])
+        return float((parts - whole).square().sum(1).mean() / whole.square().sum().clamp(min=1e-300))
+
+    def gradients(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean gradient at the end on each of some batches `[batches, rows, columns]`."""
+        stack = self.copies(self.end, len(inputs))
+        with torch.inference_mode(False), torch.no_grad():
+            gradients = torch.zeros_like(stack.theta.data)
+            layers = stack.layers(stack.theta.data)
+            traces = stack.trace(inputs, layers)
+            derivative = self.loss.derivative(traces[-1].values - targets) / targets[0].numel()
+            stack.backward(traces, derivative, layers, stack.layers(gradients))
+        return gradients
+
+    def copies(self, stack: Stack, count: int) -> Stack:
+        """Return a stack of several times the same network."""
+        model = self.cfg.model
+        theta = stack.theta.data.expand(count, -1).contiguous()
+        return Stack(theta, stack.sizes, model.activation, model.output_activation, bias=stack.bias)
+
+    @cached_property
     def start_units(self) -> list[Layer]:
         """The hidden layers before the first step."""
         return look_at_units(self.start, self.rows, self.loss, self.cfg.model.activation)
@@ -236,13 +292,13 @@ class Case:
     @cached_property
     def condition(self) -> float:
         """The condition number of the inputs' second moments, as the network sees them, with the bias's one."""
-        return condition(self.scaled.inputs, self.cfg.model.bias)
+        return second_moments(self.scaled.inputs, self.cfg.model.bias).condition
 
     @cached_property
     def standardized_condition(self) -> float:
         """The same if the inputs were standardized."""
         inputs = self.problem.train.inputs
-        return condition(Scaler.fit("standardize", inputs).transform(inputs), self.cfg.model.bias)
+        return second_moments(Scaler.fit("standardize", inputs).transform(inputs), self.cfg.model.bias).condition
 
     def predict(self, inputs: Tensor) -> Tensor:
         """Map inputs `[rows, inputs]` to targets `[rows, targets]`, both in own units."""
@@ -253,24 +309,9 @@ class Case:
     @cached_property
     def residuals(self) -> Tensor:
         """Errors on the training rows over each target's spread `[rows, targets]`."""
-        rows = sample(self.problem.train, 4096)
+        rows = sample(self.problem.train, MOST_ROWS)
         spread = self.problem.train.targets.std(0, correction=0)
         return (self.predict(rows.inputs) - rows.targets) / spread
-
-
-def second_moment(inputs: Tensor, bias: bool) -> Tensor:
-    """Return the eigenvalues, ascending, of the second moments of the inputs that vary, and a one for the bias."""
-    varying = inputs[:, inputs.amin(0) < inputs.amax(0)]
-    constant = inputs[:, inputs.amin(0) == inputs.amax(0)]
-    columns = torch.cat([varying, constant, inputs.new_ones(len(inputs), 1 if bias else 0)], 1)
-    return torch.linalg.eigvalsh(columns.T @ columns / len(columns))
-
-
-def condition(inputs: Tensor, bias: bool) -> float:
-    """Return the condition number of the second moments; directions in which nothing varies are left out."""
-    values = second_moment(inputs, bias)
-    kept = values[values > 1e-12 * values[-1]]
-    return float(kept[-1] / kept[0]) if len(kept) else 1.0
 
 
 def finite(value: object) -> float:

@@ -1,22 +1,44 @@
 """From a case to a diagnosis."""
 
 import time
+from collections.abc import Sequence
 
 from fit.doctor.case import Case
 from fit.doctor.finding import CERTAINTIES, Diagnosis, Finding
-from fit.doctor.findings import BEFORE, FINDINGS
+from fit.doctor.findings import BEFORE, HOPELESS, LACKING, SPOILING, Find
 
 
 def diagnose(case: Case) -> Diagnosis:
     """Look for every cause that explains why a run is not good; a good one has none."""
     began = time.perf_counter()
-    findings = [] if case.good else [each for find in FINDINGS if (each := find(case)) is not None]
-    return Diagnosis(case.good, ordered(findings), time.perf_counter() - began)
+    findings = [] if case.good else explain(case)
+    healthy = case.good or (case.gray and not findings)
+    return Diagnosis(healthy, findings, time.perf_counter() - began)
+
+
+def explain(case: Case) -> list[Finding]:
+    """Look for causes: what ends the search, then what spoils a fit, and what it lacks only where nothing else is sure."""
+    hopeless = found(HOPELESS, case)
+    if hopeless:
+        return hopeless
+    findings = found(SPOILING, case)
+    if not any(finding.certainty == "certain" for finding in findings):
+        findings += found(LACKING, case)
+    findings = ordered(findings)
+    if case.gray:
+        return [finding for finding in findings if finding.certainty == "certain"]
+    surer = [finding for finding in findings if finding.certainty != "possible"]
+    return surer or findings
+
+
+def found(finds: Sequence[Find], case: Case) -> list[Finding]:
+    """Return what is found."""
+    return [finding for find in finds if (finding := find(case)) is not None]
 
 
 def foresee(case: Case) -> list[Finding]:
     """Look for what can be known before the first step."""
-    return ordered([each for find in BEFORE if (each := find(case)) is not None])
+    return ordered(found(BEFORE, case))
 
 
 def ordered(findings: list[Finding]) -> list[Finding]:

@@ -4,11 +4,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from omegaconf import OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fit.config.rules import shown
 from fit.data.scalers import Scaler
-from fit.doctor.case import Case, second_moment
+from fit.doctor.case import Case
+from fit.doctor.moments import second_moments
 from fit.doctor.stability import is_descent, name
 from fit.doctor.thresholds import (
     ADAPTIVE_RATES,
@@ -17,6 +18,9 @@ from fit.doctor.thresholds import (
     DESCENT_PART,
     DIGITS_GAINED,
     FIT_STEPS,
+    FLOOR_PART,
+    GOOD_NRMSE,
+    SHAPE_ROOM,
     UNSCALED_CONDITION,
     UNSCALED_TARGETS,
 )
@@ -26,14 +30,36 @@ ADAPTIVE = ("Adam", "AdamW", "NAdam", "RAdam", "RMSprop")
 
 
 def prescribe(case: Case, changes: Changes | None = None, steps: int = FIT_STEPS) -> list[str]:
-    """Return the overrides that make the `changes`, scale what is far from scaled, and train long enough, well enough.
+    """Return the overrides that make the `changes`, and beside them what the run needs for these to help.
 
-    Only what differs from the settings that the run had is there.
+    That is a model that could fit, scales to start from, and training long enough, well enough. Only what differs from
+    the settings that the run had is there.
     """
-    wanted = dict(scaling(case)) | dict(changes or {})
+    wanted = shaping(case) | scaling(case) | dict(changes or {})
     changed = case_with(case, wanted)
     wanted |= training(changed, steps)
     return [f"{key}={shown(value)}" for key, value in wanted.items() if OmegaConf.select(case.cfg, key) != value]
+
+
+def shaping(case: Case) -> dict[str, object]:
+    """Return what gives a model that cannot fit the targets the shape of one that can."""
+    changes: dict[str, object] = {}
+    if cannot_bend(case):
+        changes["model.activation"] = "gelu"
+        if not case.cfg.model.hidden:
+            changes["model.hidden"] = [64, 64]
+    if case.cfg.model.output_activation != "identity" and case.floor and case.floor > FLOOR_PART * case.spread:
+        changes["model.output_activation"] = "identity"
+    hidden = changes.get("model.hidden", case.cfg.model.hidden)
+    if hidden and not isinstance(case.cfg.model.init, str):
+        changes["model.init"] = "default"
+    return changes
+
+
+def cannot_bend(case: Case) -> bool:
+    """Whether the model is affine and the targets are not."""
+    known = case.attainable
+    return case.affine and bool(((known.smooth < SHAPE_ROOM * known.affine) & (known.affine > GOOD_NRMSE)).any())
 
 
 def scaling(case: Case) -> dict[str, object]:
@@ -91,14 +117,14 @@ def descend(case: Case) -> dict[str, object]:
 
     Source: Nesterov, Introductory Lectures on Convex Optimization (2004), the step 2/(λmax+λmin).
     """
-    values = second_moment(case.scaled.inputs, case.cfg.model.bias)
-    values = values[values > 1e-12 * values[-1]] * case.moment_factor
+    moments = second_moments(case.scaled.inputs, case.cfg.model.bias)
+    low, high = (case.moment_factor * each for each in moments)
     momentum = float(case.cfg.optimizer.get("momentum") or 0.0)
-    rate = rounded((1 - momentum) * 2 / float(values[0] + values[-1]))
+    rate = rounded((1 - momentum) * 2 / (low + high))
     batches = steps_per_epoch(case)
     if batches > 1:
         rate = rounded(DESCENT_PART * rate)
-    slowest = -math.log(max(abs(1 - rate / (1 - momentum) * float(values[0])), 1e-6))
+    slowest = -math.log(max(abs(1 - rate / (1 - momentum) * low), 1e-6))
     epochs = math.ceil(DIGITS_GAINED * math.log(10) / slowest / batches)
     wanted: dict[str, object] = {"optimizer.lr": rate}
     if batches > 1:
@@ -120,14 +146,20 @@ def adapt(case: Case, steps: int) -> dict[str, object]:
 
 def anneal(case: Case) -> dict[str, object]:
     """Return a schedule that ends low, unless there is one."""
-    return {"scheduler": "cosine"} if case.cfg.scheduler._target_.endswith(".Schedule") else {}
+    return {"scheduler": "cosine"} if is_constant(case) else {}
+
+
+def is_constant(case: Case) -> bool:
+    """Whether the learning rate stays as it is."""
+    return isinstance(case.cfg.scheduler, DictConfig) and str(case.cfg.scheduler._target_).endswith(".Schedule")
 
 
 def lengthen(case: Case, epochs: int) -> dict[str, object]:
     """Return a longer run where it was shorter."""
     if epochs <= case.cfg.trainer.max_epochs:
         return {}
-    return {"trainer.max_epochs": int(float(f"{epochs * 1.05:.1g}" if epochs < 10 else f"{epochs * 1.04:.2g}"))}
+    unit = 10 ** max(0, len(str(epochs)) - 2)
+    return {"trainer.max_epochs": -(-epochs // unit) * unit}
 
 
 def steps_per_epoch(case: Case) -> int:

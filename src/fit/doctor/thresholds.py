@@ -3,9 +3,11 @@
 # --- what is a good fit ---
 # Errors below 3 % of the spread (R² above 0.999) are errors that nobody asks about.
 GOOD_NRMSE = 0.03
+# Up to twice that a fit is not talked down unless the cause is certain.
+GRAY_NRMSE = 0.06
 # Errors of the size of the noise are as good as can be; the estimate of the noise is itself uncertain by so much.
 NOISE_ROOM = 1.2
-# An affine fit has settled when its loss is within 5 % of the least squares one.
+# An affine fit has settled when its loss is within 5 % (and what a good fit may miss) of the least squares one.
 SETTLED = 0.05
 
 # --- data ---
@@ -25,6 +27,8 @@ NOTHING_NRMSE = 0.95
 OUTLIER_DEVIATIONS = 10.0
 OUTLIER_PART = 0.5
 OUTLIER_ROWS = 0.15
+# Where their neighbours are far off, too, the fit is, not the rows.
+OUTLIER_COMPANY = 0.5
 
 # --- what the network could do ---
 # A model's shape is at fault when a smooth function leaves so much less than the best of its shape.
@@ -49,12 +53,18 @@ SMALL_TRAVEL = 0.5
 LARGE_MOVE = 1.0
 # A loss that fell by a tenth while the last half of the learning rate was spent is still falling.
 STILL_FALLING = 1.1
+# With fewer looks than these nothing can be said of how it falls.
+FEW_LOOKS = 4
 # A loss that jumps by more than this much (the deviation of its logarithm) between looks is at its noise floor.
 JITTER = 0.25
+# Batches whose gradients differ by more than they agree (squared) take turns in where to go.
+GRADIENT_NOISE = 4.0
 
 # --- units ---
 # A layer most of whose units do not answer is a layer half as wide or less.
 SILENT_UNITS = 0.5
+# Of so few units all may start where they answer to no row.
+FEW_UNITS = 16
 # A gradient that is a thousand times smaller in the first layer than in the last does not train it.
 VANISHED = 1e-3
 
@@ -67,7 +77,7 @@ FLOAT_UNITS = 30.0
 ADAPTIVE_RATES = (1e-3, 3e-2)
 DEFAULT_RATE = 1e-2
 # Annealed steps after which a small network has fitted a smooth function, and an affine one a line.
-FIT_STEPS = 2000
+FIT_STEPS = 3000
 AFFINE_STEPS = 1000
 # With batches the curvature of a batch may be larger than that of all rows.
 DESCENT_PART = 0.2

@@ -13,7 +13,7 @@ from fit.model.stack import Stack
 # A unit answers to a row if its slope there is at least this part of the largest that its activation has.
 LEAST_SLOPE = 0.02
 # Rows to which a unit has to answer.
-LEAST_PART = 0.02
+LEAST_PART, LEAST_PART_BOUNDED = 0.02, 0.15
 
 
 class Layer(NamedTuple):
@@ -46,7 +46,8 @@ def look_at_units(stack: Stack, rows: Rows, loss: Loss, activation: str) -> list
                 ones = torch.ones_like(trace.sums)
                 slopes = function.backward(ones, trace.values if function.by_outputs else trace.sums).abs()
                 answers = (slopes > LEAST_SLOPE).double().mean(1)[0]
-                silent = float((answers < LEAST_PART).double().mean())
+                least = LEAST_PART_BOUNDED if bounded else LEAST_PART
+                silent = float((answers < least).double().mean())
             gradient = float(gradients[0, start:middle].square().mean().sqrt())
             looks.append(Layer(0.0 if bounded else silent, silent if bounded else 0.0, gradient))
     return looks

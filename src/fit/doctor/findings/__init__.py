@@ -5,6 +5,7 @@ from collections.abc import Callable
 from fit.doctor.case import Case
 from fit.doctor.finding import Finding
 from fit.doctor.findings.data import (
+    constant,
     does_not_generalize,
     inputs_unscaled,
     nothing_to_learn,
@@ -14,18 +15,20 @@ from fit.doctor.findings.data import (
     target_constant,
     targets_unscaled,
 )
-from fit.doctor.findings.model import affine_model, bad_start, float_floor, network_too_small, output_range
+from fit.doctor.findings.model import affine_model, bad_start, equal_start, float_floor, network_too_small, output_range
 from fit.doctor.findings.steps import noisy_plateau, step_too_large, step_too_small, too_few_epochs
 from fit.doctor.findings.units import dead_units, saturated_units, vanishing_gradient
 
 Find = Callable[[Case], Finding | None]
 
-# What is impossible, whatever the training; then what spoils the training; then what it lacked; then what is left.
-FINDINGS: tuple[Find, ...] = (
-    nothing_to_learn,
+# Nothing else matters then.
+HOPELESS: tuple[Find, ...] = (constant, nothing_to_learn)
+# What is impossible, whatever the training; then what spoils it.
+SPOILING: tuple[Find, ...] = (
     target_constant,
     output_range,
     affine_model,
+    equal_start,
     step_too_large,
     float_floor,
     inputs_unscaled,
@@ -39,10 +42,9 @@ FINDINGS: tuple[Find, ...] = (
     overfit,
     step_too_small,
     noisy_plateau,
-    too_few_epochs,
-    bad_start,
-    network_too_small,
 )
+# What is left where nothing spoils it for certain.
+LACKING: tuple[Find, ...] = (too_few_epochs, bad_start, network_too_small)
 # What can be known before the first step.
 BEFORE: tuple[Find, ...] = (
     target_constant,

@@ -1,9 +1,11 @@
 """Causes that lie in the data, or in how they are presented."""
 
 import torch
+from torch import Tensor
 
+from fit.data.dataset import Rows
 from fit.doctor.attainable import sample
-from fit.doctor.case import Case
+from fit.doctor.case import MOST_ROWS, Case
 from fit.doctor.finding import Finding
 from fit.doctor.prescription import is_unscaled, prescribe, targets_off
 from fit.doctor.thresholds import (
@@ -14,7 +16,9 @@ from fit.doctor.thresholds import (
     FAR_PART,
     FITS_NRMSE,
     FITS_TIMES,
+    FIT_STEPS,
     NOTHING_NRMSE,
+    OUTLIER_COMPANY,
     OUTLIER_DEVIATIONS,
     OUTLIER_PART,
     OUTLIER_ROWS,
@@ -22,13 +26,21 @@ from fit.doctor.thresholds import (
 )
 
 
+def constant(case: Case) -> Finding | None:
+    """Targets that do not vary at all."""
+    targets = case.problem.train.targets
+    if not bool((targets.amin(0) == targets.amax(0)).all()):
+        return None
+    return target_constant(case)
+
+
 def target_constant(case: Case) -> Finding | None:
-    """Targets that hardly vary: R² then compares with next to nothing."""
+    """Targets that hardly vary, and are not scaled to: R² then compares with next to nothing."""
     targets = case.problem.train.targets
     size, spread = targets.abs().mean(0), targets.std(0, correction=0)
     relative = torch.where(size > 0, spread / size, 1.0).masked_fill(spread == 0, 0.0)
     part, target = float(relative.min()), int(relative.argmin())
-    if part >= CONSTANT_SPREAD:
+    if part >= CONSTANT_SPREAD or (part > 0 and case.cfg.data.scale_targets in ("standardize", "minmax")):
         return None
     name = case.problem.dataset.target_names[target]
     cure = prescribe(case, {"data.scale_targets": "standardize"} | covering(case)) if part > 0 else []
@@ -113,7 +125,7 @@ def nothing_to_learn(case: Case) -> Finding | None:
         return None
     return Finding(
         "nothing_to_learn",
-        "likely",
+        "certain" if known.rows >= 100 else "likely",
         {"nrmse_smooth": float(left.min()), "nrmse_affine": float(known.affine.nan_to_num(torch.inf).min())},
         f"Rows that were left out cannot be predicted from the others: neither an affine nor a smooth function leaves "
         f"less than {float(left.min()):.0%} of the spread, so the targets look like noise.",
@@ -126,7 +138,8 @@ def outliers(case: Case) -> Finding | None:
     """A few rows so far off that they hold most of the squared error."""
     if case.cfg.loss not in ("mse", "mse_sum"):
         return None
-    targets = sample(case.problem.train, 4096).targets
+    rows = sample(case.problem.train, MOST_ROWS)
+    targets = rows.targets
     errors = case.residuals if not case.diverged else targets - targets.median(0).values
     for target, column in enumerate(errors.unbind(1)):
         middle = column.median()
@@ -134,6 +147,8 @@ def outliers(case: Case) -> Finding | None:
         far = (column - middle).abs() > OUTLIER_DEVIATIONS * deviation
         part = float(column[far].square().sum() / column.square().sum().clamp(min=1e-300))
         count = int(far.sum())
+        if count and neighbours_too(rows, far) > OUTLIER_COMPANY:
+            continue
         if 0 < count <= OUTLIER_ROWS * len(column) and part > OUTLIER_PART and float(deviation) > 0:
             name = case.problem.dataset.target_names[target]
             return Finding(
@@ -146,6 +161,15 @@ def outliers(case: Case) -> Finding | None:
                 "the median instead of the mean, which a few rows cannot move",
             )
     return None
+
+
+def neighbours_too(rows: Rows, far: Tensor) -> float:
+    """Return the part of the rows far off whose nearest row is far off, too: those of a misfit, not of a mistake."""
+    varying = rows.inputs.amin(0) < rows.inputs.amax(0)
+    inputs = rows.inputs[:, varying] / rows.inputs.std(0)[varying]
+    distances = torch.cdist(inputs[far], inputs)
+    distances[distances == 0] = torch.inf
+    return float(far[distances.argmin(1)].double().mean())
 
 
 def fits_training(case: Case, region: str) -> bool:
@@ -204,8 +228,8 @@ def overfit(case: Case) -> Finding | None:
         return None
     changes: dict[str, object] = {}
     if "points" in case.cfg.data:
-        changes["data.points"] = max(16 * int(case.cfg.data.points), 512)
-        changes["data.batch_size"] = 64
+        points = max(16 * int(case.cfg.data.points), 512)
+        changes |= {"data.points": points, "data.batch_size": 64, "trainer.max_epochs": -(-FIT_STEPS * 64 // points)}
     else:
         changes["early_stopping.patience"] = max(10, case.cfg.trainer.max_epochs // 10)
         changes["regularization.l2"] = 1e-3

@@ -4,14 +4,15 @@ import math
 
 from fit.doctor.case import Case
 from fit.doctor.finding import Finding
-from fit.doctor.prescription import prescribe
+from fit.doctor.prescription import cannot_bend, prescribe
 from fit.doctor.thresholds import (
     FLOAT_UNITS,
     FLOOR_PART,
     GOOD_NRMSE,
+    JITTER,
     SHAPE_ROOM,
-    STILL_FALLING,
 )
+from fit.doctor.findings.steps import settled
 from fit.doctor.trial import trial
 from fit.measure.floor import Shape, floor
 from fit.model.activations import ACTIVATIONS
@@ -34,36 +35,27 @@ def output_range(case: Case) -> Finding | None:
         {"floor": lowest, "low": low, "high": high, "reach_low": reach.low, "reach_high": reach.high},
         f"{activation} at the output answers {words} only, and the targets go from {low:.3g} to {high:.3g}: the loss "
         f"cannot fall below {lowest:.6g}, whatever the weights.",
-        prescribe(case, {"model.output_activation": "identity"}),
+        prescribe(case),
         f"a loss below {lowest:.6g}",
     )
 
 
 def affine_model(case: Case) -> Finding | None:
     """An affine function for targets that are not affine."""
-    if not case.affine:
+    if not cannot_bend(case):
         return None
     known = case.attainable
     better = known.smooth < SHAPE_ROOM * known.affine
-    if not bool((better & (known.affine > GOOD_NRMSE)).any()):
-        return None
     target = int((known.affine * better).nan_to_num(0.0).argmax())
     name = case.problem.dataset.target_names[target]
     affine, smooth = float(known.affine[target]), float(known.smooth[target])
-    changes: dict[str, object] = {"model.activation": "gelu"}
-    if not case.cfg.model.hidden:
-        changes["model.hidden"] = [64, 64]
-    if not isinstance(case.cfg.model.init, str):
-        changes["model.init"] = "default"
-    if case.problem.dataset.covering and float(known.smooth[target]) < 1:
-        changes = dict(case.problem.dataset.covering) | changes
     return Finding(
         "affine_model",
         "certain" if smooth < 0.2 * affine else "likely",
         {"target": name, "nrmse_affine": affine, "nrmse_smooth": smooth},
         f"Without an activation, any number of layers is one affine function; the best one misses {name} by {affine:.2g} "
         f"of its spread, a smooth function by {smooth:.2g}.",
-        prescribe(case, changes),
+        prescribe(case),
         f"an error of about {smooth:.2g} of the spread",
     )
 
@@ -94,11 +86,6 @@ def float_floor(case: Case) -> Finding | None:
     )
 
 
-def settled(case: Case) -> bool:
-    """Whether more steps would not help much."""
-    return not case.diverged and case.progress.falling < STILL_FALLING
-
-
 def network_too_small(case: Case) -> Finding | None:
     """A network that has settled where a smooth function is far better."""
     if case.diverged or case.affine:
@@ -122,9 +109,23 @@ def network_too_small(case: Case) -> Finding | None:
     )
 
 
+def equal_start(case: Case) -> Finding | None:
+    """Start values that are the same for all units of a layer, which then stay the same."""
+    if isinstance(case.cfg.model.init, str) or not case.cfg.model.hidden or max(case.cfg.model.hidden) == 1:
+        return None
+    return Finding(
+        "bad_start",
+        "certain",
+        {"weight": float(case.cfg.model.init.weight), "bias": float(case.cfg.model.init.bias)},
+        "All units of a layer start from the same weights, get the same gradient, and so remain one and the same unit.",
+        prescribe(case),
+        "units that differ",
+    )
+
+
 def bad_start(case: Case) -> Finding | None:
     """Start values from which this training does not get where it gets from others."""
-    if case.affine:
+    if case.affine or not settled(case) or case.progress.jitter > JITTER:
         return None
     found = trial(case)
     if found is None:

@@ -8,6 +8,10 @@ from fit.doctor.prescription import prescribe, steps_per_epoch
 from fit.doctor.stability import is_descent, name
 from fit.doctor.thresholds import (
     ADAPTIVE_RATES,
+    DEFAULT_RATE,
+    FEW_LOOKS,
+    FIT_STEPS,
+    GRADIENT_NOISE,
     GROWN,
     JITTER,
     LARGE_MOVE,
@@ -27,6 +31,11 @@ def grown(case: Case) -> float:
     if case.diverged:
         return math.inf
     return case.progress.largest / max(case.progress.first, 1e-300)
+
+
+def settled(case: Case) -> bool:
+    """Whether more steps would not help much."""
+    return not case.diverged and case.progress.falling < STILL_FALLING
 
 
 def step_too_large(case: Case) -> Finding | None:
@@ -69,7 +78,7 @@ def step_too_large(case: Case) -> Finding | None:
         if not case.diverged and (move < LARGE_MOVE or grown(case) <= GROWN and case.progress.jitter < JITTER):
             return None
         told = f"{name(cfg.optimizer)} moves each weight by about optimizer.lr = {lr:g} in a step, {move:.2g} times the size of the weights"
-        certainty = "certain" if case.diverged else "likely"
+        certainty = "certain" if case.diverged or move > 10 * LARGE_MOVE else "likely"
     return Finding(
         "step_too_large",
         certainty,
@@ -128,21 +137,30 @@ def step_too_small(case: Case) -> Finding | None:
 
 def noisy_plateau(case: Case) -> Finding | None:
     """A loss that jumps about a level, as the steps of small batches do."""
-    if case.diverged or case.progress.jitter < JITTER and case.excess <= 0.05:
-        return None
     batches = steps_per_epoch(case)
-    if batches == 1 or case.progress.falling > 2:
+    if case.diverged or batches == 1 or case.progress.falling > 2:
+        return None
+    noise = case.gradient_noise
+    if case.progress.jitter < JITTER and (annealed(case) or noise < GRADIENT_NOISE or not settled(case)):
         return None
     size = case.problem.dataset.batch_size
     return Finding(
         "noisy_plateau",
         "likely",
-        {"jitter": case.progress.jitter, "batch_size": size, "batches": batches},
-        f"Between looks the loss jumps by {math.expm1(case.progress.jitter):.0%} about a level that no longer falls: "
-        f"batches of {size} rows disagree about where to go, and steps of this size follow each of them.",
-        prescribe(case, {"scheduler": "cosine"} if not annealed(case) else {"optimizer.lr": case.cfg.optimizer.lr / 10}),
+        {"jitter": case.progress.jitter, "gradient_noise": noise, "batch_size": size, "batches": batches},
+        f"Between looks the loss jumps by {math.expm1(case.progress.jitter):.0%} about a level that no longer falls: the "
+        f"gradients of batches of {size} rows differ {noise**0.5:.2g} times as much as they agree, and steps of this "
+        "size follow each of them.",
+        prescribe(case, calmer(case)),
         "steps that end small enough to average over batches",
     )
+
+
+def calmer(case: Case) -> dict[str, object]:
+    """Return a schedule that ends low, or where there is one a lower rate; and what suits adaptive optimizers best."""
+    lr = float(case.cfg.optimizer.lr)
+    rate = lr / 10 if annealed(case) else min(lr, DEFAULT_RATE) if not is_descent(case.cfg.optimizer) else lr
+    return {"scheduler": "cosine"} | ({"optimizer.lr": rate} if rate < lr else {}) if not annealed(case) else {"optimizer.lr": rate}
 
 
 def annealed(case: Case) -> bool:
@@ -152,9 +170,20 @@ def annealed(case: Case) -> bool:
 
 def too_few_epochs(case: Case) -> Finding | None:
     """A loss that was still falling when the run ended."""
-    if case.diverged or case.progress.falling < STILL_FALLING:
-        return None
     progress = case.progress
+    steps = case.cfg.trainer.max_epochs * steps_per_epoch(case)
+    short = progress.looks < FEW_LOOKS and steps < FIT_STEPS / 2
+    if case.diverged or not (short or progress.falling >= STILL_FALLING):
+        return None
+    if short:
+        return Finding(
+            "too_few_epochs",
+            "likely",
+            {"steps": steps, "epochs": progress.epochs},
+            f"{steps} steps are too few to tell: small networks take some thousands to fit a smooth function.",
+            prescribe(case),
+            "a loss that goes on falling",
+        )
     per_epoch = 1 - (1 / progress.lately) ** (4 / max(progress.epochs, 1))
     power = math.log2(progress.falling)
     more = min(10 ** (2 / power), 1e4)

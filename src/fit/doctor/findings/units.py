@@ -3,7 +3,7 @@
 from fit.doctor.case import Case
 from fit.doctor.finding import Finding
 from fit.doctor.prescription import prescribe
-from fit.doctor.thresholds import SILENT_UNITS, VANISHED
+from fit.doctor.thresholds import FEW_UNITS, SILENT_UNITS, VANISHED
 
 
 def sound_start(case: Case) -> dict[str, object]:
@@ -25,13 +25,16 @@ def dead_units(case: Case) -> Finding | None:
     layer = [look.dead for look in looks].index(worst) + 1
     before = case.start_units[layer - 1].dead
     activation = case.cfg.model.activation
+    changes = {"model.activation": "leaky_relu" if activation == "gelu" else "gelu"} | sound_start(case)
+    if min(case.cfg.model.hidden) < FEW_UNITS:
+        changes["model.hidden"] = [64, 64]
     return Finding(
         "dead_units",
         "certain" if worst > 0.9 else "likely",
         {"layer": layer, "part_dead": worst, "part_dead_at_start": before},
         f"{worst:.0%} of the {activation} units of hidden layer {layer} answer to none of the training rows "
         f"({before:.0%} at the start): they are never trained again.",
-        prescribe(case, {"model.activation": "leaky_relu" if activation == "gelu" else "gelu"} | sound_start(case)),
+        prescribe(case, changes),
         "units that all take part",
     )
 
