@@ -45,7 +45,7 @@ def write_files(folder):
     save("spikes", plane, product + far * random.normal(0, 30, (400, 1)), fresh_plane, fresh_product)
     save("beyond", x, wave, fresh + 4, np.sin(2 * (fresh + 4)))
     corner = plane[(plane < 0).all(1)]
-    save("corner", corner, np.sin(3 * corner).sum(1), fresh_plane, np.sin(3 * fresh_plane).sum(1))
+    save("corner", corner, np.sin(3 * corner).sum(1)[:, None], fresh_plane, np.sin(3 * fresh_plane).sum(1)[:, None])
     save("table", x[:50], wave[:50] + random.normal(0, 0.4, (50, 1)))
     many = random.normal(0, 1, (120, 8))
     save("many", many, many[:, :1] + many[:, 1:2] * many[:, 2:3] + random.normal(0, 0.5, (120, 1)))

@@ -58,6 +58,12 @@ class Arrays(DataSet):
             raise FitError("data.val_fraction=0 leaves no rows to be judged on: give more, or val_inputs in the file.")
         return {}
 
+    def split(self) -> tuple[Rows, dict[str, Rows]]:
+        """Judge on the validation rows of the file, if it has any; else hold rows out as other data sets do."""
+        if "val_inputs" in self.arrays and self.folds is None:
+            return self.rows(), self.fresh()
+        return super().split()
+
     def drawn(self) -> Rows:
         """Return the rows that are judged on, in the order of the first input."""
         rows = self.split()[1]["val"]

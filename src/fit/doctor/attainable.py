@@ -13,14 +13,20 @@ from fit.data.scalers import Scaler
 # Rows that are looked at; a kernel matrix of so many takes a few hundredths of a second.
 MOST_ROWS = 384
 LENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0)
+# A length scale is long enough where its errors are at most so many times the best, or so small.
+ROOM, SMALL = 1.5, 0.05
 RIDGES = (1e-9, 1e-6, 1e-4, 1e-2, 1e-1, 1.0)
 
 
 class Attainable(NamedTuple):
-    """Errors on rows left out, over each target's spread `[targets]`: of the best affine function, of a smooth one."""
+    """Errors on rows left out, over each target's spread `[targets]`: of the best affine function, of a smooth one.
+
+    `length` is the longest length scale, in deviations of the inputs, whose functions explain all targets that any do.
+    """
 
     affine: Tensor
     smooth: Tensor
+    length: float
     rows: int
 
 
@@ -38,18 +44,27 @@ def attainable(problem: Problem) -> Attainable:
     design = torch.cat([inputs, torch.ones_like(targets[:, :1])], 1)
     spread = targets.std(0, correction=0)
     affine = rms(left_out(design @ design.T, targets, 1e-8 * len(targets))) / spread
-    best = affine.clone()
+    best, by_length = affine.clone(), dict[float, Tensor]()
     if inputs.shape[1]:
         distances = torch.cdist(inputs, inputs).square() / inputs.shape[1]
         linear = design @ design.T
         for length in LENGTHS:
+            reached = affine
             kernel = torch.exp(-distances / (2 * length**2)) + 1e2 * linear / len(linear)
             values, vectors = torch.linalg.eigh(kernel)
             for ridge in RIDGES:
                 weights = 1 / (values.clamp(min=0) + ridge)
                 solved = vectors @ (weights[:, None] * (vectors.T @ targets))
-                best = torch.minimum(best, rms(solved / (vectors.square() @ weights)[:, None]) / spread)
-    return Attainable(affine, best, len(targets))
+                reached = torch.minimum(reached, rms(solved / (vectors.square() @ weights)[:, None]) / spread)
+            by_length[length] = reached
+            best = torch.minimum(best, reached)
+    enough = (length for length in reversed(LENGTHS) if length in by_length and explains(by_length[length], best))
+    return Attainable(affine, best, next(enough, LENGTHS[-1]), len(targets))
+
+
+def explains(reached: Tensor, best: Tensor) -> bool:
+    """Whether errors are about as small as the best, or small."""
+    return bool((reached <= (ROOM * best).clamp(min=SMALL)).all() or best.isnan().all())
 
 
 def left_out(kernel: Tensor, targets: Tensor, ridge: float) -> Tensor:

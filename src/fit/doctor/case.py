@@ -17,7 +17,7 @@ from fit.doctor.curvature import hessian_product, largest_eigenvalue
 from fit.doctor.moments import second_moments
 from fit.doctor.progress import Progress
 from fit.doctor.stability import DIVISORS, State, is_descent, limit, name
-from fit.doctor.thresholds import GOOD_NRMSE, GRAY_NRMSE, NOISE_ROOM, SETTLED
+from fit.doctor.thresholds import GOOD_NRMSE, GRAY_NRMSE, NOISE_ROOM, NOTHING_NRMSE, RISEN, SETTLED
 from fit.doctor.units import Layer, look_at_units
 from fit.measure.affine import least_squares
 from fit.measure.floor import Shape, floor
@@ -154,9 +154,27 @@ class Case:
             return False
         for region in self.regions:
             for target, error in enumerate(self.errors(region)):
-                if error > GOOD_NRMSE and not error <= NOISE_ROOM * float(self.noise[target]) < NOISE_ROOM * 0.9:
+                if error > GOOD_NRMSE and not self.is_noise(error, target):
                     return False
         return True
+
+    def is_noise(self, error: float, target: int) -> bool:
+        """Whether a target's error is no larger than what no network can explain, nor was once far smaller."""
+        noise = float(self.noise[target])
+        known = hasattr(self.problem.dataset, "noise")
+        return error <= NOISE_ROOM * noise and noise < NOTHING_NRMSE and (known or self.rise < RISEN)
+
+    @cached_property
+    def rise(self) -> float:
+        """How many times larger the validation loss is at the end than it was at its lowest."""
+        best, last = (finite(self.metrics.get(key)) for key in ("best/val/loss", "val/loss"))
+        return last / best if best > 0 else 1.0
+
+    @cached_property
+    def moved(self) -> float:
+        """How far training moved the weights, over their size at the start."""
+        start = self.start.theta.data
+        return float(torch.linalg.vector_norm(self.end.theta.data - start) / torch.linalg.vector_norm(start))
 
     @property
     def gray(self) -> bool:

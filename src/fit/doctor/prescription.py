@@ -21,6 +21,8 @@ from fit.doctor.thresholds import (
     FLOOR_PART,
     GOOD_NRMSE,
     SHAPE_ROOM,
+    SHORT_LENGTH,
+    SIN_REACH,
     UNSCALED_CONDITION,
     UNSCALED_TARGETS,
 )
@@ -56,6 +58,15 @@ def shaping(case: Case) -> dict[str, object]:
     return changes
 
 
+def bending(case: Case) -> dict[str, object]:
+    """Return an activation, and start values, that reach targets which bend within a short length of the inputs.
+
+    Source: Sitzmann et al., Implicit Neural Representations with Periodic Activation Functions (2020).
+    """
+    length = case.attainable.length
+    return {"model.activation": "sin", "model.gain": round(SIN_REACH / length, 1)} if length < SHORT_LENGTH else {}
+
+
 def cannot_bend(case: Case) -> bool:
     """Whether the model is affine and the targets are not."""
     known = case.attainable
@@ -67,7 +78,7 @@ def scaling(case: Case) -> dict[str, object]:
     changes: dict[str, object] = {}
     if case.cfg.data.scale_inputs != "standardize" and is_unscaled(case):
         changes["data.scale_inputs"] = "standardize"
-    if case.cfg.data.scale_targets != "standardize" and targets_off(case) > UNSCALED_TARGETS:
+    if case.cfg.data.scale_targets != "standardize" and targets_off(case) > (UNSCALED_TARGETS if not changes else 3):
         changes["data.scale_targets"] = "standardize"
     return changes
 
@@ -138,15 +149,18 @@ def adapt(case: Case, steps: int) -> dict[str, object]:
     rate = DEFAULT_RATE if max([1, *case.cfg.model.hidden]) <= 128 and len(case.cfg.model.hidden) < 5 else 3e-3
     if name(optimizer) not in ADAPTIVE:
         wanted |= {"optimizer": "adam", "optimizer.lr": rate}
-    elif not ADAPTIVE_RATES[0] <= optimizer.lr <= ADAPTIVE_RATES[1]:
+    elif not ADAPTIVE_RATES[0] < optimizer.lr <= ADAPTIVE_RATES[1]:
         wanted["optimizer.lr"] = rate
+    if case.cfg.trainer.gradient_clip_val is not None and case.cfg.trainer.gradient_clip_val < 0.1:
+        wanted["trainer.gradient_clip_val"] = None
     needed = AFFINE_STEPS if case.affine else steps
     return wanted | anneal(case) | lengthen(case, math.ceil(needed / steps_per_epoch(case)))
 
 
 def anneal(case: Case) -> dict[str, object]:
-    """Return a schedule that ends low, unless there is one."""
-    return {"scheduler": "cosine"} if is_constant(case) else {}
+    """Return a schedule that ends low, unless there is one that does so neither too early nor never."""
+    kind = str(case.cfg.scheduler._target_) if isinstance(case.cfg.scheduler, DictConfig) else ""
+    return {"scheduler": "cosine"} if kind.endswith((".Schedule", ".Exponential", ".Step")) else {}
 
 
 def is_constant(case: Case) -> bool:

@@ -7,6 +7,8 @@ GOOD_NRMSE = 0.03
 GRAY_NRMSE = 0.06
 # Errors of the size of the noise are as good as can be; the estimate of the noise is itself uncertain by so much.
 NOISE_ROOM = 1.2
+# A validation loss that was lower by this factor before has been let go of.
+RISEN = 1.3
 # An affine fit has settled when its loss is within 5 % (and what a good fit may miss) of the least squares one.
 SETTLED = 0.05
 
@@ -43,6 +45,10 @@ FAR = 2.0
 FAR_PART = 0.3
 
 # --- steps ---
+# Weights that moved by less than a twentieth of their size are still those of the start.
+HARDLY_MOVED = 0.05
+# A schedule that spends less than a twentieth of what its peak would is over before it began.
+SPENT = 0.05
 # A loss that has grown so much over its start is thrown about by its steps.
 GROWN = 2.0
 # Gradient descent at less than a fiftieth of the stable rate wastes its steps.
@@ -59,6 +65,16 @@ FEW_LOOKS = 4
 JITTER = 0.25
 # Batches whose gradients differ by more than they agree (squared) take turns in where to go.
 GRADIENT_NOISE = 4.0
+
+# Targets that bend within so few deviations of the inputs are out of reach of smooth activations; start values of sin
+# reach bends of this many deviations, over their gain.
+SHORT_LENGTH = 0.15
+SIN_REACH = 0.3
+# A penalty of a tenth of the loss is felt, as is a dropout of a third.
+PENALTY_PART = 0.1
+STRONG_DROPOUT = 0.3
+# So few weights are too few for anything that bends.
+FEW_WEIGHTS = 50
 
 # --- units ---
 # A layer most of whose units do not answer is a layer half as wide or less.

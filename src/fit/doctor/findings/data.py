@@ -121,7 +121,7 @@ def nothing_to_learn(case: Case) -> Finding | None:
     """Targets that the inputs say nothing about."""
     known = case.attainable
     left = known.smooth[~known.smooth.isnan()]
-    if len(left) == 0 or float(left.min()) < NOTHING_NRMSE or known.rows < 20:
+    if len(left) == 0 or float(left.min()) < NOTHING_NRMSE or known.rows < 20 or outliers(case) is not None:
         return None
     return Finding(
         "nothing_to_learn",

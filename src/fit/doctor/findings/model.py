@@ -4,13 +4,17 @@ import math
 
 from fit.doctor.case import Case
 from fit.doctor.finding import Finding
-from fit.doctor.prescription import cannot_bend, prescribe
+from fit.doctor.prescription import bending, cannot_bend, prescribe
 from fit.doctor.thresholds import (
+    FEW_WEIGHTS,
     FLOAT_UNITS,
     FLOOR_PART,
     GOOD_NRMSE,
     JITTER,
+    PENALTY_PART,
     SHAPE_ROOM,
+    SHORT_LENGTH,
+    STRONG_DROPOUT,
 )
 from fit.doctor.findings.steps import settled
 from fit.doctor.trial import trial
@@ -86,6 +90,31 @@ def float_floor(case: Case) -> Finding | None:
     )
 
 
+def over_regularized(case: Case) -> Finding | None:
+    """Penalties, weight decay or dropout that keep a network from fitting."""
+    if case.diverged:
+        return None
+    cfg, weights = case.cfg, case.end.theta.data
+    decay = float(cfg.optimizer.get("weight_decay") or 0.0)
+    penalty = cfg.regularization.l1 * float(weights.abs().sum())
+    penalty += (cfg.regularization.l2 + decay / 2) * float(weights.square().sum())
+    part = penalty / max(float(str(case.metrics["train/loss"])), 1e-300)
+    strong = (part > PENALTY_PART or decay > PENALTY_PART) and max(cfg.regularization.l1, cfg.regularization.l2, decay) > 0
+    if not strong and cfg.model.dropout < STRONG_DROPOUT:
+        return None
+    off = {"regularization.l1": 0.0, "regularization.l2": 0.0, "model.dropout": 0.0}
+    changes = off | ({"optimizer.weight_decay": 0.0} if decay else {})
+    return Finding(
+        "over_regularized",
+        "likely",
+        {"penalty": penalty, "part_of_loss": part, "weight_decay": decay, "dropout": float(cfg.model.dropout)},
+        f"What is to keep the network from overfitting keeps it from fitting: penalties of {part:.2g} times the loss, "
+        f"dropout {cfg.model.dropout:g}, and an error of {max(case.errors('train')):.2g} of the spread on training rows.",
+        prescribe(case, changes),
+        "a network that can follow the training rows",
+    )
+
+
 def network_too_small(case: Case) -> Finding | None:
     """A network that has settled where a smooth function is far better."""
     if case.diverged or case.affine:
@@ -95,16 +124,22 @@ def network_too_small(case: Case) -> Finding | None:
         return None
     hidden, weights = list(case.cfg.model.hidden), case.start.theta.shape[1]
     wider = [max(64, 2 * width) for width in hidden] if len(hidden) > 1 else [max([64, *[2 * w for w in hidden]])] * 2
-    changes: dict[str, object] = {"model.hidden": wider}
+    length = case.attainable.length
+    short = length < SHORT_LENGTH and train > 0.3
+    changes: dict[str, object] = {"model.hidden": wider} if not short or weights < 1000 else {}
+    if not case.cfg.model.bias:
+        changes["model.bias"] = True
     if case.cfg.model.activation in ("sigmoid", "relu", "identity", "softplus"):
         changes["model.activation"] = "gelu"
     return Finding(
         "network_too_small",
-        "likely" if settled(case) and weights < 200 else "possible",
-        {"weights": weights, "nrmse_train": train, "nrmse_smooth": smooth},
+        "likely" if (settled(case) and weights < 200) or weights < FEW_WEIGHTS or short else "possible",
+        {"weights": weights, "nrmse_train": train, "nrmse_smooth": smooth, "length": length},
         f"{weights} weights leave {train:.2g} of the spread on the training rows themselves, and a smooth function "
-        f"leaves {smooth:.2g} on rows that it did not see.",
-        prescribe(case, changes, steps=4000),
+        f"leaves {smooth:.2g} on rows that it did not see"
+        + (f"; they bend within {length:g} deviations of the inputs, where {case.cfg.model.activation} starts out smooth."
+           if short else "."),
+        prescribe(case, changes | bending(case), steps=4000),
         f"an error of about {smooth:.2g} of the spread",
     )
 

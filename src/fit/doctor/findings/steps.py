@@ -4,7 +4,7 @@ import math
 
 from fit.doctor.case import Case
 from fit.doctor.finding import Finding
-from fit.doctor.prescription import prescribe, steps_per_epoch
+from fit.doctor.prescription import bending, prescribe, steps_per_epoch
 from fit.doctor.stability import is_descent, name
 from fit.doctor.thresholds import (
     ADAPTIVE_RATES,
@@ -13,10 +13,12 @@ from fit.doctor.thresholds import (
     FIT_STEPS,
     GRADIENT_NOISE,
     GROWN,
+    HARDLY_MOVED,
     JITTER,
     LARGE_MOVE,
     SMALL_STEP,
     SMALL_TRAVEL,
+    SPENT,
     STILL_FALLING,
 )
 
@@ -38,6 +40,11 @@ def settled(case: Case) -> bool:
     return not case.diverged and case.progress.falling < STILL_FALLING
 
 
+def useless(case: Case) -> bool:
+    """Whether always answering the mean is about as good."""
+    return case.diverged or float(str(case.metrics["train/loss"])) > 0.9 * case.spread
+
+
 def step_too_large(case: Case) -> Finding | None:
     """Steps that leap over the valley."""
     lr, cfg = float(case.cfg.optimizer.lr), case.cfg
@@ -45,8 +52,7 @@ def step_too_large(case: Case) -> Finding | None:
         if not is_descent(cfg.optimizer) or not case.start_limit or lr <= case.start_limit * (1 if case.affine else 4):
             return None
     elif not case.diverged:
-        useless = float(str(case.metrics["train/loss"])) > 0.9 * case.spread
-        if not (grown(case) > GROWN or useless or is_descent(cfg.optimizer)):
+        if not (grown(case) > GROWN or useless(case) or case.progress.jitter >= JITTER or is_descent(cfg.optimizer)):
             return None
     evidence: dict[str, float | int | str | bool | None] = {"lr": lr, "optimizer": name(cfg.optimizer)}
     seen = ""
@@ -74,8 +80,10 @@ def step_too_large(case: Case) -> Finding | None:
         certainty = "certain" if case.diverged or over > 1.5 else "likely"
     else:
         move = lr / weight_size(case)
-        evidence |= {"move": move}
-        if not case.diverged and (move < LARGE_MOVE or grown(case) <= GROWN and case.progress.jitter < JITTER):
+        evidence |= {"move": move, "limit": case.end_limit}
+        calm = grown(case) <= GROWN and case.progress.jitter < JITTER and not (useless(case) and move > 5 * LARGE_MOVE)
+        jumps = steps_per_epoch(case) == 1 and not annealed(case) and case.progress.jitter >= JITTER
+        if not case.diverged and (calm or move < LARGE_MOVE) and not jumps:
             return None
         told = f"{name(cfg.optimizer)} moves each weight by about optimizer.lr = {lr:g} in a step, {move:.2g} times the size of the weights"
         certainty = "certain" if case.diverged or move > 10 * LARGE_MOVE else "likely"
@@ -109,10 +117,13 @@ def step_too_small(case: Case) -> Finding | None:
     lr, cfg = float(case.cfg.optimizer.lr), case.cfg
     if is_descent(cfg.optimizer):
         limit = min(case.start_limit or math.inf, case.end_limit or math.inf)
-        if not lr < SMALL_STEP * limit:
+        if not (lr < SMALL_STEP * limit or case.moved < HARDLY_MOVED or case.progress.spent < SPENT):
             return None
         evidence = {"lr": lr, "limit": limit, "part": lr / limit}
         told = f"optimizer.lr = {lr:g} is {lr / limit:.2g} of the stable limit {limit:.3g}"
+    elif case.moved < HARDLY_MOVED or case.progress.spent < SPENT:
+        evidence = {"lr": lr}
+        told = f"{name(cfg.optimizer)} with optimizer.lr = {lr:g}"
     elif name(cfg.optimizer) in ("Adagrad", "Adadelta"):
         return None
     else:
@@ -128,8 +139,10 @@ def step_too_small(case: Case) -> Finding | None:
     return Finding(
         "step_too_small",
         "certain" if case.progress.falling > STILL_FALLING or fell < STILL_FALLING else "likely",
-        evidence | {"fell": fell},
-        f"{told}; the loss fell {fell:.3g} times in {case.progress.epochs} epochs.",
+        evidence | {"fell": fell, "moved": case.moved, "spent": case.progress.spent},
+        f"{told}; in {case.progress.epochs} epochs the weights moved by {case.moved:.2g} of their size and the loss fell "
+        f"{fell:.3g} times" + (f", as the schedule spends only {case.progress.spent:.2g} of what that rate could"
+        if case.progress.spent < SPENT else "") + ".",
         prescribe(case),
         "the same in far fewer steps",
     )
@@ -187,9 +200,8 @@ def too_few_epochs(case: Case) -> Finding | None:
     per_epoch = 1 - (1 / progress.lately) ** (4 / max(progress.epochs, 1))
     power = math.log2(progress.falling)
     more = min(10 ** (2 / power), 1e4)
-    cure = prescribe(case)
-    if not any(each.startswith("trainer.max_epochs") for each in cure):
-        cure = [*cure, f"trainer.max_epochs={math.ceil(min(max(more, 4), 20) * progress.epochs)}"]
+    needed = math.ceil(min(max(more, 4), 20) * progress.epochs)
+    cure = prescribe(case, bending(case), steps=max(FIT_STEPS, needed * steps_per_epoch(case)))
     return Finding(
         "too_few_epochs",
         "likely" if progress.falling > 1.5 else "possible",
