@@ -33,6 +33,7 @@ class RunFolder:
         self.path = Path(path)
         self.config = self.path / ".hydra" / "config.yaml"
         self.metrics = self.path / "metrics.json"
+        self.diagnosis = self.path / "diagnosis.json"
         self.history = self.path / "history.csv"
         self.last = self.path / "checkpoints" / "last.ckpt"
         self.best = self.path / "checkpoints" / "best.ckpt"
@@ -94,6 +95,19 @@ class RunFolder:
         """Write metrics.json; a number that is not finite is null there, as JSON has no other word for it."""
         text = json.dumps(without_infinities(metrics), indent=2, ensure_ascii=False)
         write_atomically(self.metrics, text.encode())
+
+    def write_diagnosis(self, diagnosis: Mapping[str, object]) -> None:
+        """Write diagnosis.json."""
+        text = json.dumps(without_infinities(diagnosis), indent=2, ensure_ascii=False)
+        write_atomically(self.diagnosis, text.encode())
+
+    def read_diagnosis(self) -> dict[str, object]:
+        """Read diagnosis.json; nothing if there is none."""
+        try:
+            diagnosis = json.loads(self.diagnosis.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return diagnosis if isinstance(diagnosis, dict) and {"healthy", "findings"} <= set(diagnosis) else {}
 
     def read_metrics(self) -> dict[str, object]:
         """Read metrics.json; nothing if the run is not done."""
@@ -160,9 +174,11 @@ def is_whole(line: list[str], header: list[str]) -> bool:
 
 
 def without_infinities(value: object) -> object:
-    """Replace numbers that are not finite by None, in mappings too."""
+    """Replace numbers that are not finite by None, in mappings and lists too."""
     if isinstance(value, Mapping):
         return {key: without_infinities(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [without_infinities(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

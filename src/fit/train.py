@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
@@ -75,6 +75,9 @@ def train_stack(
     jobs: Sequence[Job], interruption: Interruption, bar: "Bar", swept: Sequence[str] | None = None
 ) -> None:
     """Fit the networks that the jobs describe as one stack, and write everything into their folders as each ends."""
+    from fit.doctor.admission import live_case
+    from fit.doctor.diagnose import diagnose
+    from fit.doctor.text import markdown, say
     from fit.report.summary import summarize, write_figures
     from fit.report.text import after, before
     from fit.trainer import build_module, build_trainer, finalize
@@ -84,6 +87,10 @@ def train_stack(
     runs = build_runs(jobs)
     if not runs:
         return
+    warned = warn(runs, swept is not None)
+    runs = {run: job for run, job in runs.items() if job.error is None}
+    if not runs:
+        return
     module = build_module(list(runs), interruption)
 
     def finish(run: "Run") -> None:
@@ -91,9 +98,11 @@ def train_stack(
         job = runs[run]
         outcome = module.outcome(run, rig.checkpoints.seconds)
         metrics = summarize(run, outcome, time.perf_counter() - started + rig.checkpoints.seconds_before)
+        diagnosis = diagnose(live_case(run, module, metrics, len(runs)))
+        run.folder.write_diagnosis(diagnosis.as_json())
         picture = write_figures(run.folder, run.problem, outcome.predict, metrics) if swept is None else None
-        rig.board.finish(run, picture, module.row(run))
-        job.tell(after(run, outcome, metrics))
+        rig.board.finish(run, picture, module.row(run), markdown(diagnosis))
+        job.tell(after(run, outcome, metrics, say(diagnosis)))
         finalize(run)
         # Last: a folder that has them is done.
         run.folder.write_metrics(metrics)
@@ -104,6 +113,8 @@ def train_stack(
         for run, job in runs.items():
             with run.guarded():
                 job.tell(before(run, rig.trainer.strategy.root_device))
+                if run in warned:
+                    job.tell(warned[run])
                 if job.cfg.resume is not None:
                     run.folder.write_config(job.cfg)
         rig.trainer.fit(module, datamodule=module.data)
@@ -115,6 +126,32 @@ def train_stack(
         runs[run].tell(
             f"Interrupted after epoch {module.stepper.epoch}. Go on: python -m fit.train resume={run.folder.path}"
         )
+
+
+def warn(runs: "Mapping[Run, Job]", swept: bool) -> "dict[Run, str]":
+    """Say what can be known before time is spent, or make it a job's error where `doctor.before` is stop.
+
+    In a sweep the diagnosis says it at the end, for less.
+    """
+    from fit.doctor.case import Case
+    from fit.doctor.diagnose import foresee
+    from fit.doctor.text import warnings
+
+    told = {}
+    for run, job in runs.items():
+        asked = job.cfg.doctor.before
+        if asked == "off" or run.stored is not None or (asked == "warn" and swept):
+            continue
+        findings = foresee(Case(job.cfg, run.problem))
+        if findings and asked == "stop":
+            cure = " ".join(findings[0].cure)
+            job.error = FitError(
+                f"doctor.before=stop, {findings[0].title}: {findings[0].explanation.rstrip('.')}"
+                + (f"; cure: {cure}." if cure else ".")
+            )
+        elif findings:
+            told[run] = warnings(findings)
+    return told
 
 
 # What Hydra's launcher `stacked` calls for the jobs of a sweep instead of `main` for each.

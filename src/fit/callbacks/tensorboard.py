@@ -102,13 +102,14 @@ class TensorBoard(Callback):
         self._picture = time.perf_counter() - began
         self._drawing += self._picture
 
-    def finish(self, run: Run, picture: bytes | None, row: Mapping[str, float]) -> None:
-        """Show the final fit, a PNG file, and fill a row of the HParams table: the same columns in every run, once."""
+    def finish(self, run: Run, picture: bytes | None, row: Mapping[str, float], diagnosis: str) -> None:
+        """Show the final fit, a PNG file, and the diagnosis, and fill a row of the HParams table: the same columns in every run, once."""
         epoch = int(row["epoch"])
         for board in boards(run):
             if picture is not None:
                 pixels = np.asarray(Image.open(BytesIO(picture)).convert("RGB"))
                 board.experiment.add_image("fit", pixels, epoch, dataformats="HWC")
+            board.experiment.add_text("diagnosis", diagnosis, epoch)
             board.log_hyperparams(dict(self.hparams[run]), {tag(key): row[key] for key in METRICS}, epoch)
 
 

@@ -18,6 +18,7 @@ CHANGEABLE = (
     "trainer.num_threads",
     "early_stopping.patience",
     "optimized_metric",
+    "doctor",
     "logger",
     "compile",
 )

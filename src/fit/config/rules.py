@@ -50,6 +50,7 @@ RULES = {
         "REGION/ERROR, with train, val (or another region of the data) and " + ", ".join(ERRORS),
         lambda value: isinstance(value, str) and value.count("/") == 1 and value.split("/")[1] in ERRORS,
     ),
+    "doctor.before": choice("warn", "stop", "off"),
     "resume": Rule("a run folder, or null", lambda value: value is None or isinstance(value, str | int)),
     "sweep.resume": Rule("a sweep folder, or null", lambda value: value is None or isinstance(value, str | int)),
     "sweep.figures": choice("best", "all", "none"),
@@ -126,6 +127,7 @@ GROUPS = (
     "logger",
     "regularization",
     "early_stopping",
+    "doctor",
     "sweep",
 )
 # What only some data sets and schedules have.

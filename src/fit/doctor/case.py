@@ -38,7 +38,7 @@ GRADIENTS = 16
 class Case:
     """A run: its settings and data, and once it is trained its weights, its optimizer's state, looks and metrics.
 
-    `typed` holds the overrides of the run, by key; `seconds` is what measuring its curvature may take.
+    `seconds` is what the whole diagnosis may take.
     """
 
     cfg: DictConfig
@@ -47,7 +47,6 @@ class Case:
     state: State = field(default_factory=dict)
     history: Sequence[Mapping[str, float]] = ()
     metrics: Mapping[str, object] = field(default_factory=dict)
-    typed: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.5
 
     @property

@@ -1,7 +1,9 @@
 """From a case to a diagnosis."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fit.doctor.case import Case
 from fit.doctor.finding import CERTAINTIES, Diagnosis, Finding
@@ -34,6 +36,18 @@ def explain(case: Case) -> list[Finding]:
 def found(finds: Sequence[Find], case: Case) -> list[Finding]:
     """Return what is found."""
     return [finding for find in finds if (finding := find(case)) is not None]
+
+
+def consult(diagnoses: Sequence[Diagnosis]) -> Diagnosis:
+    """Put the diagnoses of a committee's members together: every finding once, with how many members have it."""
+    first: dict[str, Finding] = {}
+    members = Counter(finding.id for diagnosis in diagnoses for finding in diagnosis.findings)
+    for diagnosis in diagnoses:
+        for finding in diagnosis.findings:
+            first.setdefault(finding.id, replace(finding, evidence={**finding.evidence, "members": members[finding.id]}))
+    common = sorted(first.values(), key=lambda finding: -members[finding.id])
+    healthy = all(diagnosis.healthy for diagnosis in diagnoses)
+    return Diagnosis(healthy, ordered(common), sum(diagnosis.seconds for diagnosis in diagnoses))
 
 
 def foresee(case: Case) -> list[Finding]:

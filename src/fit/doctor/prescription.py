@@ -115,7 +115,7 @@ def case_with(case: Case, changes: Changes) -> Case:
         input_scaler=Scaler.fit(cfg.data.scale_inputs, train.inputs),
         target_scaler=Scaler.fit(cfg.data.scale_targets, train.targets),
     )
-    return Case(cfg, problem, typed=case.typed)
+    return Case(cfg, problem)
 
 
 def training(case: Case, steps: int) -> dict[str, object]:

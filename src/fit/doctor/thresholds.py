@@ -89,6 +89,8 @@ VANISHED = 1e-3
 FLOAT_UNITS = 30.0
 
 # --- prescriptions ---
+# A cure has worked when the fit is good, or its error is a tenth of what it was.
+CURED = 0.1
 # The rates at which Adam and its kin fit small networks, and the one that does it best.
 ADAPTIVE_RATES = (1e-3, 3e-2)
 DEFAULT_RATE = 1e-2

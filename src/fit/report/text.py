@@ -41,8 +41,8 @@ def before(run: Run, device: object) -> str:
     return block(lines) + "\n"
 
 
-def after(run: Run, outcome: Outcome, metrics: Mapping[str, object]) -> str:
-    """Say how it went: errors beside the simplest answers, the formula of an affine network, and where to look."""
+def after(run: Run, outcome: Outcome, metrics: Mapping[str, object], diagnosis: str) -> str:
+    """Say how it went: errors beside the simplest answers, an affine network's formula, a diagnosis, where to look."""
     folder, problem = run.folder, run.problem
     seconds = f"{metrics['epochs']} epochs, {metrics['steps']} steps, {metrics['seconds/fit']:.1f} s"
     places = {"run": f"{folder.path} ({seconds})"}
@@ -55,7 +55,7 @@ def after(run: Run, outcome: Outcome, metrics: Mapping[str, object]) -> str:
         told = f"Diverged: the loss stopped being finite at epoch {epoch}, and the run ended there."
     else:
         told = "\n".join([*results(problem, outcome.predict), "", *losses(metrics), *formulas(problem, outcome.affine)])
-    return f"{told}\n\n{block(places)}"
+    return "\n\n".join([told, *([diagnosis] if diagnosis else []), block(places)])
 
 
 def committee_after(folder: RunFolder, noun: str, metrics: Mapping[str, object]) -> str:

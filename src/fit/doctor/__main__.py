@@ -1,0 +1,114 @@
+"""`python -m fit.doctor RUN_FOLDER`: why a fit failed, and the setting that cures it."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fit.config.trust import check_trust
+from fit.errors import MENDABLE, FitError, refuse
+from fit.folder import RunFolder
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from fit.doctor.finding import Diagnosis
+
+# Prescriptions that are tried before giving up.
+MOST_CURES = 4
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Diagnose what was asked for; return 1 where a cure was asked for and none worked."""
+    parser = argparse.ArgumentParser(prog="python -m fit.doctor", description=__doc__)
+    parser.add_argument("folder", type=Path, help="a run folder; of a sweep one of its jobs, such as SWEEP_FOLDER/0")
+    parser.add_argument(
+        "--cure",
+        action="store_true",
+        help="train what is prescribed, into RUN_FOLDER/cures, until one works; before and after in figures/cure.png",
+    )
+    parser.add_argument("--trust", action="store_true", help="run code that the folder names, such as a data.function")
+    typed = parser.parse_args(arguments)
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+    try:
+        return examine(RunFolder(typed.folder), typed.cure, typed.trust)
+    except MENDABLE as error:
+        return refuse(error)
+    except KeyboardInterrupt:
+        return 130
+
+
+def examine(folder: RunFolder, cure: bool, trust: bool) -> int:
+    """Say what a run suffers from, and with `cure` try what is prescribed."""
+    from fit.doctor.text import say
+    from fit.sweep.stored import StoredJob
+
+    if not folder.config.is_file():
+        raise FitError(f"{folder.path} is not a run folder: give one that holds .hydra/config.yaml, under outputs.")
+    cfg = StoredJob(folder).cfg
+    if not trust:
+        check_trust(cfg, folder.path, "give --trust")
+    diagnosis = diagnose_folder(folder, cfg)
+    folder.write_diagnosis(diagnosis.as_json())
+    print(say(diagnosis) or "Healthy: there is nothing to say.")
+    if not cure or diagnosis.healthy:
+        if not diagnosis.healthy and any(finding.cure for finding in diagnosis.findings):
+            print(f"\nTry it: python -m fit.doctor {folder.path} --cure")
+        return 0
+    if folder.members:
+        raise FitError(f"--cure needs a single run: give a member, such as {folder.member(0).path}.")
+    return try_cures(folder, cfg, diagnosis)
+
+
+def diagnose_folder(folder: RunFolder, cfg: "DictConfig") -> "Diagnosis":
+    """Diagnose a run, or what the members of a committee have in common."""
+    from fit.config.resume import read_config
+    from fit.doctor.admission import stored_case
+    from fit.doctor.diagnose import consult, diagnose
+
+    if folder.members:
+        return consult([diagnose(stored_case(member, read_config(member.path))) for member in folder.members])
+    return diagnose(stored_case(folder, cfg))
+
+
+def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> int:
+    """Train prescription by prescription until one works."""
+    from fit.callbacks.progress import Bar
+    from fit.config.interruption import Interruption, StopNow
+    from fit.config.rules import check
+    from fit.doctor.cure import attempt, compare, conclude, prepare
+    from fit.train import train
+
+    cures = list(dict.fromkeys(tuple(finding.cure) for finding in diagnosis.findings if finding.cure))[:MOST_CURES]
+    if not cures:
+        print("\nThere is no setting to try.")
+        return 1
+    for number, overrides in enumerate(cures):
+        print(flush=True)
+        job = prepare(folder, cfg, overrides)
+        check(job.cfg)
+        if not job.metrics:
+            try:
+                with Interruption() as interruption, job.folder.locked(), Bar(1, job.cfg.trainer.max_epochs) as bar:
+                    train([job], interruption, bar)
+            except StopNow:
+                return 130
+            if job.error is not None:
+                raise job.error
+            if not job.metrics:
+                return 130
+        tried = attempt(folder, cfg, job, overrides)
+        print("\n".join(compare(tried)))
+        conclude(folder, tried)
+        if tried.worked:
+            print(f"       figure {folder.fit_figure.with_name('cure.png')}")
+            return 0
+        if number + 1 < len(cures):
+            print("       That did not cure it; the next:")
+    print("\nNothing that was prescribed cured it.")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

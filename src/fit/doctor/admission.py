@@ -1,0 +1,54 @@
+"""How a run becomes a case: one that has just ended, or one that lies in its folder."""
+
+from collections.abc import Mapping
+
+from omegaconf import DictConfig
+
+from fit.data.datamodule import build_dataset, pose
+from fit.doctor.case import Case
+from fit.errors import FitError
+from fit.folder import RunFolder
+from fit.training.checkpoint import load
+from fit.training.module import StackModule
+from fit.training.optimizer import member_state
+from fit.training.run import Run
+
+# What a diagnosis may take: so many seconds, or this part of the training.
+LEAST_SECONDS = 0.5
+PART_OF_TRAINING = 0.1
+
+
+def live_case(run: Run, module: StackModule, metrics: Mapping[str, object], company: int) -> Case:
+    """Return the case of a run that has ended, `company` being the number of runs that share its time."""
+    theta = module.stack.theta
+    return Case(
+        run.cfg,
+        run.problem,
+        theta.data[run.member].cpu().double().clone(),
+        member_state(module.stepper.optimizer.optimizer.state[theta], theta.shape, run.member),
+        run.folder.read_history(),
+        metrics,
+        seconds=seconds_for(metrics) / company,
+    )
+
+
+def stored_case(folder: RunFolder, cfg: DictConfig) -> Case:
+    """Read everything that a run left; raise FitError if it has not ended or cannot be read."""
+    metrics = folder.read_metrics()
+    if not metrics or not folder.last.exists():
+        raise FitError(f"{folder.path} has not ended: go on with it by python -m fit.train resume={folder.path}.")
+    checkpoint = load(folder.last)
+    return Case(
+        cfg,
+        pose(build_dataset(cfg.data)),
+        checkpoint["theta"].double(),
+        checkpoint["optimizer"],
+        folder.read_history(),
+        metrics,
+        seconds=seconds_for(metrics),
+    )
+
+
+def seconds_for(metrics: Mapping[str, object]) -> float:
+    """Return how long a diagnosis may take."""
+    return max(LEAST_SECONDS, PART_OF_TRAINING * float(str(metrics["seconds/fit"])))
