@@ -43,6 +43,11 @@ class FittedRun:
         return load_predictor(self.folder, self.checkpoint)
 
     @property
+    def diagnosis(self) -> dict[str, Any]:
+        """What the doctor says: `healthy`, and the `findings` where it is not; `python -m fit.doctor` says more."""
+        return RunFolder(self.folder).read_diagnosis()
+
+    @property
     def history(self) -> dict[str, list[float]]:
         """Every look at the run, as columns by name; `pandas.DataFrame(run.history)` is a table."""
         rows = RunFolder(self.folder).read_history()

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from fit.data.datamodule import Problem, build_dataset, pose
 from fit.data.dataset import Rows
+from fit.doctor.diagnose import consult
+from fit.doctor.finding import read_diagnosis
+from fit.doctor.text import say
 from fit.errors import FitError
 from fit.folder import RunFolder, write_atomically
 from fit.job import Job
@@ -76,12 +79,14 @@ def conclude(job: Job, parts: Sequence[Job], drawn: bool) -> None:
             metrics |= together(load_predictor(job.folder.path), problem)
         if drawn:
             write_atomically(job.folder.fit_figure, to_png(draw(job.folder, job.cfg)))
+        diagnosis = consult([read_diagnosis(part.folder) for part in parts])
+        job.folder.write_diagnosis(diagnosis.as_json())
         job.folder.write_metrics(metrics)
     except (FitError, OSError) as error:
         job.error = error
         return
     job.metrics = metrics
-    job.tell(committee_after(job.folder, "folds" if job.cfg.cv else "members", metrics))
+    job.tell(committee_after(job.folder, "folds" if job.cfg.cv else "members", metrics, say(diagnosis)))
 
 
 def averages(metrics: Sequence[Mapping[str, object]]) -> dict[str, object]:

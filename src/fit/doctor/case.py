@@ -19,7 +19,6 @@ from fit.doctor.progress import Progress
 from fit.doctor.stability import DIVISORS, State, is_descent, limit, name
 from fit.doctor.thresholds import GOOD_NRMSE, GRAY_NRMSE, NOISE_ROOM, NOTHING_NRMSE, RISEN, SETTLED
 from fit.doctor.units import Layer, look_at_units
-from fit.measure.affine import least_squares
 from fit.measure.floor import Shape, floor
 from fit.measure.losses import LOSSES, Loss
 from fit.model.stack import Stack
@@ -219,7 +218,13 @@ class Case:
         """
         size = self.problem.dataset.batch_size
         batched = size is not None and size < len(self.scaled.inputs)
-        if divisor is None and not batched and self.affine and len(stack.sizes) == 2 and self.cfg.loss.startswith("mse"):
+        if (
+            divisor is None
+            and not batched
+            and self.affine
+            and len(stack.sizes) == 2
+            and self.cfg.loss.startswith("mse")
+        ):
             return second_moments(self.scaled.inputs, self.cfg.model.bias).high * self.moment_factor
         inputs, targets = (each.unsqueeze(0) for each in self.rows)
         if batched:

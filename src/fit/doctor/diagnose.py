@@ -44,7 +44,9 @@ def consult(diagnoses: Sequence[Diagnosis]) -> Diagnosis:
     members = Counter(finding.id for diagnosis in diagnoses for finding in diagnosis.findings)
     for diagnosis in diagnoses:
         for finding in diagnosis.findings:
-            first.setdefault(finding.id, replace(finding, evidence={**finding.evidence, "members": members[finding.id]}))
+            first.setdefault(
+                finding.id, replace(finding, evidence={**finding.evidence, "members": members[finding.id]})
+            )
     common = sorted(first.values(), key=lambda finding: -members[finding.id])
     healthy = all(diagnosis.healthy for diagnosis in diagnoses)
     return Diagnosis(healthy, ordered(common), sum(diagnosis.seconds for diagnosis in diagnoses))

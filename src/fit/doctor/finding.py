@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fit.folder import RunFolder
+
 Evidence = Mapping[str, float | int | str | bool | None]
 CERTAINTIES = ("certain", "likely", "possible")
 
@@ -50,3 +52,11 @@ class Diagnosis:
             for each in self.findings
         ]
         return {"healthy": self.healthy, "findings": findings, "seconds": self.seconds}
+
+
+def read_diagnosis(folder: RunFolder) -> Diagnosis:
+    """Read what a run's folder says of it; a run without a diagnosis has nothing to say."""
+    stored = folder.read_diagnosis()
+    findings = stored.get("findings")
+    found = [Finding(**each) for each in findings] if isinstance(findings, list) else []
+    return Diagnosis(bool(stored.get("healthy", True)), found, float(str(stored.get("seconds", 0.0))))

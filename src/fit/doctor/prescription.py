@@ -89,7 +89,7 @@ def is_unscaled(case: Case) -> bool:
     varying = inputs.amin(0) < inputs.amax(0)
     spread = inputs.std(0)[varying]
     small = len(spread) > 0 and float(spread.min()) < 1 / UNSCALED_TARGETS
-    return small or case.condition > UNSCALED_CONDITION and case.condition > 10 * case.standardized_condition
+    return small or (case.condition > UNSCALED_CONDITION and case.condition > 10 * case.standardized_condition)
 
 
 def targets_off(case: Case) -> float:

@@ -35,7 +35,7 @@ def lines(findings: Sequence[Finding]) -> Iterator[str]:
 
 def quoted(overrides: Sequence[str]) -> list[str]:
     """Quote what a shell would take apart."""
-    return [f"'{each}'" if set(each) & set("[]{} *?\"()") else each for each in overrides]
+    return [f"'{each}'" if set(each) & set('[]{} *?"()') else each for each in overrides]
 
 
 def warnings(findings: Sequence[Finding]) -> str:

@@ -58,7 +58,7 @@ def after(run: Run, outcome: Outcome, metrics: Mapping[str, object], diagnosis: 
     return "\n\n".join([told, *([diagnosis] if diagnosis else []), block(places)])
 
 
-def committee_after(folder: RunFolder, noun: str, metrics: Mapping[str, object]) -> str:
+def committee_after(folder: RunFolder, noun: str, metrics: Mapping[str, object], diagnosis: str) -> str:
     """Say how the members of a committee did, on average and apart, and where to look."""
     together = any(key.startswith("ensemble/") for key in metrics)
     title = f"{metrics['members']} {noun}"
@@ -73,7 +73,8 @@ def committee_after(folder: RunFolder, noun: str, metrics: Mapping[str, object])
     if metrics["diverged"]:
         rows.append("At least one of them diverged: its error is infinite.")
     places = {"figure": f"{folder.fit_figure}"} if folder.fit_figure.exists() else {}
-    return "\n".join(rows) + "\n\n" + block(places | {"run": str(folder.path)})
+    told = ["\n".join(rows), *([diagnosis] if diagnosis else []), block(places | {"run": str(folder.path)})]
+    return "\n\n".join(told)
 
 
 def losses(metrics: Mapping[str, object]) -> Iterator[str]:

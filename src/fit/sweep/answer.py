@@ -4,6 +4,7 @@ import math
 import multiprocessing
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -91,6 +92,7 @@ def lines(table: Table) -> Iterator[str]:
         *(["range"] if several else []),
         "R²",
         *(["diverged"] if several else []),
+        "diagnosis",
         "folder",
     ]
     rows = [row(table, place, keys, error, several) for place, _ in enumerate(table.settings[:MOST_LINES])]
@@ -129,8 +131,15 @@ def row(table: Table, place: int, keys: list[str], error: str, several: bool) ->
         *([spread] if several else []),
         f"{median(r2):.6f}" if ranked and r2 else "-",
         *([share] if several else []),
+        common(setting),
         str(best.folder.path.relative_to(table.folder)),
     ]
+
+
+def common(setting: Setting) -> str:
+    """Return the diagnosis that most jobs of a setting share."""
+    told = Counter(job.diagnosis for job in setting.jobs if job.diagnosis)
+    return told.most_common(1)[0][0] if told else "-"
 
 
 def numbers(setting: Setting, name: str) -> list[float]:

@@ -71,6 +71,15 @@ class StoredJob:
         told = [line.partition("][ERROR] ")[2] for line in lines if "][ERROR] " in line]
         return told[-1] if told else ""
 
+    @cached_property
+    def diagnosis(self) -> str:
+        """The first finding of its diagnosis, in words; "good" where there is nothing to say."""
+        diagnosis = self.folder.read_diagnosis()
+        findings = diagnosis.get("findings")
+        if isinstance(findings, list) and findings and isinstance(findings[0], dict):
+            return str(findings[0].get("id", "")).replace("_", " ")
+        return {True: "good", False: "unknown"}.get(bool(diagnosis["healthy"]), "") if diagnosis else ""
+
     @property
     def status(self) -> str:
         """How it ended: finished, diverged, failed or unfinished."""

@@ -104,7 +104,18 @@ class Table:
         writer = csv.writer(buffer, lineterminator="\n")
         numbers = tuple(dict.fromkeys((*NUMBERS, self.metric)))
         writer.writerow(
-            ["job", "status", *self.keys, *numbers, "epochs", "diverged_epoch", "seconds", "error", "folder"]
+            [
+                "job",
+                "status",
+                *self.keys,
+                *numbers,
+                "epochs",
+                "diverged_epoch",
+                "seconds",
+                "diagnosis",
+                "error",
+                "folder",
+            ]
         )
         for job in self.jobs:
             metrics = job.metrics
@@ -114,6 +125,7 @@ class Table:
                     job.status,
                     *self.values(job).values(),
                     *(metrics.get(name) for name in (*numbers, "epochs", "diverged_epoch", "seconds/fit")),
+                    job.diagnosis,
                     job.error if job.status == "failed" else "",
                     job.folder.path,
                 ]

@@ -15,7 +15,15 @@ from fit.doctor.findings.data import (
     target_constant,
     targets_unscaled,
 )
-from fit.doctor.findings.model import affine_model, bad_start, equal_start, float_floor, network_too_small, output_range, over_regularized
+from fit.doctor.findings.model import (
+    affine_model,
+    bad_start,
+    equal_start,
+    float_floor,
+    network_too_small,
+    output_range,
+    over_regularized,
+)
 from fit.doctor.findings.steps import noisy_plateau, step_too_large, step_too_small, too_few_epochs
 from fit.doctor.findings.units import dead_units, saturated_units, vanishing_gradient
 

@@ -14,9 +14,9 @@ from fit.doctor.thresholds import (
     DOMINATED,
     FAR,
     FAR_PART,
+    FIT_STEPS,
     FITS_NRMSE,
     FITS_TIMES,
-    FIT_STEPS,
     NOTHING_NRMSE,
     OUTLIER_COMPANY,
     OUTLIER_DEVIATIONS,
@@ -183,9 +183,7 @@ def uncovered(case: Case, region: str) -> float:
     train = sample(case.problem.train, 1024).inputs
     varying = train.amin(0) < train.amax(0)
     spread = train.std(0)[varying]
-    near, others = (
-        rows[:, varying] / spread for rows in (train, sample(case.problem.fresh[region], 1024).inputs)
-    )
+    near, others = (rows[:, varying] / spread for rows in (train, sample(case.problem.fresh[region], 1024).inputs))
     apart = torch.cdist(near, near).fill_diagonal_(torch.inf).amin(1)
     usual = float(apart.quantile(0.9))
     return float((torch.cdist(others, near).amin(1) > FAR * usual).double().mean())
@@ -236,8 +234,14 @@ def overfit(case: Case) -> Finding | None:
     return Finding(
         "overfit",
         "certain" if last > 1.5 * best else "likely",
-        {"nrmse_train": train, "nrmse_val": val, "best_epoch": str(case.metrics["best/epoch"]), "rise": last / best,
-         "rows": rows, "weights": weights},
+        {
+            "nrmse_train": train,
+            "nrmse_val": val,
+            "best_epoch": str(case.metrics["best/epoch"]),
+            "rise": last / best,
+            "rows": rows,
+            "weights": weights,
+        },
         f"The error is {train:.2g} of the spread on training rows and {val:.2g} on others; val/loss was lowest at epoch "
         f"{case.metrics['best/epoch']} and has grown {last / best:.2g} times since: {weights} weights have learned "
         f"{rows} rows by heart.",

@@ -4,6 +4,7 @@ import math
 
 from fit.doctor.case import Case
 from fit.doctor.finding import Finding
+from fit.doctor.findings.steps import settled
 from fit.doctor.prescription import bending, cannot_bend, prescribe
 from fit.doctor.thresholds import (
     FEW_WEIGHTS,
@@ -16,7 +17,6 @@ from fit.doctor.thresholds import (
     SHORT_LENGTH,
     STRONG_DROPOUT,
 )
-from fit.doctor.findings.steps import settled
 from fit.doctor.trial import trial
 from fit.measure.floor import Shape, floor
 from fit.model.activations import ACTIVATIONS
@@ -99,7 +99,9 @@ def over_regularized(case: Case) -> Finding | None:
     penalty = cfg.regularization.l1 * float(weights.abs().sum())
     penalty += (cfg.regularization.l2 + decay / 2) * float(weights.square().sum())
     part = penalty / max(float(str(case.metrics["train/loss"])), 1e-300)
-    strong = (part > PENALTY_PART or decay > PENALTY_PART) and max(cfg.regularization.l1, cfg.regularization.l2, decay) > 0
+    strong = (part > PENALTY_PART or decay > PENALTY_PART) and max(
+        cfg.regularization.l1, cfg.regularization.l2, decay
+    ) > 0
     if not strong and cfg.model.dropout < STRONG_DROPOUT:
         return None
     off = {"regularization.l1": 0.0, "regularization.l2": 0.0, "model.dropout": 0.0}
@@ -137,8 +139,11 @@ def network_too_small(case: Case) -> Finding | None:
         {"weights": weights, "nrmse_train": train, "nrmse_smooth": smooth, "length": length},
         f"{weights} weights leave {train:.2g} of the spread on the training rows themselves, and a smooth function "
         f"leaves {smooth:.2g} on rows that it did not see"
-        + (f"; they bend within {length:g} deviations of the inputs, where {case.cfg.model.activation} starts out smooth."
-           if short else "."),
+        + (
+            f"; they bend within {length:g} deviations of the inputs, where {case.cfg.model.activation} starts out smooth."
+            if short
+            else "."
+        ),
         prescribe(case, changes | bending(case), steps=4000),
         f"an error of about {smooth:.2g} of the spread",
     )
@@ -168,8 +173,13 @@ def bad_start(case: Case) -> Finding | None:
     return Finding(
         "bad_start",
         "certain" if found.better > 0.5 else "likely",
-        {"seeds": found.seeds, "better": found.better, "epochs": found.epochs, "loss_best": found.loss,
-         "loss_here": found.here},
+        {
+            "seeds": found.seeds,
+            "better": found.better,
+            "epochs": found.epochs,
+            "loss_best": found.loss,
+            "loss_here": found.here,
+        },
         f"Of {found.seeds} other start values, {found.better:.0%} have less than half of this run's loss after the same "
         f"{found.epochs} epochs.",
         [f"{key}={value}" for key, value in found.change.items()],

@@ -57,12 +57,16 @@ def step_too_large(case: Case) -> Finding | None:
     evidence: dict[str, float | int | str | bool | None] = {"lr": lr, "optimizer": name(cfg.optimizer)}
     seen = ""
     if case.trained:
-        evidence |= {"loss_grew": grown(case) if not case.diverged else None,
-                     "diverged_epoch": int(str(case.metrics["diverged_epoch"])) if case.diverged else None}
+        evidence |= {
+            "loss_grew": grown(case) if not case.diverged else None,
+            "diverged_epoch": int(str(case.metrics["diverged_epoch"])) if case.diverged else None,
+        }
         seen = (
             f"; the loss stopped being finite at epoch {case.metrics['diverged_epoch']}"
             if case.diverged
-            else f"; the loss grew {grown(case):.2g} times over its start" if grown(case) > GROWN else ""
+            else f"; the loss grew {grown(case):.2g} times over its start"
+            if grown(case) > GROWN
+            else ""
         )
     if is_descent(cfg.optimizer):
         limit, where = case.start_limit or math.inf, "at the start"
@@ -141,8 +145,13 @@ def step_too_small(case: Case) -> Finding | None:
         "certain" if case.progress.falling > STILL_FALLING or fell < STILL_FALLING else "likely",
         evidence | {"fell": fell, "moved": case.moved, "spent": case.progress.spent},
         f"{told}; in {case.progress.epochs} epochs the weights moved by {case.moved:.2g} of their size and the loss fell "
-        f"{fell:.3g} times" + (f", as the schedule spends only {case.progress.spent:.2g} of what that rate could"
-        if case.progress.spent < SPENT else "") + ".",
+        f"{fell:.3g} times"
+        + (
+            f", as the schedule spends only {case.progress.spent:.2g} of what that rate could"
+            if case.progress.spent < SPENT
+            else ""
+        )
+        + ".",
         prescribe(case),
         "the same in far fewer steps",
     )
@@ -173,7 +182,11 @@ def calmer(case: Case) -> dict[str, object]:
     """Return a schedule that ends low, or where there is one a lower rate; and what suits adaptive optimizers best."""
     lr = float(case.cfg.optimizer.lr)
     rate = lr / 10 if annealed(case) else min(lr, DEFAULT_RATE) if not is_descent(case.cfg.optimizer) else lr
-    return {"scheduler": "cosine"} | ({"optimizer.lr": rate} if rate < lr else {}) if not annealed(case) else {"optimizer.lr": rate}
+    return (
+        {"scheduler": "cosine"} | ({"optimizer.lr": rate} if rate < lr else {})
+        if not annealed(case)
+        else {"optimizer.lr": rate}
+    )
 
 
 def annealed(case: Case) -> bool:
