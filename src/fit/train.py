@@ -135,6 +135,7 @@ def warn(runs: "Mapping[Run, Job]", swept: bool) -> "dict[Run, str]":
     """
     from fit.doctor.case import Case
     from fit.doctor.diagnose import foresee
+    from fit.doctor.settings import Settings
     from fit.doctor.text import warnings
 
     told = {}
@@ -142,7 +143,7 @@ def warn(runs: "Mapping[Run, Job]", swept: bool) -> "dict[Run, str]":
         asked = job.cfg.doctor.before
         if asked == "off" or run.stored is not None or (asked == "warn" and swept):
             continue
-        findings = foresee(Case(job.cfg, run.problem))
+        findings = foresee(Case(Settings.of(job.cfg), run.problem))
         if findings and asked == "stop":
             cure = " ".join(findings[0].cure)
             job.error = FitError(

@@ -103,7 +103,10 @@ class TensorBoard(Callback):
         self._drawing += self._picture
 
     def finish(self, run: Run, picture: bytes | None, row: Mapping[str, float], diagnosis: str) -> None:
-        """Show the final fit, a PNG file, and the diagnosis, and fill a row of the HParams table: the same columns in every run, once."""
+        """Show the final fit, a PNG file, and the diagnosis, and fill a row of the HParams table.
+
+        Its columns are the same in every run, filled once.
+        """
         epoch = int(row["epoch"])
         for board in boards(run):
             if picture is not None:

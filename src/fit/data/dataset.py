@@ -76,7 +76,7 @@ class DataSet(ABC):
 
     @property
     def covering(self) -> Mapping[str, object]:
-        """The settings with which rows of all regions judged on are trained on, where those of this data set are not."""
+        """The settings that train on rows of all regions judged on, where this data set does not."""
         return {}
 
     @property

@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 
 from fit.data.datamodule import build_dataset, pose
 from fit.doctor.case import Case
+from fit.doctor.settings import Settings
 from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.training.checkpoint import load
@@ -22,7 +23,7 @@ def live_case(run: Run, module: StackModule, metrics: Mapping[str, object], comp
     """Return the case of a run that has ended, `company` being the number of runs that share its time."""
     theta = module.stack.theta
     return Case(
-        run.cfg,
+        Settings.of(run.cfg),
         run.problem,
         theta.data[run.member].cpu().double().clone(),
         member_state(module.stepper.optimizer.optimizer.state[theta], theta.shape, run.member),
@@ -39,7 +40,7 @@ def stored_case(folder: RunFolder, cfg: DictConfig) -> Case:
         raise FitError(f"{folder.path} has not ended: go on with it by python -m fit.train resume={folder.path}.")
     checkpoint = load(folder.last)
     return Case(
-        cfg,
+        Settings.of(cfg),
         pose(build_dataset(cfg.data)),
         checkpoint["theta"].double(),
         checkpoint["optimizer"],

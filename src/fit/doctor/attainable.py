@@ -70,7 +70,8 @@ def explains(reached: Tensor, best: Tensor) -> bool:
 def left_out(kernel: Tensor, targets: Tensor, ridge: float) -> Tensor:
     """Return each row's error when it is predicted from the others by ridge regression `[rows, targets]`."""
     inverse = torch.linalg.inv(kernel + ridge * torch.eye(len(kernel), dtype=kernel.dtype))
-    return inverse @ targets / inverse.diagonal()[:, None]
+    errors: Tensor = inverse @ targets / inverse.diagonal()[:, None]
+    return errors
 
 
 def rms(values: Tensor) -> Tensor:

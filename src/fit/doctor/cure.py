@@ -56,7 +56,7 @@ def variant(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
 
 
 def prepare(folder: RunFolder, cfg: DictConfig, overrides: Sequence[str]) -> Job:
-    """Make the job of a cure, in a folder of its own below that of the run; the one that has it already is used again."""
+    """Make the job of a cure, in a folder of its own below that of the run, or in the one that has it already."""
     wanted = variant(cfg, overrides)
     for number in count(1):
         place = RunFolder(folder.path / "cures" / str(number))

@@ -74,5 +74,5 @@ def largest_eigenvalue(product: Product, like: Tensor, seconds: float = float("i
 def highest(matrices: Tensor) -> Tensor:
     """Return the largest eigenvalue of symmetric matrices `[members, size, size]`; NaN where they are not finite."""
     finite = matrices.isfinite().all(2).all(1)
-    values = torch.linalg.eigvalsh(torch.where(finite[:, None, None], matrices, 0.0))[:, -1]
+    values: Tensor = torch.linalg.eigvalsh(torch.where(finite[:, None, None], matrices, 0.0))[:, -1]
     return values.masked_fill(~finite, torch.nan)

@@ -19,10 +19,11 @@ def diagnose(case: Case) -> Diagnosis:
 
 
 def explain(case: Case) -> list[Finding]:
-    """Look for causes: what ends the search, then what spoils a fit, and what it lacks only where nothing else is sure."""
-    hopeless = found(HOPELESS, case)
-    if hopeless:
-        return hopeless
+    """Look for causes: what ends the search, what spoils a fit, and, where nothing of that is sure, what it lacks."""
+    for find in HOPELESS:
+        finding = find(case)
+        if finding is not None:
+            return [finding]
     findings = found(SPOILING, case)
     if not any(finding.certainty == "certain" for finding in findings):
         findings += found(LACKING, case)

@@ -32,7 +32,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All findings of a run, the most important first; with none of them and not `healthy`, the doctor does not know."""
+    """All findings of a run, the most important first; where it has none and is not `healthy`, nobody knows why."""
 
     healthy: bool
     findings: Sequence[Finding] = field(default_factory=list)

@@ -4,8 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from omegaconf import DictConfig, OmegaConf, open_dict
-
 from fit.config.rules import shown
 from fit.data.scalers import Scaler
 from fit.doctor.case import Case
@@ -14,17 +12,22 @@ from fit.doctor.stability import is_descent, name
 from fit.doctor.thresholds import (
     ADAPTIVE_RATES,
     AFFINE_STEPS,
+    DEEP,
+    DEEP_RATE,
     DEFAULT_RATE,
     DESCENT_PART,
     DIGITS_GAINED,
     FIT_STEPS,
     FLOOR_PART,
     GOOD_NRMSE,
+    OFF_TARGETS,
     SHAPE_ROOM,
     SHORT_LENGTH,
     SIN_REACH,
+    TIGHT_CLIP,
     UNSCALED_CONDITION,
     UNSCALED_TARGETS,
+    WIDE,
 )
 
 Changes = Mapping[str, object]
@@ -38,9 +41,8 @@ def prescribe(case: Case, changes: Changes | None = None, steps: int = FIT_STEPS
     the settings that the run had is there.
     """
     wanted = shaping(case) | scaling(case) | dict(changes or {})
-    changed = case_with(case, wanted)
-    wanted |= training(changed, steps)
-    return [f"{key}={shown(value)}" for key, value in wanted.items() if OmegaConf.select(case.cfg, key) != value]
+    wanted |= training(case_with(case, wanted), steps)
+    return [f"{key}={shown(value)}" for key, value in wanted.items() if case.cfg.select(key) != value]
 
 
 def shaping(case: Case) -> dict[str, object]:
@@ -50,12 +52,17 @@ def shaping(case: Case) -> dict[str, object]:
         changes["model.activation"] = "gelu"
         if not case.cfg.model.hidden:
             changes["model.hidden"] = [64, 64]
-    if case.cfg.model.output_activation != "identity" and case.floor and case.floor > FLOOR_PART * case.spread:
+    if case.cfg.model.output_activation != "identity" and (case.floor or 0) > FLOOR_PART * case.spread:
         changes["model.output_activation"] = "identity"
-    hidden = changes.get("model.hidden", case.cfg.model.hidden)
-    if hidden and not isinstance(case.cfg.model.init, str):
+    if (changes.get("model.hidden") or case.cfg.model.hidden) and not isinstance(case.cfg.model.init, str):
         changes["model.init"] = "default"
     return changes
+
+
+def cannot_bend(case: Case) -> bool:
+    """Whether the model is affine and the targets are not."""
+    known = case.attainable if case.affine else None
+    return known is not None and bool(((known.smooth < SHAPE_ROOM * known.affine) & (known.affine > GOOD_NRMSE)).any())
 
 
 def bending(case: Case) -> dict[str, object]:
@@ -67,27 +74,20 @@ def bending(case: Case) -> dict[str, object]:
     return {"model.activation": "sin", "model.gain": round(SIN_REACH / length, 1)} if length < SHORT_LENGTH else {}
 
 
-def cannot_bend(case: Case) -> bool:
-    """Whether the model is affine and the targets are not."""
-    known = case.attainable
-    return case.affine and bool(((known.smooth < SHAPE_ROOM * known.affine) & (known.affine > GOOD_NRMSE)).any())
-
-
 def scaling(case: Case) -> dict[str, object]:
-    """Standardize what is far from it."""
-    changes: dict[str, object] = {}
-    if case.cfg.data.scale_inputs != "standardize" and is_unscaled(case):
+    """Standardize what is far from it; the targets, too, where they are off and the inputs are to be changed anyway."""
+    data, changes = case.cfg.data, dict[str, object]()
+    if data.scale_inputs != "standardize" and is_unscaled(case):
         changes["data.scale_inputs"] = "standardize"
-    if case.cfg.data.scale_targets != "standardize" and targets_off(case) > (UNSCALED_TARGETS if not changes else 3):
+    if data.scale_targets != "standardize" and targets_off(case) > (OFF_TARGETS if changes else UNSCALED_TARGETS):
         changes["data.scale_targets"] = "standardize"
     return changes
 
 
 def is_unscaled(case: Case) -> bool:
-    """Whether the inputs make a loss so much steeper in one direction than in another, or are so small, that it tells."""
+    """Whether the inputs make a loss far steeper in one direction than in another, or are next to nothing."""
     inputs = case.scaled.inputs
-    varying = inputs.amin(0) < inputs.amax(0)
-    spread = inputs.std(0)[varying]
+    spread = inputs.std(0)[inputs.amin(0) < inputs.amax(0)]
     small = len(spread) > 0 and float(spread.min()) < 1 / UNSCALED_TARGETS
     return small or (case.condition > UNSCALED_CONDITION and case.condition > 10 * case.standardized_condition)
 
@@ -105,16 +105,13 @@ def targets_off(case: Case) -> float:
 
 def case_with(case: Case, changes: Changes) -> Case:
     """Return the case before its first step, had these settings been typed; the rows stay as they are."""
-    cfg = case.cfg.copy()
-    with open_dict(cfg):
-        for key, value in changes.items():
-            OmegaConf.update(cfg, key, value, merge=False, force_add=True)
-    train = case.problem.train
-    problem = replace(
-        case.problem,
-        input_scaler=Scaler.fit(cfg.data.scale_inputs, train.inputs),
-        target_scaler=Scaler.fit(cfg.data.scale_targets, train.targets),
-    )
+    cfg, train, problem = case.cfg.changed(changes), case.problem.train, case.problem
+    if "data.scale_inputs" in changes or "data.scale_targets" in changes:
+        problem = replace(
+            problem,
+            input_scaler=Scaler.fit(cfg.data.scale_inputs, train.inputs),
+            target_scaler=Scaler.fit(cfg.data.scale_targets, train.targets),
+        )
     return Case(cfg, problem)
 
 
@@ -128,58 +125,47 @@ def descend(case: Case) -> dict[str, object]:
 
     Source: Nesterov, Introductory Lectures on Convex Optimization (2004), the step 2/(λmax+λmin).
     """
-    moments = second_moments(case.scaled.inputs, case.cfg.model.bias)
-    low, high = (case.moment_factor * each for each in moments)
-    momentum = float(case.cfg.optimizer.get("momentum") or 0.0)
-    rate = rounded((1 - momentum) * 2 / (low + high))
-    batches = steps_per_epoch(case)
-    if batches > 1:
-        rate = rounded(DESCENT_PART * rate)
+    low, high = second_moments(case.scaled.inputs, case.cfg.model.bias)
+    low, high = case.network.moment_factor * low, case.network.moment_factor * high
+    momentum, batches = float(case.cfg.optimizer.get("momentum") or 0.0), case.steps_per_epoch
+    rate = rounded((1 - momentum) * 2 / (low + high) * (DESCENT_PART if batches > 1 else 1.0))
     slowest = -math.log(max(abs(1 - rate / (1 - momentum) * low), 1e-6))
     epochs = math.ceil(DIGITS_GAINED * math.log(10) / slowest / batches)
-    wanted: dict[str, object] = {"optimizer.lr": rate}
-    if batches > 1:
-        wanted |= anneal(case)
-    return wanted | lengthen(case, epochs)
+    return {"optimizer.lr": rate} | (anneal(case) if batches > 1 else {}) | lengthen(case, epochs)
 
 
 def adapt(case: Case, steps: int) -> dict[str, object]:
     """Return an adaptive optimizer with a rate that suits a small network, annealed."""
-    optimizer, wanted = case.cfg.optimizer, dict[str, object]()
-    rate = DEFAULT_RATE if max([1, *case.cfg.model.hidden]) <= 128 and len(case.cfg.model.hidden) < 5 else 3e-3
+    optimizer, hidden, wanted = case.cfg.optimizer, case.cfg.model.hidden, dict[str, object]()
+    rate = DEEP_RATE if len(hidden) >= DEEP or max([0, *hidden]) > WIDE else DEFAULT_RATE
     if name(optimizer) not in ADAPTIVE:
         wanted |= {"optimizer": "adam", "optimizer.lr": rate}
     elif not ADAPTIVE_RATES[0] < optimizer.lr <= ADAPTIVE_RATES[1]:
         wanted["optimizer.lr"] = rate
-    if case.cfg.trainer.gradient_clip_val is not None and case.cfg.trainer.gradient_clip_val < 0.1:
+    clip = case.cfg.trainer.gradient_clip_val
+    if clip is not None and clip < TIGHT_CLIP:
         wanted["trainer.gradient_clip_val"] = None
     needed = AFFINE_STEPS if case.affine else steps
-    return wanted | anneal(case) | lengthen(case, math.ceil(needed / steps_per_epoch(case)))
+    return wanted | anneal(case) | lengthen(case, math.ceil(needed / case.steps_per_epoch))
 
 
 def anneal(case: Case) -> dict[str, object]:
     """Return a schedule that ends low, unless there is one that does so neither too early nor never."""
-    kind = str(case.cfg.scheduler._target_) if isinstance(case.cfg.scheduler, DictConfig) else ""
-    return {"scheduler": "cosine"} if kind.endswith((".Schedule", ".Exponential", ".Step")) else {}
+    return {} if ends_low(case) else {"scheduler": "cosine"}
 
 
-def is_constant(case: Case) -> bool:
-    """Whether the learning rate stays as it is."""
-    return isinstance(case.cfg.scheduler, DictConfig) and str(case.cfg.scheduler._target_).endswith(".Schedule")
+def ends_low(case: Case) -> bool:
+    """Whether the learning rate falls to nothing at the end of the run, and not before."""
+    schedule = case.cfg.scheduler
+    return isinstance(schedule, str) or str(schedule._target_).endswith((".Cosine", ".OneCycle"))
 
 
 def lengthen(case: Case, epochs: int) -> dict[str, object]:
-    """Return a longer run where it was shorter."""
+    """Return a longer run where it was shorter, two digits being enough."""
     if epochs <= case.cfg.trainer.max_epochs:
         return {}
     unit = 10 ** max(0, len(str(epochs)) - 2)
     return {"trainer.max_epochs": -(-epochs // unit) * unit}
-
-
-def steps_per_epoch(case: Case) -> int:
-    """Return the number of batches in a pass."""
-    rows = len(case.problem.train.inputs)
-    return -(-rows // min(case.problem.dataset.batch_size or rows, rows))
 
 
 def rounded(rate: float) -> float:

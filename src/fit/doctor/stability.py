@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 
 import torch
-from omegaconf import DictConfig
 from torch import Tensor
+
+from fit.doctor.settings import Settings
 
 State = Mapping[str, Tensor | float | int | None]
 
 # What an adaptive optimizer divides a gradient by, from what it remembers.
-DIVISORS: dict[str, Callable[[State, DictConfig], Tensor]] = {
+DIVISORS: dict[str, Callable[[State, Settings], Tensor]] = {
     "Adam": lambda state, cfg: root(state["exp_avg_sq"], 1 - cfg.betas[1] ** number(state["step"])) + cfg.eps,
     "RMSprop": lambda state, cfg: root(state["square_avg"]) + cfg.eps,
     "Adagrad": lambda state, cfg: root(state["sum"]) + cfg.get("eps", 1e-10),
@@ -35,17 +36,17 @@ def root(squares: Tensor | float | int | None, correction: float = 1.0) -> Tenso
     return (tensor(squares) / max(correction, 1e-12)).sqrt()
 
 
-def name(optimizer: DictConfig) -> str:
+def name(optimizer: Settings) -> str:
     """Return the class of an optimizer."""
     return str(optimizer._target_).rsplit(".", 1)[1]
 
 
-def is_descent(optimizer: DictConfig) -> bool:
+def is_descent(optimizer: Settings) -> bool:
     """Whether steps are along the gradient itself, with or without momentum, so that curvature alone limits them."""
     return name(optimizer) == "SGD"
 
 
-def limit(optimizer: DictConfig, sharpness: float) -> float:
+def limit(optimizer: Settings, sharpness: float) -> float:
     """Return the learning rate beyond which steps along the steepest direction, of curvature `sharpness`, grow.
 
     2/λ for gradient descent, 2(1+β)/λ with momentum β, 2(1+β)/((1+2β)λ) with Nesterov's; for Adam and its kin λ is the

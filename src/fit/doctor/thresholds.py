@@ -25,6 +25,8 @@ DOMINANCE = 100.0
 DOMINATED = 3.0
 # A smooth function that explains less than a tenth of the spread on rows left out explains nothing.
 NOTHING_NRMSE = 0.95
+# which is certain with so many rows.
+ENOUGH_ROWS = 100
 # Rows beyond so many deviations of the middle half are outliers, and matter when they hold most of the squared error.
 OUTLIER_DEVIATIONS = 10.0
 OUTLIER_PART = 0.5
@@ -40,6 +42,8 @@ FLOOR_PART = 1e-3
 # A network fits its training rows when its error there is below this, or that many times below that on others.
 FITS_NRMSE = 0.1
 FITS_TIMES = 3.0
+# A validation loss that rose by a tenth since its lowest is rising, and so many times the points are enough.
+OVERFITS, MORE_POINTS = 1.1, 16
 # A region is not covered by the training rows when its rows lie so many times further from them than they from another.
 FAR = 2.0
 FAR_PART = 0.3
@@ -51,12 +55,20 @@ HARDLY_MOVED = 0.05
 SPENT = 0.05
 # A loss that has grown so much over its start is thrown about by its steps.
 GROWN = 2.0
+# Gradient descent on a network that bends recovers from a start up to so many times beyond its limit.
+RECOVERS = 4.0
+# What is half as much again as its threshold is beyond doubt.
+SURELY = 1.5
 # Gradient descent at less than a fiftieth of the stable rate wastes its steps.
 SMALL_STEP = 0.02
-# An adaptive optimizer moves each weight by about its rate: in all by less than this much of their size, it got nowhere,
-SMALL_TRAVEL = 0.5
+# An adaptive optimizer moves each weight by about its rate: by less than this of their size in all, it got nowhere,
+SMALL_TRAVEL = 50.0
+# at a rate below what anybody uses for small networks;
+SMALL_RATE = 3e-4
 # and a single step of this much of their size throws the weights about.
 LARGE_MOVE = 1.0
+# and several times that makes it useless.
+NO_STEPS = 5.0
 # A loss that fell by a tenth while the last half of the learning rate was spent is still falling.
 STILL_FALLING = 1.1
 # With fewer looks than these nothing can be said of how it falls.
@@ -73,27 +85,44 @@ SIN_REACH = 0.3
 # A penalty of a tenth of the loss is felt, as is a dropout of a third.
 PENALTY_PART = 0.1
 STRONG_DROPOUT = 0.3
-# So few weights are too few for anything that bends.
-FEW_WEIGHTS = 50
+# So few weights are too few for anything that bends, so many for some things, and so many enough for most.
+FEW_WEIGHTS, SOME_WEIGHTS, MANY_WEIGHTS = 50, 200, 1000
+# An error of so much of the spread is a function missed, not one met badly.
+MISSES = 0.3
+# Annealed steps after which a network of short bends has found them.
+BENDS_STEPS = 4000
 
 # --- units ---
 # A layer most of whose units do not answer is a layer half as wide or less.
-SILENT_UNITS = 0.5
+SILENT_UNITS, MOST_SILENT = 0.5, 0.9
+# Start values so many times smaller or larger than is usual are to blame.
+SOUND_GAINS = (0.3, 3.0)
 # Of so few units all may start where they answer to no row.
 FEW_UNITS = 16
 # A gradient that is a thousand times smaller in the first layer than in the last does not train it.
 VANISHED = 1e-3
+# With so few layers it is another matter.
+FEW_LAYERS = 3
 
 # --- precision ---
 # A number in single precision has seven digits: errors of a few units in the last one are its limit.
 FLOAT_UNITS = 30.0
+# Errors so many times larger have other causes.
+FLOAT_TIMES = 1e3
 
 # --- prescriptions ---
 # A cure has worked when the fit is good, or its error is a tenth of what it was.
 CURED = 0.1
-# The rates at which Adam and its kin fit small networks, and the one that does it best.
+# Targets three times off are worth standardizing where something is to be changed anyway.
+OFF_TARGETS = 3.0
+# The rates at which Adam and its kin fit small networks, and the one that does it best,
 ADAPTIVE_RATES = (1e-3, 3e-2)
 DEFAULT_RATE = 1e-2
+# or where layers are many or wide.
+DEEP, WIDE = 5, 128
+DEEP_RATE = 3e-3
+# Gradients clipped to less than this give steps of hardly any size.
+TIGHT_CLIP = 0.1
 # Annealed steps after which a small network has fitted a smooth function, and an affine one a line.
 FIT_STEPS = 3000
 AFFINE_STEPS = 1000

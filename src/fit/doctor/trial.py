@@ -1,6 +1,5 @@
 """A trial: the same training from other start values, all as one stack, as far as the time allows."""
 
-import statistics
 import time
 from typing import NamedTuple
 
@@ -9,43 +8,44 @@ from omegaconf import OmegaConf
 
 from fit.data.datamodule import DataModule
 from fit.doctor.case import Case
+from fit.measure.losses import LOSSES
 from fit.model.start import build_stack
 from fit.training.recipe import build_recipe
 from fit.training.stepper import Stepper
 
 SEEDS = 16
+# A start is better that has less than this part of the run's loss.
+FAR_BETTER = 0.5
+# With less time there is no use in beginning.
+LEAST_SECONDS = 0.2
 
 
 class Trial(NamedTuple):
-    """What other start values gave after so many epochs: the part that was far better, the best loss, and how to get it."""
+    """What other start values gave after so many epochs: the part far better, the best loss and its seed."""
 
     seeds: int
     better: float
     epochs: int
     loss: float
     here: float
-    change: dict[str, object]
+    seed: int
 
 
 def trial(case: Case) -> Trial | None:
     """Train from other seeds; None where they are no better, or the time does not reach a look of the run."""
+    if case.seconds < LEAST_SECONDS:
+        return None
     began = time.perf_counter()
-    cfgs = [case.cfg.copy() for _ in range(SEEDS)]
-    change: dict[str, object] = {} if isinstance(case.cfg.model.init, str) else {"model.init": "default"}
-    for number, cfg in enumerate(cfgs):
-        cfg.seed = case.cfg.seed + 1 + number
-        for key, value in change.items():
-            OmegaConf.update(cfg, key, value, merge=False)
+    seeds = range(case.cfg.seed + 1, case.cfg.seed + 1 + SEEDS)
+    cfgs = [OmegaConf.create(case.cfg.changed({"seed": seed}).plain()) for seed in seeds]
     dtype = torch.float64 if case.cfg.trainer.precision == "64-true" else torch.float32
     with torch.inference_mode(False), torch.no_grad():
         data = DataModule([case.problem] * SEEDS, [cfg.seed for cfg in cfgs], dtype)
-        stack, recipe = build_stack(cfgs, data.sizes, dtype), build_recipe(cfgs)
+        stack = build_stack(cfgs, data.sizes, dtype)
         stack.theta.requires_grad_(False)
-        stepper = Stepper(stack, recipe)
+        stepper, reached = Stepper(stack, build_recipe(cfgs)), None
         rates = stepper.rates_ahead(len(data.batches), case.cfg.trainer.max_epochs)
-        looks = [row for row in case.history if row["epoch"] > 0]
-        reached = None
-        for look in looks:
+        for look in (row for row in case.history if row["epoch"] > 0):
             while stepper.epoch < look["epoch"] and time.perf_counter() - began < case.seconds:
                 stepper.train_epoch(data.batches, rates)
             if stepper.epoch < look["epoch"]:
@@ -53,20 +53,11 @@ def trial(case: Case) -> Trial | None:
             reached = look
         if reached is None:
             return None
-        region = data.regions[0]
-        error = stack(region.inputs) - region.targets
-        losses = (case.loss.value(error).sum((1, 2)) * case.loss.weight(error)).tolist()
-    here = reached["train/loss"]
-    better = [loss for loss in losses if loss < 0.5 * here]
+        error = stack(data.regions[0].inputs) - data.regions[0].targets
+        loss = LOSSES[case.cfg.loss]
+        losses = (loss.value(error).sum((1, 2)) * loss.weight(error)).tolist()
+    here, best = reached["train/loss"], min(losses)
+    better = sum(each < FAR_BETTER * here for each in losses) / SEEDS
     if not better:
         return None
-    best = min(better)
-    seed = cfgs[losses.index(best)].seed
-    return Trial(
-        SEEDS,
-        len(better) / SEEDS,
-        int(reached["epoch"]),
-        best,
-        here,
-        change | ({"seed": seed} if not change or statistics.median(losses) > 0.5 * here else {}),
-    )
+    return Trial(SEEDS, better, int(reached["epoch"]), best, here, cfgs[losses.index(best)].seed)

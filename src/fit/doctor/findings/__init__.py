@@ -6,12 +6,9 @@ from fit.doctor.case import Case
 from fit.doctor.finding import Finding
 from fit.doctor.findings.data import (
     constant,
-    does_not_generalize,
     inputs_unscaled,
     nothing_to_learn,
     one_target_dominates,
-    outliers,
-    overfit,
     target_constant,
     targets_unscaled,
 )
@@ -24,13 +21,14 @@ from fit.doctor.findings.model import (
     output_range,
     over_regularized,
 )
+from fit.doctor.findings.rows import does_not_generalize, outliers, overfit
 from fit.doctor.findings.steps import noisy_plateau, step_too_large, step_too_small, too_few_epochs
 from fit.doctor.findings.units import dead_units, saturated_units, vanishing_gradient
 
 Find = Callable[[Case], Finding | None]
 
 # Nothing else matters then.
-HOPELESS: tuple[Find, ...] = (constant, nothing_to_learn)
+HOPELESS: tuple[Find, ...] = (constant, outliers, nothing_to_learn)
 # What is impossible, whatever the training; then what spoils it.
 SPOILING: tuple[Find, ...] = (
     target_constant,
@@ -45,7 +43,6 @@ SPOILING: tuple[Find, ...] = (
     saturated_units,
     dead_units,
     vanishing_gradient,
-    outliers,
     does_not_generalize,
     overfit,
     over_regularized,

@@ -1,0 +1,143 @@
+"""Causes that lie in which rows there are: too few, elsewhere, or wrong."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from fit.data.dataset import Rows
+from fit.doctor.attainable import sample
+from fit.doctor.case import Case
+from fit.doctor.finding import Finding
+from fit.doctor.network import MOST_ROWS
+from fit.doctor.prescription import prescribe
+from fit.doctor.thresholds import (
+    FAR,
+    FAR_PART,
+    FIT_STEPS,
+    FITS_NRMSE,
+    FITS_TIMES,
+    MISSES,
+    MORE_POINTS,
+    OUTLIER_COMPANY,
+    OUTLIER_DEVIATIONS,
+    OUTLIER_PART,
+    OUTLIER_ROWS,
+    OVERFITS,
+    SURELY,
+)
+
+
+def outliers(case: Case) -> Finding | None:
+    """Find a few rows so far off that they hold most of the squared error."""
+    if case.cfg.loss not in ("mse", "mse_sum"):
+        return None
+    rows = sample(case.problem.train, MOST_ROWS)
+    for target, errors in suspects(case, rows):
+        far, part = far_off(errors)
+        count = int(far.sum())
+        if not 0 < count <= OUTLIER_ROWS * len(far) or part < OUTLIER_PART or company(rows, far) > OUTLIER_COMPANY:
+            continue
+        return Finding(
+            "outliers",
+            "certain" if part > 1 - (1 - OUTLIER_PART) / 2 else "likely",
+            {"target": case.problem.dataset.target_names[target], "rows": count, "of": len(far), "part": part},
+            f"{count} of {len(far)} rows hold {part:.0%} of the squared error of "
+            f"{case.problem.dataset.target_names[target]}: squaring makes them count for far more than all others.",
+            prescribe(case, {"loss": "mae", "data.scale_targets": "standardize"}),
+            "the median instead of the mean, which a few rows cannot move",
+        )
+    return None
+
+
+def suspects(case: Case, rows: Rows) -> Iterator[tuple[int, Tensor]]:
+    """Yield each target's errors `[rows]`, and its distance from the median where no smooth function explains it.
+
+    A network may have learned what is far off by heart.
+    """
+    for target in range(rows.targets.shape[1]):
+        if not case.diverged:
+            yield target, case.residuals[:, target]
+        if float(case.attainable.smooth[target]) > MISSES:
+            yield target, rows.targets[:, target] - rows.targets[:, target].median()
+
+
+def far_off(errors: Tensor) -> tuple[Tensor, float]:
+    """Return which errors `[rows]` are far from the middle half, and their part of the squared error."""
+    middle = errors - errors.median()
+    deviation = 1.4826 * middle.abs().median()
+    far = (middle.abs() > OUTLIER_DEVIATIONS * deviation) & (deviation > 0)
+    return far, float(middle[far].square().sum() / middle.square().sum().clamp(min=1e-300))
+
+
+def company(rows: Rows, far: Tensor) -> float:
+    """Return the part of the rows far off whose nearest row is far off, too: those of a misfit, not of a mistake."""
+    inputs = spread_out(rows.inputs, rows.inputs)
+    distances = torch.cdist(inputs[far], inputs)
+    distances[torch.arange(len(distances)), far.nonzero()[:, 0]] = torch.inf
+    return float(far[distances.argmin(1)].double().mean())
+
+
+def spread_out(inputs: Tensor, train: Tensor) -> Tensor:
+    """Return inputs over the spread of the training rows, without columns that do not vary there."""
+    varying = train.amin(0) < train.amax(0)
+    return inputs[:, varying] / train.std(0)[varying]
+
+
+def uncovered(case: Case, region: str) -> float:
+    """Return the part of a region's rows that lie far from all training rows, beside how far those lie apart."""
+    train = sample(case.problem.train, MOST_ROWS).inputs
+    near, others = (spread_out(each, train) for each in (train, sample(case.problem.fresh[region], MOST_ROWS).inputs))
+    usual = torch.cdist(near, near).fill_diagonal_(torch.inf).amin(1).quantile(0.9)
+    return float((torch.cdist(others, near).amin(1) > FAR * usual).double().mean())
+
+
+def does_not_generalize(case: Case) -> Finding | None:
+    """Find rows judged on that lie where there is nothing trained on."""
+    if case.diverged:
+        return None
+    for region in case.regions:
+        error = max(case.errors(region))
+        fits = case.train_error <= FITS_NRMSE or case.train_error * FITS_TIMES <= error
+        part = uncovered(case, region) if fits and error >= FITS_TIMES * case.train_error else 0.0
+        if part < FAR_PART:
+            continue
+        covering = case.problem.dataset.covering
+        return Finding(
+            "does_not_generalize",
+            "certain",
+            {"region": region, "nrmse_train": case.train_error, "nrmse_region": error, "part_uncovered": part},
+            f"{part:.0%} of the rows of {region} lie far from all training rows, and the error there is {error:.2g} of "
+            f"the spread, on the training rows {case.train_error:.2g}: a network is not to be asked outside of what it "
+            "was shown.",
+            prescribe(case, covering) if covering else (),
+            "training rows that cover the region" if covering else f"give training rows that cover {region}",
+        )
+    return None
+
+
+def overfit(case: Case) -> Finding | None:
+    """Find training rows learned by heart, noise included."""
+    if case.diverged:
+        return None
+    val, rows, weights = max(case.errors("val")), len(case.problem.train.inputs), case.network.parameters
+    rising = case.rise > OVERFITS or weights >= rows
+    if val < SURELY * case.train_error or not rising or uncovered(case, "val") >= FAR_PART:
+        return None
+    best, data = case.metrics["best/epoch"], case.cfg.data
+    changes: dict[str, object] = {"early_stopping.patience": max(10, case.cfg.trainer.max_epochs // 10)}
+    if "points" in data:
+        points = max(MORE_POINTS * int(data.points), 8 * 64)
+        changes = {"data.points": points, "data.batch_size": 64, "trainer.max_epochs": -(-FIT_STEPS * 64 // points)}
+    else:
+        changes["regularization.l2"] = 1e-3
+    return Finding(
+        "overfit",
+        "certain" if case.rise > SURELY else "likely",
+        {"nrmse_train": case.train_error, "nrmse_val": val, "rise": case.rise, "rows": rows, "weights": weights},
+        f"The error is {case.train_error:.2g} of the spread on training rows and {val:.2g} on others; val/loss was "
+        f"lowest at epoch {best} and has grown {case.rise:.2g} times since: {weights} weights have learned {rows} rows "
+        "by heart.",
+        prescribe(case, changes, steps=0),
+        "rows enough to tell the function from the noise" if "points" in data else "less of the noise learned",
+    )
