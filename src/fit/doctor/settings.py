@@ -20,7 +20,7 @@ class Settings(dict[str, Any]):
     @classmethod
     def of(cls, cfg: DictConfig) -> Self:
         """Take a configuration but for its loggers, which a diagnosis has no use for, with references resolved."""
-        kept = OmegaConf.masked_copy(cfg, [key for key in cfg if key not in ("logger", "hydra")])
+        kept = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in ("logger", "hydra")])
         tree = OmegaConf.to_container(kept, resolve=True)
         assert isinstance(tree, dict)
         return cls.nested(tree)
