@@ -20,6 +20,8 @@ class Arrays(DataSet):
     The file may name them, as `input_names` and `target_names`, and hold `val_inputs` and `val_targets`.
     """
 
+    knows_truth = False
+
     path: str
     val_fraction: float = 0.2
 

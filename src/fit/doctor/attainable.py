@@ -12,7 +12,7 @@ from fit.data.scalers import Scaler
 
 # Rows that are looked at; a kernel matrix of so many takes a few hundredths of a second.
 MOST_ROWS = 384
-LENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0)
+LENGTHS = (0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 3.0)
 # A length scale is long enough where its errors are at most so many times the best, or so small.
 ROOM, SMALL = 1.5, 0.05
 RIDGES = (1e-9, 1e-6, 1e-4, 1e-2, 1e-1, 1.0)

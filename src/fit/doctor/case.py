@@ -130,8 +130,8 @@ class Case:
     def is_noise(self, error: float, target: int) -> bool:
         """Whether a target's error is no larger than what no network can explain, nor was once far smaller."""
         noise = float(self.noise[target])
-        known = hasattr(self.problem.dataset, "noise")
-        return error <= NOISE_ROOM * noise and noise < NOTHING_NRMSE and (known or self.rise < RISEN)
+        lost = not self.problem.dataset.knows_truth and self.rise > RISEN
+        return error <= NOISE_ROOM * noise and noise < NOTHING_NRMSE and not lost
 
     @property
     def gray(self) -> bool:

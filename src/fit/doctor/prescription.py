@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from fit.config.rules import shown
+from fit.data.datamodule import pose
 from fit.data.scalers import Scaler
 from fit.doctor.case import Case
 from fit.doctor.moments import second_moments
+from fit.doctor.settings import Settings
 from fit.doctor.stability import is_descent, name
 from fit.doctor.thresholds import (
     ADAPTIVE_RATES,
@@ -104,15 +106,18 @@ def targets_off(case: Case) -> float:
 
 
 def case_with(case: Case, changes: Changes) -> Case:
-    """Return the case before its first step, had these settings been typed; the rows stay as they are."""
+    """Return the case before its first step, had these settings been typed."""
     cfg, train, problem = case.cfg.changed(changes), case.problem.train, case.problem
-    if "data.scale_inputs" in changes or "data.scale_targets" in changes:
-        problem = replace(
-            problem,
-            input_scaler=Scaler.fit(cfg.data.scale_inputs, train.inputs),
-            target_scaler=Scaler.fit(cfg.data.scale_targets, train.targets),
-        )
-    return Case(cfg, problem)
+    data = {key.removeprefix("data."): value for key, value in changes.items() if key.startswith("data.")}
+    if data.keys() <= {"scale_inputs", "scale_targets"}:  # the rows stay as they are
+        inputs, targets = (Scaler.fit(kind, each) for kind, each in zip(scales(cfg), train, strict=True))
+        return Case(cfg, replace(problem, input_scaler=inputs, target_scaler=targets))
+    return Case(cfg, pose(replace(problem.dataset, **data)))
+
+
+def scales(cfg: Settings) -> tuple[str | float, str | float]:
+    """Return how inputs and targets are scaled."""
+    return cfg.data.scale_inputs, cfg.data.scale_targets
 
 
 def training(case: Case, steps: int) -> dict[str, object]:

@@ -31,6 +31,8 @@ ENOUGH_ROWS = 100
 OUTLIER_DEVIATIONS = 10.0
 OUTLIER_PART = 0.5
 OUTLIER_ROWS = 0.15
+# Of so few rows none can be told from the others.
+FEW_ROWS = 20
 # Where their neighbours are far off, too, the fit is, not the rows.
 OUTLIER_COMPANY = 0.5
 
@@ -80,8 +82,8 @@ GRADIENT_NOISE = 4.0
 
 # Targets that bend within so few deviations of the inputs are out of reach of smooth activations; start values of sin
 # reach bends of this many deviations, over their gain.
-SHORT_LENGTH = 0.15
-SIN_REACH = 0.3
+SHORT_LENGTH = 0.3
+SIN_REACH = 1.0
 # A penalty of a tenth of the loss is felt, as is a dropout of a third.
 PENALTY_PART = 0.1
 STRONG_DROPOUT = 0.3
@@ -126,6 +128,8 @@ TIGHT_CLIP = 0.1
 # Annealed steps after which a small network has fitted a smooth function, and an affine one a line.
 FIT_STEPS = 3000
 AFFINE_STEPS = 1000
+# What is prescribed at most at once, unless the run was as long already.
+MOST_FIT_STEPS = 12000
 # With batches the curvature of a batch may be larger than that of all rows.
 DESCENT_PART = 0.2
 # Digits that gradient descent on a quadratic loss is given the time for.

@@ -10,6 +10,7 @@ from fit.doctor.thresholds import (
     DOMINANCE,
     DOMINATED,
     ENOUGH_ROWS,
+    FEW_ROWS,
     NOTHING_NRMSE,
     UNSCALED_TARGETS,
 )
@@ -47,7 +48,7 @@ def nothing_to_learn(case: Case) -> Finding | None:
     """Find targets that the inputs say nothing about."""
     known = case.attainable
     left = known.smooth[~known.smooth.isnan()]
-    if len(left) == 0 or float(left.min()) < NOTHING_NRMSE:
+    if len(left) == 0 or float(left.min()) < NOTHING_NRMSE or known.rows < FEW_ROWS:
         return None
     return Finding(
         "nothing_to_learn",

@@ -14,6 +14,7 @@ from fit.doctor.prescription import prescribe
 from fit.doctor.thresholds import (
     FAR,
     FAR_PART,
+    FEW_ROWS,
     FIT_STEPS,
     FITS_NRMSE,
     FITS_TIMES,
@@ -30,9 +31,9 @@ from fit.doctor.thresholds import (
 
 def outliers(case: Case) -> Finding | None:
     """Find a few rows so far off that they hold most of the squared error."""
-    if case.cfg.loss not in ("mse", "mse_sum"):
-        return None
     rows = sample(case.problem.train, MOST_ROWS)
+    if case.cfg.loss not in ("mse", "mse_sum") or len(rows.inputs) < FEW_ROWS:
+        return None
     for target, errors in suspects(case, rows):
         far, part = far_off(errors)
         count = int(far.sum())

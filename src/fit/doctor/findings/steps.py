@@ -16,6 +16,7 @@ from fit.doctor.thresholds import (
     HARDLY_MOVED,
     JITTER,
     LARGE_MOVE,
+    MOST_FIT_STEPS,
     NO_STEPS,
     RECOVERS,
     SMALL_RATE,
@@ -146,8 +147,8 @@ def noisy_plateau(case: Case) -> Finding | None:
     if case.diverged or case.steps_per_epoch == 1 or case.progress.falling > 2:
         return None
     jitter, noise, size = case.progress.jitter, case.network.gradient_noise, case.problem.dataset.batch_size
-    torn = noise >= GRADIENT_NOISE and settled(case) and not ends_low(case)
-    if jitter < JITTER and not torn:
+    torn = (noise >= GRADIENT_NOISE and settled(case)) or (case.useless and jitter > JITTER / 2)
+    if jitter < JITTER and (ends_low(case) or not torn):
         return None
     return Finding(
         "noisy_plateau",
@@ -188,13 +189,13 @@ def too_few_epochs(case: Case) -> Finding | None:
     per_epoch = 1 - progress.lately ** (-4 / max(progress.epochs, 1))
     # On a power law each doubling of the steps lowers the loss as much as the last did.
     longer = min(10 ** (2 / math.log2(progress.falling)), 1e4)
-    needed = math.ceil(min(max(longer, 4), 20) * progress.epochs)
+    needed = min(max(longer, 4) * steps, max(MOST_FIT_STEPS, 4 * steps))
     return Finding(
         "too_few_epochs",
         "likely" if progress.falling > SURELY else "possible",
         {"falling": progress.falling, "per_epoch": per_epoch, "epochs": progress.epochs, "times_as_long": longer},
         f"The loss was still falling, by {per_epoch:.2%} an epoch at the end; the last half of the steps lowered it "
         f"{progress.falling:.2g} times, so that a hundredth of it takes about {longer:.2g} times as long.",
-        prescribe(case, bending(case), steps=max(FIT_STEPS, needed * case.steps_per_epoch)),
+        prescribe(case, bending(case), steps=max(FIT_STEPS, math.ceil(needed))),
         "a loss that goes on falling",
     )

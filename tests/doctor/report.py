@@ -1,0 +1,105 @@
+"""`make doctor-report`: every case of the table, diagnosed and cured; recall, precision and cure rate per id."""
+
+import math
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import torch
+from omegaconf import OmegaConf
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from doctor.cases import FAULTY, FILES, HEALTHY, write_files
+from fit.api import opened
+from fit.callbacks.progress import Bar
+from fit.config.interruption import Interruption
+from fit.config.rules import check
+from fit.doctor.cure import attempt, prepare
+from fit.doctor.finding import read_diagnosis
+from fit.job import Job
+from fit.train import train
+
+
+def fitted(job):
+    """Train without figures."""
+    with Interruption() as interruption, Bar(1, job.cfg.trainer.max_epochs) as bar:
+        train([job], interruption, bar, ())
+    if job.error is not None:
+        raise job.error
+    return job
+
+
+def run(case, folder):
+    """Train what a case types."""
+    overrides = [each.replace(FILES, str(folder)) for each in case.overrides]
+    number = len(list(folder.glob("run*")))
+    with opened([*overrides, "logger=none", f"hydra.run.dir={folder / f'run{number}'}"], None) as (cfg, place):
+        OmegaConf.resolve(cfg)
+        check(cfg)
+        return fitted(Job(cfg, place, lambda text: None))
+
+
+def within_noise(tried):
+    """Whether the error after the cure is at most twice the noise."""
+    noise = float(tried.after.noise.nan_to_num(0.0).max())
+    return not tried.after.diverged and tried.after.worst <= 2 * noise
+
+
+def cured(job, finding):
+    """Try a prescription; None where there is none."""
+    if not finding.cure:
+        return None
+    tried = attempt(job.folder, job.cfg, fitted(prepare(job.folder, job.cfg, finding.cure)), finding.cure)
+    return tried.worked or within_noise(tried)
+
+
+def main():
+    """Go through the table."""
+    torch.set_num_threads(1)
+    named, first, tried, worked, cases, said, right = (Counter() for _ in range(7))
+    seconds, alarms = [], 0
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        write_files(folder)
+        for case in [*FAULTY, *HEALTHY]:
+            job = run(case, folder)
+            told = read_diagnosis(job.folder)
+            seconds.append(told.seconds)
+            ids = [finding.id for finding in told.findings]
+            if not case.ids:
+                alarms += bool(ids) or not told.healthy
+                print(f"{'FALSE ALARM' if ids else 'healthy':<12}{case.name:<36}{', '.join(ids)}", flush=True)
+                said.update(ids[:1])
+                continue
+            kind = case.ids[0]
+            cases[kind] += 1
+            hit = any(each in case.ids for each in ids)
+            named[kind] += hit
+            first[kind] += bool(ids) and ids[0] in case.ids
+            said.update(ids[:1])
+            right.update(each for each in ids[:1] if each in case.ids)
+            success = cured(job, told.findings[0]) if told.findings else None
+            tried[kind] += success is not None
+            worked[kind] += bool(success)
+            outcome = {True: "cured", False: "NOT cured", None: "no cure"}[success]
+            print(f"{'named' if hit else 'MISSED':<12}{case.name:<36}{outcome:<12}{', '.join(ids)}", flush=True)
+    print(f"\n{'id':<24}{'cases':>6}{'named':>7}{'first':>7}{'precision':>11}{'cured':>9}")
+    for kind in [*cases, *(each for each in said if each not in cases)]:
+        precision = f"{right[kind]}/{said[kind]}" if said[kind] else "-"
+        print(
+            f"{kind:<24}{cases[kind]:>6}{named[kind]:>7}{first[kind]:>7}{precision:>11}"
+            f"{f'{worked[kind]}/{tried[kind]}':>9}"
+        )
+    total = sum(cases.values())
+    print(
+        f"\n{total} faulty: {sum(named.values())} named, {sum(first.values())} as the first; "
+        f"{sum(worked.values())} of {sum(tried.values())} prescriptions worked; "
+        f"{len(HEALTHY)} healthy: {alarms} false alarms"
+    )
+    seconds = sorted(seconds)
+    print(f"seconds per diagnosis: median {seconds[len(seconds) // 2]:.3f}, most {math.ceil(100 * seconds[-1]) / 100}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The doctor, as its user meets it: what is said of runs that fail for a known reason, and of those that do not."""
+
+import json
+
+import pytest
+
+from doctor.cases import FAULTY, FILES, HEALTHY, write_files
+from fit.doctor.__main__ import main as doctor
+
+# One case of each kind, and some healthy ones; `make doctor-report` goes through all of them, and tries the cures.
+FIRST = {case.ids[0]: case for case in reversed(FAULTY)}
+SOME = HEALTHY[1::5]
+
+
+def diagnosis(run):
+    return json.loads((run.folder / "diagnosis.json").read_text())
+
+
+def typed(case, tmp_path):
+    write_files(tmp_path)
+    return [each.replace(FILES, str(tmp_path)) for each in case.overrides]
+
+
+@pytest.mark.parametrize("case", FIRST.values(), ids=FIRST)
+def test_a_failing_run_is_told_why(fit, tmp_path, case):
+    run = fit(*typed(case, tmp_path), "logger=none")
+    told = diagnosis(run)
+    assert run.code == 0
+    assert not told["healthy"]
+    assert set(case.ids) & {finding["id"] for finding in told["findings"]}
+    first = told["findings"][0]
+    assert first["explanation"].split()[0] in run.out
+    assert set(first) == {"id", "certainty", "evidence", "explanation", "cure", "expected"}
+    for override in first["cure"]:
+        assert override in run.out
+
+
+@pytest.mark.parametrize("case", SOME, ids=lambda case: case.name)
+def test_a_good_run_is_left_alone(fit, tmp_path, case):
+    run = fit(*typed(case, tmp_path), "logger=none")
+    assert diagnosis(run)["findings"] == []
+    assert diagnosis(run)["healthy"]
+    assert "cure" not in run.out
+
+
+def test_the_limit_is_that_of_the_article(fit):
+    """The largest eigenvalue of article A3's loss, 5883.4, as design.md has it from elsewhere."""
+    finding = diagnosis(fit("experiment=a3_exploding", "logger=none"))["findings"][0]
+    assert finding["evidence"]["sharpness"] == pytest.approx(5883.4, rel=1e-5)
+    assert finding["evidence"]["limit"] == pytest.approx(3.40e-4, rel=1e-3)
+    assert finding["evidence"]["diverged_epoch"] == 11
+
+
+def test_what_is_known_before_is_said_before_or_stops(fit, tmp_path):
+    run = fit("experiment=a4_shifted", "trainer.max_epochs=2", "logger=none")
+    out = " ".join(run.out.split())
+    assert out.index("cannot fall below 4244.48") < out.index("RMSE")
+    stopped = fit("experiment=a4_shifted", "doctor.before=stop", "hydra.run.dir=stopped")
+    assert stopped.code == 2
+    assert stopped.err.count("\n") == 1
+    assert "4244.48" in stopped.err
+    assert not (tmp_path / "stopped").exists()
+    silent = fit("experiment=a4_shifted", "trainer.max_epochs=2", "logger=none", "doctor.before=off")
+    assert "Before the first step" not in silent.out
+    refused = fit("doctor.before=perhaps")
+    assert (refused.code, refused.err) == (
+        2,
+        "fit: doctor.before=perhaps is not allowed: give one of warn, stop, off.\n",
+    )
+
+
+def test_a_sweep_has_a_column(fit, tmp_path):
+    run = fit("-m", "experiment=a3_exploding", "optimizer.lr=1e-2,1e-4", "hydra.sweep.dir=s", "sweep.figures=none")
+    assert "step too large" in run.out
+    assert "inputs unscaled" in run.out
+    assert "step too large" in (tmp_path / "s" / "sweep.csv").read_text()
+
+
+def test_members_are_diagnosed_together(fit):
+    run = fit("experiment=a3_exploding", "ensemble=2", "logger=none")
+    first = diagnosis(run)["findings"][0]
+    assert (first["id"], first["evidence"]["members"]) == ("step_too_large", 2)
+    assert "step too large" in run.out
+
+
+def test_said_again_it_is_the_same(fit, capfd):
+    run = fit("experiment=a3_slow", "trainer.max_epochs=500", "logger=none")
+    before = diagnosis(run)
+    assert doctor([str(run.folder)]) == 0
+    assert "inputs unscaled" in capfd.readouterr().out
+    assert diagnosis(run)["findings"] == before["findings"]
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "."])
+def test_what_is_no_run_is_refused(fit, capfd, folder):
+    assert doctor([folder]) == 2
+    assert "is not a run folder" in capfd.readouterr().err
+
+
+def test_tensorboard_shows_the_diagnosis(fit):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = fit("experiment=a3_exploding")
+    events = EventAccumulator(str(run.folder)).Reload()
+    (event,) = events.Tensors("diagnosis/text_summary")
+    assert b"step too large" in event.tensor_proto.string_val[0]
