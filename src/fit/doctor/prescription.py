@@ -112,7 +112,7 @@ def case_with(case: Case, changes: Changes) -> Case:
     if data.keys() <= {"scale_inputs", "scale_targets"}:  # the rows stay as they are
         inputs, targets = (Scaler.fit(kind, each) for kind, each in zip(scales(cfg), train, strict=True))
         return Case(cfg, replace(problem, input_scaler=inputs, target_scaler=targets))
-    return Case(cfg, pose(replace(problem.dataset, **data)))
+    return Case(cfg, pose(replace(problem.dataset, **data)))  # type: ignore[arg-type]
 
 
 def scales(cfg: Settings) -> tuple[str | float, str | float]:
