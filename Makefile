@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint articles bench bench-sweep wheel clean
+.PHONY: help train test lint articles bench bench-sweep doctor-report wheel clean
 
 help:  ## say what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ bench: .venv/installed  ## time fit against the articles' own loops, plain Light
 bench-sweep: .venv/installed  ## time sweeps against plain Lightning with Hydra's basic launcher and, with JAX installed, JAX
 	$(BIN)/pip install --quiet --disable-pip-version-check jax
 	$(BIN)/python benchmarks/sweep.py
+
+doctor-report: .venv/installed  ## diagnose and cure every case of the doctor's table: recall, precision, cure rate
+	$(BIN)/python tests/doctor/report.py
 
 wheel: .venv/installed  ## build dist/*.whl, configurations included
 	$(BIN)/python -m build --wheel --outdir dist .

@@ -4,6 +4,7 @@
 
     run = fit.run("data=xy_square", "model=mlp_gelu", "trainer.max_epochs=200")
     run.metrics["val/r2"], run.history["val/loss"], run.plot()
+    run.diagnosis["findings"]                    # why it failed, and what cures it; none for a good fit
     run.predict([[1.5, -2.0, 1.0]])              # [rows, inputs] -> [rows, targets], in the data's own units
 
     run = fit.run("model=mlp_gelu", data=(x, y))                                 # arrays
