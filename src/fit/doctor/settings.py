@@ -20,10 +20,14 @@ class Settings(dict[str, Any]):
     @classmethod
     def of(cls, cfg: DictConfig) -> Self:
         """Take a configuration but for its loggers, which a diagnosis has no use for, with references resolved."""
-        kept = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in ("logger", "hydra")])
-        tree = OmegaConf.to_container(kept, resolve=True)
+        tree = OmegaConf.to_container(cfg, resolve=False)
         assert isinstance(tree, dict)
-        return cls.nested(tree)
+        kept = {str(key): value for key, value in tree.items() if key not in ("logger", "hydra")}
+        if "${" in str(kept):  # resolving takes ten times as long
+            resolved = OmegaConf.to_container(OmegaConf.masked_copy(cfg, list(kept)), resolve=True)
+            assert isinstance(resolved, dict)
+            return cls.nested(resolved)
+        return cls.nested(kept)
 
     @classmethod
     def nested(cls, tree: Mapping[Any, Any]) -> Self:
