@@ -25,7 +25,8 @@ def explain(case: Case) -> list[Finding]:
         if finding is not None:
             return [finding]
     findings = found(SPOILING, case)
-    if not any(finding.certainty == "certain" for finding in findings):
+    sure = {finding.id for finding in findings if finding.certainty == "certain"}
+    if sure <= {"dead_units"}:  # units may be dead for where they started
         findings += found(LACKING, case)
     findings = ordered(findings)
     if case.gray:

@@ -6,7 +6,7 @@ GOOD_NRMSE = 0.03
 # Up to twice that a fit is not talked down unless the cause is certain.
 GRAY_NRMSE = 0.06
 # Errors of the size of the noise are as good as can be; the estimate of the noise is itself uncertain by so much.
-NOISE_ROOM = 1.2
+NOISE_ROOM = 1.3
 # A validation loss that was lower by this factor before has been let go of.
 RISEN = 1.3
 # An affine fit has settled when its loss is within 5 % (and what a good fit may miss) of the least squares one.
