@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ import fit as library
 from fit.errors import FitError
 
 QUICK = ("trainer.max_epochs=5", "data.points=30", "model.hidden=[6]", "logger=none")
+LOG = ("data.targets={y: 'log(x)'}", "data.domain={x: [-1, 1]}")
+AC = ("data.inputs=[a]", "data.targets=[c]")
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +50,28 @@ def test_what_is_predicted_is_what_was_measured():
     assert run.plot()._repr_png_()[:4] == b"\x89PNG"
     assert "val/rmse" in repr(run)
     assert "data:image/png" in run._repr_html_()
+    (run.folder / "figures" / "fit.png").unlink()
+    assert run._repr_html_() == f"<code>{run!r}</code>"
+
+
+@pytest.mark.parametrize("committee", [(), ("ensemble=2",), ("cv=2",)])
+def test_the_weights_that_were_asked_for_are_drawn(committee):
+    # Steps as large as these do not end where they were best.
+    library.run(*QUICK, *committee, "optimizer.lr=50", "scheduler=constant", "hydra.run.dir=run")
+    last, best = (library.load("run", which).plot()._repr_png_() for which in ("last", "best"))
+    assert last != best
+
+
+def test_words_may_be_numbers_and_true_and_false():
+    frame = pd.DataFrame({"k": [1, 2] * 20, "b": [True, True, False, False] * 10, "a": np.arange(40.0)})
+    frame["c"] = frame.a + 100 * frame.k
+    chosen = ("data.inputs=[k,b,a]", "data.targets=[c]", "data.categorical=[k,b]")
+    run = library.run(*QUICK[:1], *QUICK[2:], *chosen, data=frame)
+    by_word = frame.assign(k=frame.k.astype(str), b=frame.b.map({True: "true", False: "false"}))
+    assert np.array_equal(run.predict(frame), run.predict(by_word))
+    assert len(run.predict({"k": [2], "b": [False], "a": [1.0]})) == 1
+    with pytest.raises(FitError, match="k holds 3"):
+        run.predict(frame.assign(k=3))
 
 
 def test_arrays():
@@ -74,6 +99,9 @@ def test_an_ensemble_knows_its_spread():
     assert mean[0] == pytest.approx(each.mean(0))
     assert spread[0] == pytest.approx(each.std(0, ddof=1))
     assert spread[1] > spread[0]  # further away they agree less
+    members = [library.load(f"run/members/{k}").history for k in range(4)]
+    assert run.history["epoch"] == members[0]["epoch"]
+    assert run.history["val/loss"] == pytest.approx(np.mean([each["val/loss"] for each in members], axis=0))
 
 
 def test_a_sweep_is_a_data_frame(capfd):
@@ -92,9 +120,15 @@ def test_a_sweep_is_a_data_frame(capfd):
         (lambda: library.run_sweep("optimizer.ls=1,2"), "optimizer.ls is not a setting"),
         (lambda: library.load("nowhere"), "nowhere is not a run folder"),
         (lambda: library.run(data=(["a"], ["b"])), "cannot be read as numbers"),
-        (lambda: library.run(*QUICK).predict([[1.0, 2.0]]), "give [rows, 3]"),
-        (lambda: library.run(*QUICK).predict({"x": [1.0]}), "The column y is missing"),
-        (lambda: library.run(*QUICK).predict([[1.0, 2.0, 1.0]], return_std=True), "ensemble=10"),
+        (lambda: library.run(data=([1j], [1.0])), "The inputs cannot be read as numbers"),
+        (lambda: library.run(data=([1.0], [1.0], [1.0])), "data is not a pair"),
+        (lambda: library.run(data=3.0), "data is not a pair"),
+        (lambda: library.run(data=(1.0, 2.0)), "The inputs are []"),
+        (lambda: library.run(data=([1.0], [])), "The targets are [0]"),
+        (lambda: library.run(data=([1.0, 2.0], [1.0])), "2 rows of inputs and 1 of targets"),
+        (lambda: library.run(*AC, data=pd.DataFrame({"a": [1, "x"], "c": [1, 2]})), "The DataFrame cannot be written"),
+        (lambda: library.run(*AC, data=pd.DataFrame({"a": [1, 2], "b": [1, 2]})), "c is not a column"),
+        (lambda: library.run("data=expression", *LOG), "not finite"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(call, words):
@@ -102,6 +136,46 @@ def test_what_cannot_be_is_said_in_a_sentence(call, words):
         call()
     assert words in str(told.value)
     assert "\n" not in str(told.value)
+    assert not [path for path in Path().rglob("*") if path.is_file() or path.parent.parent.parent.name == "runs"]
+
+
+def test_points_that_cannot_be_are_refused_in_a_sentence():
+    run = library.run(*QUICK)
+    for points, words in (
+        ([[1.0, 2.0]], "give [rows, 3]"),
+        ({"x": [1.0]}, "The column y is missing"),
+        ({"x": [1.0, 2.0], "y": 2.0}, "x [2], y [1]"),
+        ({"x": [[1.0]], "y": [[2.0]]}, "give [rows] for each"),
+        ([[1j, 1, 1]], "The inputs cannot be read as numbers"),
+    ):
+        with pytest.raises(FitError) as told:
+            run.predict(points)
+        assert words in str(told.value)
+    with pytest.raises(FitError, match="ensemble=10"):
+        run.predict([[1.0, 2.0, 1.0]], return_std=True)
+    assert run.predict([]).shape == run.predict({"x": [], "y": []}).shape == (0, 1)
+
+
+def test_a_name_that_lacks_its_library_is_not_listed():
+    code = """if True:
+        import sys
+        from importlib.machinery import PathFinder
+        class Without(PathFinder):
+            @classmethod
+            def find_spec(cls, name, path=None, target=None):
+                return None if name.split(".")[0] == "sklearn" else PathFinder.find_spec(name, path, target)
+        sys.meta_path[:] = [each for each in sys.meta_path if each is not PathFinder] + [Without]
+        import fit, inspect
+        assert not hasattr(fit, "FitRegressor")
+        assert "FitRegressor" not in dict(inspect.getmembers(fit))
+        from fit import *
+        try:
+            fit.FitRegressor
+        except fit.FitError as error:
+            print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("fit.FitRegressor needs scikit-learn: pip install 'fit[sklearn]'.\n", "")
 
 
 def test_import_is_light_and_help_is_there():

@@ -17,6 +17,7 @@ What cannot be raises `fit.FitError`, whose text is the sentence that the comman
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,14 +38,23 @@ _PLACES = {
     "run": "fit.api",
     "run_sweep": "fit.api",
 }
-__all__ = ["FitError", "FitRegressor", "FittedRun", "load", "run", "run_sweep"]
+__all__ = ["FitError", "FittedRun", "load", "run", "run_sweep"]
+if find_spec("sklearn") is not None:
+    __all__ += ["FitRegressor"]
 
 
 def __getattr__(name: str) -> object:
     """Import what is used."""
     if name not in _PLACES:
         raise AttributeError(f"module 'fit' has no attribute {name!r}")
-    return getattr(import_module(_PLACES[name]), name)
+    try:
+        return getattr(import_module(_PLACES[name]), name)
+    except Exception as error:
+        from fit.errors import FitError, LackingError
+
+        if isinstance(error, FitError):  # for hasattr and its like there is no such name then
+            raise LackingError(str(error)) from None
+        raise
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,6 @@
 """The same as the command, from Python: `fit.run`, `fit.load` and `fit.run_sweep`."""
 
+import math
 import os
 import subprocess
 import sys
@@ -49,9 +50,16 @@ class FittedRun:
 
     @property
     def history(self) -> dict[str, list[float]]:
-        """Every look at the run, as columns by name; `pandas.DataFrame(run.history)` is a table."""
-        rows = RunFolder(self.folder).read_history()
-        return {key: [row.get(key, float("nan")) for row in rows] for key in (rows[0] if rows else ())}
+        """Every look at the run, as columns by name; `pandas.DataFrame(run.history)` is a table.
+
+        Of several networks it is the mean, at each epoch, over those that had not ended.
+        """
+        folder, looks = RunFolder(self.folder), dict[float, list[dict[str, float]]]()
+        for row in (row for each in folder.members or [folder] for row in each.read_history()):
+            looks.setdefault(row["epoch"], []).append(row)
+        keys = next((list(rows[0]) for rows in looks.values()), [])
+        means = [looks[epoch] for epoch in sorted(looks)]
+        return {key: [sum(row.get(key, math.nan) for row in rows) / len(rows) for rows in means] for key in keys}
 
     def predict(self, inputs: Any, return_std: bool = False) -> Any:  # noqa: ANN401
         """Return the targets `[rows, targets]` as an array.
@@ -80,7 +88,7 @@ class FittedRun:
         cfg = read_config(self.folder)
         if not self.trust:
             check_trust(cfg, self.folder, "give fit.load(..., trust=True)")
-        return figure_of(RunFolder(self.folder), cfg)
+        return figure_of(RunFolder(self.folder), cfg, self.checkpoint)
 
     def __repr__(self) -> str:
         """Name the run with its errors."""
@@ -92,8 +100,10 @@ class FittedRun:
         from base64 import b64encode
 
         picture = RunFolder(self.folder).fit_figure
-        image = f'<br><img src="data:image/png;base64,{b64encode(picture.read_bytes()).decode()}">' * picture.exists()
-        return f"<code>{self!r}</code>{image}"
+        if not picture.exists():
+            return f"<code>{self!r}</code>"
+        image = b64encode(picture.read_bytes()).decode()
+        return f'<code>{self!r}</code><br><img src="data:image/png;base64,{image}">'
 
 
 def load(folder: str | Path, checkpoint: str = "last", trust: bool = False) -> FittedRun:
@@ -103,7 +113,10 @@ def load(folder: str | Path, checkpoint: str = "last", trust: bool = False) -> F
 
 @contextmanager
 def opened(overrides: Sequence[str], data: Any) -> "Iterator[tuple[DictConfig, RunFolder]]":  # noqa: ANN401
-    """Compose a run and make its folder, as Hydra does for the command; raise FitError for what cannot be."""
+    """Compose a run and make its folder, as Hydra does for the command; raise FitError for what cannot be.
+
+    What fails before anything was trained leaves no folder behind.
+    """
     from hydra import compose, initialize_config_dir
     from hydra._internal.callbacks import Callbacks
     from hydra.core.global_hydra import GlobalHydra
@@ -125,12 +138,19 @@ def opened(overrides: Sequence[str], data: Any) -> "Iterator[tuple[DictConfig, R
     except (HydraException, OmegaConfBaseException) as error:
         raise FitError(sentence(error)) from None
     folder = RunFolder(config.hydra.run.dir)
-    if data is not None:
-        with read_write(config), open_dict(config):
-            config.data.path = str(save_data(data, folder.path.absolute()))
-    with hydra_config(config):
-        cfg, _ = Ceremony(HydraContext(loader, Callbacks()), lambda cfg: None).open(config, folder.path)
-        yield cfg, folder
+    path = folder.path.absolute() / ("data.parquet" if hasattr(data, "columns") else "data.npz")
+    try:
+        if data is not None:
+            save_data(data, path)
+            with read_write(config), open_dict(config):
+                config.data.path = str(path)
+        with hydra_config(config):
+            cfg, _ = Ceremony(HydraContext(loader, Callbacks()), lambda cfg: None).open(config, folder.path)
+            yield cfg, folder
+    except BaseException:
+        if config.resume is None:
+            folder.discard_if_untrained(*([] if data is None else [path]))
+        raise
 
 
 def run(*overrides: str, data: Any = None) -> FittedRun:  # noqa: ANN401
@@ -160,14 +180,10 @@ def run(*overrides: str, data: Any = None) -> FittedRun:  # noqa: ANN401
                 train([job], interruption, bar)
         except StopNow:
             raise KeyboardInterrupt from None
-        except BaseException:
-            if cfg.resume is None:
-                folder.discard_if_untrained()
-            raise
-    if job.error is not None:
-        raise job.error
-    if not job.metrics:
-        raise KeyboardInterrupt
+        if job.error is not None:
+            raise job.error
+        if not job.metrics:
+            raise KeyboardInterrupt
     return FittedRun(folder.path, trust=True)
 
 

@@ -116,20 +116,20 @@ def together(predict: Predictor, problem: Problem) -> dict[str, object]:
     return told
 
 
-def draw(folder: RunFolder, cfg: DictConfig) -> Figure:
-    """Draw what the members of a committee say together."""
+def draw(folder: RunFolder, cfg: DictConfig, which: str = "last") -> Figure:
+    """Draw what the members of a committee say together, with their `last` or `best` weights."""
     problem = pose(build_dataset(cfg.data))
     if cfg.cv is None:
         drawn = problem.dataset.drawn()
-        answers = load_predictor(folder.path)(drawn.inputs)
+        answers = load_predictor(folder.path, which)(drawn.inputs)
         return draw_fit(Drawing(problem.dataset, problem.train, drawn, *answers))
-    return draw_scatter(Drawing(problem.dataset, problem.train, *held_out(folder)))
+    return draw_scatter(Drawing(problem.dataset, problem.train, *held_out(folder, which)))
 
 
-def held_out(folder: RunFolder) -> tuple[Rows, Tensor]:
+def held_out(folder: RunFolder, which: str) -> tuple[Rows, Tensor]:
     """Return every row that was held out, and what the network that did not see it answers."""
     rows, answers = [], []
     for member in folder.members:
         rows.append(pose(build_dataset(OmegaConf.load(member.config).data)).fresh["val"])
-        answers.append(load_predictor(member.path)(rows[-1].inputs)[0])
+        answers.append(load_predictor(member.path, which)(rows[-1].inputs)[0])
     return Rows(*(torch.cat(columns) for columns in zip(*rows, strict=True))), torch.cat(answers)

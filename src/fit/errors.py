@@ -9,6 +9,10 @@ class FitError(Exception):
     """A setting, file or folder that cannot be used; its text is the sentence that the user reads."""
 
 
+class LackingError(FitError, AttributeError):
+    """A name of the library that is there only if something else is installed."""
+
+
 # What a person can mend: told in one sentence, never with a traceback.
 MENDABLE = (FitError, OSError, MemoryError, OmegaConfBaseException)
 

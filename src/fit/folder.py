@@ -65,8 +65,8 @@ class RunFolder:
         finally:
             os.close(descriptor)
 
-    def discard_if_untrained(self) -> None:
-        """Remove what Hydra wrote for a run that never began, and the folder if nothing else lies there."""
+    def discard_if_untrained(self, *written: Path) -> None:
+        """Remove what Hydra wrote, and `written`, of a run that never began, and the folder if it is empty then."""
         if self.last.exists() or self.history.exists():
             return
         for member in self.members:
@@ -74,7 +74,8 @@ class RunFolder:
         with suppress(OSError):
             (self.path / "members").rmdir()
         shutil.rmtree(self.config.parent, ignore_errors=True)
-        for path in (self.path / "train.log", self.path / "hparams.yaml", *self.path.glob("events.out.tfevents.*")):
+        logs = (self.path / "train.log", self.path / "hparams.yaml", *self.path.glob("events.out.tfevents.*"))
+        for path in (*logs, *written):
             path.unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()

@@ -1,12 +1,15 @@
 """Tables of one's own, as their user trains on them."""
 
 import csv
+import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from fit.data.table import Table
 from tables import ABC, QUICK, frame, train, weights
 
 
@@ -54,6 +57,10 @@ def as_blank_lines(table):
     Path("t.csv").write_text("\n" + Path("t.csv").read_text().replace("\n", "\n\n"))
 
 
+def as_marked(table):
+    table.to_csv("t.csv", index=False, encoding="utf-8-sig")
+
+
 def as_utf16(table):
     table.to_csv("t.csv", index=False, encoding="utf-16")
 
@@ -72,6 +79,7 @@ def test_the_same_numbers_are_the_same_run_however_they_are_written(fit):
         (as_other_order, []),
         (as_quoted_windows, []),
         (as_blank_lines, []),
+        (as_marked, ["data.encoding=UTF8"]),
         (as_utf16, ["data.encoding=utf-16"]),
     ):
         write(table)
@@ -163,6 +171,19 @@ def test_seeds_of_groups_may_be_swept(fit):
     assert len(list(Path("outputs/sweeps").glob("*/*/metrics.json"))) == 3
 
 
+def test_many_groups_are_split_at_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = 30000
+    table = pd.DataFrame({"a": range(rows), "c": range(rows), "who": [f"g{row}" for row in range(rows)]})
+    table.to_parquet("t.parquet")
+    started = time.perf_counter()
+    table = Table(path="t.parquet", inputs=["a"], targets=["c"], group="who", val_fraction=0.5)
+    train, fresh = table.split()
+    assert len(train.inputs) == len(fresh["val"].inputs) == rows // 2
+    assert not set(train.inputs[:, 0].tolist()) & set(fresh["val"].inputs[:, 0].tolist())
+    assert time.perf_counter() - started < 5
+
+
 def test_words_are_inputs_of_their_own(fit):
     table = frame()
     as_csv(table)
@@ -197,10 +218,11 @@ def test_whole_numbers_that_single_precision_does_not_tell_apart_are_told(fit):
     table["a"] = np.arange(len(table)) + 2**40
     as_csv(table)
     assert "span" not in train(fit, *ABC).out
+    for scaling in ("none", "2"):
+        assert "whole numbers of a reach 1.09951e+12" in train(fit, *ABC, f"data.scale_inputs={scaling}").out
 
 
 def test_one_input_is_drawn_as_a_curve_among_held_out_points(fit):
-    from fit.data.table import Table
     from fit.report.figures import Drawing, draw_fit
 
     as_csv(frame())

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from tables import ABC, frame, refused
 
@@ -32,6 +34,8 @@ HEAD = "a,b,c\n1,2,3\n2,3,5\n3,4,9\n"
         (b"PAR1 and nothing of it", [], ["t.csv cannot be read"]),
         ("a,b,c\n1,2,3\nä,2,3\n".encode("latin-1"), [], ["t.csv, line 3", "not text in utf-8", "data.encoding"]),
         (HEAD, ["data.encoding=utf-99"], ["data.encoding=utf-99", "latin-1"]),
+        (HEAD, ["data.encoding=punycode"], ["data.encoding=punycode", "latin-1"]),
+        ("a,b,c\n1,2,\n,3,5\n", ["data.missing=drop"], ["t.csv has 2 rows, and none without missing values"]),
         (HEAD + "1,2\n", [], ["t.csv, line 5", "2 cells", "3 in the first line"]),
         (HEAD + "1,2,3,4\n", [], ["t.csv, line 5", "4 cells"]),
         ("a,a,c\n1,2,3\n", [], ["t.csv", "more than one column 'a'"]),
@@ -89,6 +93,21 @@ def test_dates_and_lists_of_parquet_are_refused(fit):
     table["b"] = [[1, 2]] * len(table)
     table.to_parquet("t.csv")
     assert "t.csv: b holds list" in refused(fit, *ABC)
+    assert "t.csv: b holds list" in refused(fit, *ABC, "data.categorical=[b]")
+
+
+@pytest.mark.parametrize("kind", [pa.large_binary(), pa.binary(2)])
+def test_columns_of_parquet_that_are_no_numbers_are_refused(fit, kind):
+    cells = pa.array([b"12"] * 60, kind)
+    parquet.write_table(pa.Table.from_pandas(frame()).set_column(1, "b", cells), "t.csv")
+    assert f"t.csv: b holds {kind}, not numbers" in refused(fit, *ABC)
+
+
+def test_a_second_file_of_nothing_but_missing_values_is_refused(fit):
+    frame().to_csv("t.csv", index=False)
+    Path("other.csv").write_text("a,b,c\n1,,3\n")
+    message = refused(fit, *ABC, "data.val_path=other.csv", "data.missing=drop")
+    assert "other.csv has 1 row, and none without missing values" in message
 
 
 def test_rows_of_parquet_are_named_by_their_number(fit):

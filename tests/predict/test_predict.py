@@ -62,6 +62,7 @@ def test_a_point_is_answered_by_name(plane, ask):
     assert float(value) == pytest.approx(8, abs=1e-3)
     assert ask(plane, "b=0", "a=1.5", "one=1") == (0, out, "")
     assert ask(plane, "b=0", "a=1.5", "--checkpoint", "best")[0] == 0
+    assert ask(plane, "--checkpoint", "last", "b=0", "a=1.5") == (0, out, "")
 
 
 def test_a_point_outside_is_answered_and_told(plane, ask):
@@ -227,3 +228,41 @@ def test_deviations_have_columns_of_their_own(fit, ask):
     assert out.splitlines()[0] == "x,y,x²+y²,x²+y² std,extrapolation"
     each = [load_predictor(f"{folder}/members/{number}")(torch.ones(1, 3).double())[0] for number in range(3)]
     assert float(rows(out)[0]["x²+y² std"]) == pytest.approx(float(torch.stack(each).std(0)), rel=1e-6)
+
+
+def test_what_was_trained_on_can_be_predicted_as_it_was_read(fit, ask):
+    table = pd.DataFrame({"ä": [1.5, 2.5, 3.5, 4.5], "b": [0.0, 1.0, 0.5, 3.25]})
+    table.to_csv("t.csv", index=False, sep=";", decimal=",", encoding="latin-1")
+    folder = train(fit, "t.csv", '["ä"]', "[b]", "data.encoding=latin-1", "trainer.max_epochs=2")
+    _, out, _ = ask(folder, "--input", "t.csv")
+    assert [row["ä"] for row in rows(out, ";")] == ["1,5", "2,5", "3,5", "4,5"]
+    Path("u.csv").write_text("ä\n1.5\n")
+    assert ask(folder, "--input", "u.csv")[0] == 2
+    told = ["--encoding", "utf-8", "--separator", "comma", "--decimal", "point", "--header", "true"]
+    assert ask(folder, "--input", "u.csv", *told)[0] == 0
+    code, _, err = ask(folder, "--input", "u.csv", "--separator", "dash")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--separator=dash is not allowed: give one of auto, comma" in err
+    Path("t.csv").write_text("1,0\n2,1\n3,0.5\n4,3\n")
+    folder = train(fit, "t.csv", "[c1]", "[c2]", "data.header=false", "trainer.max_epochs=2")
+    assert len(rows(ask(folder, "--input", "t.csv")[1])) == 4
+
+
+def test_predictions_can_be_predicted_again_and_again(plane, ask):
+    Path("0.csv").write_text("a,b\n1,2\n")
+    for number in range(4):
+        assert ask(plane, "--input", f"{number}.csv", "--output", f"{number + 1}.csv") == (0, "", "")
+    names = Path("4.csv").read_text().splitlines()[0].split(",")
+    assert names[2::2] == ["c", "c predicted", "c predicted 2", "c predicted 3"]
+    assert ask(plane, "--input", "0.csv", "--output", "1.parquet") == (0, "", "")
+    assert {"a": 1.0, "b": 2.0}.items() <= pd.read_parquet("1.parquet").iloc[0].to_dict().items()
+
+
+@pytest.mark.parametrize("cells", [[[1, 2]], [{"x": 1}], [b"\xff"]])
+def test_what_is_no_text_is_not_printed(plane, ask, cells):
+    pd.DataFrame({"a": [1.0], "b": [2.0], "more": cells}).to_parquet("in.parquet")
+    code, _, err = ask(plane, "--input", "in.parquet")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "in.parquet: more holds" in err
+    assert "--output FILE.parquet" in err
+    assert ask(plane, "--input", "in.parquet", "--output", "out.parquet") == (0, "", "")

@@ -65,9 +65,10 @@ def is_range(name: object, value: object) -> bool:
 
 
 def is_encoding(value: object) -> bool:
-    """Whether Python knows an encoding of text by this name."""
+    """Whether Python knows an encoding of text by this name; those of host names are none of files."""
     try:
-        return isinstance(value, str) and bool(codecs.lookup(value)._is_text_encoding)
+        found = codecs.lookup(value) if isinstance(value, str) else None
+        return found is not None and found._is_text_encoding and found.name not in ("idna", "punycode", "undefined")
     except (LookupError, ValueError):
         return False
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -31,11 +30,11 @@ class Arrays(DataSet):
         try:
             with np.load(self.path, allow_pickle=False) as file:
                 arrays = {key: file[key] for key in file.files}
-            shapes = [arrays[key].ndim for key in ("inputs", "targets")]
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile, AttributeError, TypeError):
-            raise FitError(f"data.path={self.path} is not an .npz file that holds inputs and targets.") from None
-        if shapes != [2, 2] or len(arrays["inputs"]) != len(arrays["targets"]):
-            raise FitError(f"data.path={self.path} holds inputs and targets that are no [rows, columns] of equal rows.")
+        except Exception:  # whatever NumPy, zip and zlib may make of a file that is none
+            arrays = {}
+        if not {"inputs", "targets"} <= set(arrays):
+            raise FitError(f"data.path={self.path} is not an .npz file that holds inputs and targets.")
+        check(arrays, f"data.path={self.path}")
         return arrays
 
     @property
@@ -80,3 +79,29 @@ class Arrays(DataSet):
     def _tensor(self, key: str) -> Tensor:
         """Return an array in double precision."""
         return torch.from_numpy(self.arrays[key].astype(np.float64))
+
+
+def check(arrays: Mapping[str, np.ndarray], title: str) -> None:
+    """Raise FitError for arrays that are no rows of numbers, or do not go together; `title` is the file's name."""
+    for names in (("inputs", "targets"), ("val_inputs", "val_targets")):
+        if not set(names) & set(arrays):
+            continue
+        for name, first in zip(names, ("inputs", "targets"), strict=True):
+            if name not in arrays:
+                raise FitError(f"{title} holds no {name}: give val_inputs and val_targets, or neither.")
+            array = arrays[name]
+            if array.dtype.kind not in "fiub":
+                raise FitError(f"{title}: {name} is of {array.dtype}; give real numbers.")
+            if array.ndim != 2 or 0 in array.shape:
+                raise FitError(f"{title}: {name} is {list(array.shape)}; give [rows, columns], one or more of each.")
+            if array.shape[1] != arrays[first].shape[1]:
+                raise FitError(f"{title}: {name} is {list(array.shape)}; give [rows, {arrays[first].shape[1]}].")
+        counts = [len(arrays[name]) for name in names]
+        if len(set(counts)) > 1:
+            raise FitError(f"{title} holds {counts[0]} rows of {names[0]} and {counts[1]} of {names[1]}; give as many.")
+    for name, of in (("input_names", "inputs"), ("target_names", "targets")):
+        given, count = arrays.get(name), arrays[of].shape[1]
+        if given is not None and (
+            given.dtype.kind != "U" or given.shape != (count,) or len(set(given.tolist()) - {""}) != count
+        ):
+            raise FitError(f"{title}: {name} is {given.tolist()}; give each of {count} {of} a name of its own.")

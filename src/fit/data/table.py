@@ -106,10 +106,13 @@ class Table(DataSet):
         numbers = self._loaded.numbers
         for index, name in enumerate(self._numeric):
             column = numbers[:, index]
-            if np.ptp(column) > SINGLE and (column == np.round(column)).all():
+            # Scaling to the range is done in double precision, before the network sees anything.
+            centered = (self.scale_inputs if name in self.inputs else self.scale_targets) in ("standardize", "minmax")
+            size = np.ptp(column) if centered else np.abs(column).max()
+            if size > SINGLE and (column == np.round(column)).all():
                 notes.append(
-                    f"The whole numbers of {name} span {np.ptp(column):.6g}: trainer.precision=32-true does not tell "
-                    "neighbours apart, trainer.precision=64-true does."
+                    f"The whole numbers of {name} {'span' if centered else 'reach'} {size:.6g}: "
+                    "trainer.precision=32-true does not tell neighbours apart, trainer.precision=64-true does."
                 )
         return tuple(notes)
 
@@ -204,9 +207,9 @@ class Table(DataSet):
         assert self.group is not None
         groups = sorted(set(self._loaded.words[self.group].tolist()))
         if self.val_groups is not None:
-            chosen = list(dict.fromkeys(map(str, self.val_groups)))
+            chosen, there = list(dict.fromkeys(map(str, self.val_groups))), set(groups)
             for name in chosen:
-                if name not in groups:
+                if name not in there:
                     raise FitError(
                         f"data.val_groups={name} is not in column {self.group} of {self.path}{nearest(name, groups)}."
                     )
@@ -217,8 +220,9 @@ class Table(DataSet):
             raise FitError(f"{self.path} has {plural(len(groups), 'group')} of {self.group}: none is left to train on.")
         return chosen
 
-    @property
+    @cached_property
     def _is_held_out(self) -> Tensor:
         """Which rows `[rows]` are held out with their group."""
         assert self.group is not None
-        return torch.from_numpy(np.isin(self._loaded.words[self.group], np.array(self._held_out, dtype=object)))
+        held_out = set(self._held_out)
+        return torch.tensor([group in held_out for group in self._loaded.words[self.group]])

@@ -114,20 +114,26 @@ class TableFile:
 
         `hint` ends the sentence about text.
         """
+        cells = plain(cells)
         kind = cells.type
-        if pa.types.is_dictionary(kind):
-            cells = cells.cast(kind.value_type)
         if pa.types.is_temporal(kind):
             raise FitError(f"{self.title}: {column} holds dates or times; give them as numbers, such as days.")
-        if is_text(cells.type):
+        if is_text(kind):
             numbers = parse(cells, self.text.decimal)
             if numbers is None:
                 raise FitError(self._not_a_number(cells, column, first, hint))
-        elif pa.types.is_nested(kind) or pa.types.is_binary(kind):
+        elif not is_numeric(kind):
             raise FitError(f"{self.title}: {column} holds {kind}, not numbers.")
         else:
             numbers = cells.cast(pa.float64(), safe=False)
         return np.asarray(numbers.to_numpy(zero_copy_only=False))
+
+    def words(self, cells: pa.Array, column: str) -> np.ndarray:
+        """Return the words of a column, None where there is none; raise FitError for what is no text, such as lists."""
+        try:
+            return np.asarray(words(cells).to_numpy(zero_copy_only=False))
+        except pa.ArrowException:
+            raise FitError(f"{self.title}: {column} holds {cells.type}, not words.") from None
 
     def _not_a_number(self, cells: pa.Array, column: str, first: int, hint: str) -> str:
         """Say which cell is text."""
@@ -140,9 +146,20 @@ class TableFile:
         return f"{self.at(first + row)}: {column} is {cell!r}, not a number{hint}."
 
 
+def plain(cells: pa.Array) -> pa.Array:
+    """Return cells that are not written as indices into a dictionary."""
+    return cells.dictionary_decode() if pa.types.is_dictionary(cells.type) else cells
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Whether cells are text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def is_numeric(kind: pa.DataType) -> bool:
+    """Whether cells are numbers, true and false, or nothing at all."""
+    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean, pa.types.is_null)
+    return any(test(kind) for test in tests)
 
 
 def parse(cells: pa.Array, decimal: str) -> pa.Array | None:
@@ -153,15 +170,15 @@ def parse(cells: pa.Array, decimal: str) -> pa.Array | None:
         return cells.cast(pa.float64())
     except pa.ArrowInvalid:
         pass
-    plain = pc.utf8_lower(words(cells))
-    plain = pc.if_else(pc.equal(plain, "true"), "1", pc.if_else(pc.equal(plain, "false"), "0", plain))
+    lower = pc.utf8_lower(words(cells))
+    lower = pc.if_else(pc.equal(lower, "true"), "1", pc.if_else(pc.equal(lower, "false"), "0", lower))
     try:
-        return pc.replace_substring_regex(plain, r"^\+", "").cast(pa.float64())
+        return pc.replace_substring_regex(lower, r"^\+", "").cast(pa.float64())
     except pa.ArrowInvalid:
         return None
 
 
 def words(cells: pa.Array) -> pa.Array:
     """Return cells as words without the blanks around them, null where there is no value."""
-    text = pc.utf8_trim_whitespace(cells.cast(pa.string()))
+    text = pc.utf8_trim_whitespace(plain(cells).cast(pa.string()))
     return pc.if_else(pc.is_in(pc.utf8_lower(text), pa.array(MISSING)), None, text)

@@ -7,7 +7,7 @@ import numpy as np
 
 from fit.config.rule import LARGEST
 from fit.config.rules import plural
-from fit.data.table_file import TableFile, words
+from fit.data.table_file import TableFile
 from fit.errors import FitError
 
 # How many places of missing values are named.
@@ -33,7 +33,7 @@ def load(file: TableFile, numeric: Sequence[str], text: Sequence[str], missing: 
         columns = [file.numbers(batch.column(name), name, first, hint) for name in numeric]
         parts.append(np.stack(columns, 1))
         for name in said:
-            said[name].append(words(batch.column(name)).to_numpy(zero_copy_only=False))
+            said[name].append(file.words(batch.column(name), name))
     numbers = np.concatenate(parts)
     spoken = {name: np.concatenate(each) for name, each in said.items()}
     if not len(numbers):
@@ -43,6 +43,8 @@ def load(file: TableFile, numeric: Sequence[str], text: Sequence[str], missing: 
         lacking |= np.array([word is None for word in each], dtype=bool)
     if lacking.any() and missing == "refuse":
         raise FitError(tell_missing(file, np.flatnonzero(lacking)))
+    if lacking.all():
+        raise FitError(f"{file.title} has {plural(len(lacking), 'row')}, and none without missing values.")
     check_size(file, numeric, numbers)
     if lacking.any():
         numbers, spoken = numbers[~lacking], {name: each[~lacking] for name, each in spoken.items()}

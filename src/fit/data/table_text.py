@@ -29,6 +29,7 @@ class Text(NamedTuple):
 
 def recognize(path: Path, title: str, text: Text) -> tuple[Text, tuple[str, ...]]:
     """Return how a file is written and what its columns are called; raise FitError if it is no table."""
+    text = text._replace(encoding=codecs.lookup(text.encoding).name)  # utf8 and UTF-8 are utf-8
     with path.open("rb") as file:
         sample = file.read(SAMPLE)
     if b"\0" in sample and "16" not in text.encoding and "32" not in text.encoding:

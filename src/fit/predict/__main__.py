@@ -13,6 +13,7 @@ from fit.config.rules import RULES, nearest
 from fit.errors import MENDABLE, FitError, refuse
 
 if TYPE_CHECKING:  # torch takes seconds to import
+    from fit.data.table_text import Text
     from fit.predict.predictor import Predictor
 
 
@@ -29,7 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
         "-, the default: standard output",
     )
     parser.add_argument("--checkpoint", choices=["last", "best"], default="last", help="which weights answer")
-    typed = parser.parse_args(arguments)
+    for name in ("separator", "header", "decimal", "encoding"):
+        told = RULES[f"data.{name}"].allowed
+        parser.add_argument(f"--{name}", help=f"of --input: {told}; by default as that was read which was trained on")
+    typed = parser.parse_intermixed_args(arguments)
     source = typed.input or ("-" if typed.output else None)
     try:
         if (source is None) == (not typed.values):
@@ -43,12 +47,26 @@ def main(arguments: list[str] | None = None) -> int:
             import fit.data.table_file  # noqa: F401  says what to install if pyarrow is not there
             from fit.predict.file import predict_file
 
-            predict_file(predictor, source, typed.output or "-")
+            predict_file(predictor, source, typed.output or "-", read_options(predictor.text, typed))
     except BrokenPipeError:  # who reads it has enough, and Python would say so once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except MENDABLE as error:
         return refuse(error)
     return 0
+
+
+def read_options(text: "Text", typed: argparse.Namespace) -> "Text":
+    """Return how the input is written; raise FitError for an option that cannot be."""
+    for name in text._fields:
+        value = getattr(typed, name)
+        if value is None:
+            continue
+        value = {"true": True, "false": False}.get(value, value) if name == "header" else value
+        rule = RULES[f"data.{name}"]
+        if not rule.test(value):
+            raise FitError(f"--{name}={value} is not allowed: give {rule.allowed}{nearest(value, rule.names)}.")
+        text = text._replace(**{name: value})
+    return text
 
 
 def predict_point(predictor: "Predictor", typed: Sequence[str]) -> None:

@@ -5,8 +5,9 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,8 +18,8 @@ from pyarrow import parquet
 
 from fit.config.rule import LARGEST
 from fit.config.rules import nearest, plural
-from fit.data.table_file import TableFile, words
-from fit.data.table_text import SEPARATORS
+from fit.data.table_file import TableFile, plain
+from fit.data.table_text import SEPARATORS, Text
 from fit.errors import FitError
 from fit.predict.inputs import columns, encode, needed
 from fit.predict.predictor import Predictor
@@ -27,20 +28,22 @@ from fit.predict.predictor import Predictor
 ROWS = 2**14
 
 
-def predict_file(predictor: Predictor, source: str, target: str) -> None:
+def predict_file(predictor: Predictor, source: str, target: str, text: Text) -> None:
     """Write the rows of a file with their predictions, and say how many extrapolate; `-` is standard input or output.
 
-    Raises FitError for a row that cannot be predicted; nothing is left of the output then.
+    `text` is how the file is written, unless it is Parquet. Raises FitError for a row that cannot be predicted; nothing
+    is left of the output then.
     """
     total = outside = 0
-    with opened(source) as file, writing(target) as sink:
+    with opened(source, text) as file, writing(target) as sink:
         check_columns(predictor, file)
         writer = Writer(sink, file, as_parquet=target.endswith(".parquet"))
         for first, whole in file.batches(file.columns):
             for start in range(0, max(1, len(whole)), ROWS):
                 batch = whole.slice(start, ROWS)
-                answers = answer(predictor, file, batch, first + start)
-                writer.write(batch, answers)
+                given = read(predictor, file, batch, first + start)
+                answers = answer(predictor, given, len(batch))
+                writer.write(batch, given, answers)
                 total += len(batch)
                 outside += int(answers["extrapolation"].sum())
         writer.close()
@@ -56,8 +59,8 @@ def check_columns(predictor: Predictor, file: TableFile) -> None:
             raise FitError(f"{file.title} lacks the column {name}{nearest(name, file.columns)}.")
 
 
-def answer(predictor: Predictor, file: TableFile, batch: pa.RecordBatch, first: int) -> dict[str, np.ndarray]:
-    """Return the columns that are added to a batch, whose first row is `first`."""
+def read(predictor: Predictor, file: TableFile, batch: pa.RecordBatch, first: int) -> dict[str, np.ndarray]:
+    """Return the columns of a batch, whose first row is `first`, that the function takes."""
     given: dict[str, np.ndarray] = {}
     for name in columns(predictor):
         if name not in file.columns:
@@ -66,7 +69,12 @@ def answer(predictor: Predictor, file: TableFile, batch: pa.RecordBatch, first: 
             given[name] = read_words(predictor, file, batch, name, first)
         else:
             given[name] = read_numbers(file, batch, name, first)
-    inputs = encode(predictor, given, len(batch))
+    return given
+
+
+def answer(predictor: Predictor, given: Mapping[str, np.ndarray], rows: int) -> dict[str, np.ndarray]:
+    """Return the columns that are added to a batch of so many rows."""
+    inputs = encode(predictor, given, rows)
     means, deviations = predictor(inputs)
     added = dict(zip(predictor.targets, means.numpy().T, strict=True))
     if deviations is not None:
@@ -89,7 +97,7 @@ def read_numbers(file: TableFile, batch: pa.RecordBatch, name: str, first: int) 
 def read_words(predictor: Predictor, file: TableFile, batch: pa.RecordBatch, name: str, first: int) -> np.ndarray:
     """Return a column of words, all of which were trained on."""
     known = predictor.categories[name]
-    said = np.asarray(words(batch.column(name)).to_numpy(zero_copy_only=False))
+    said = file.words(batch.column(name), name)
     for row, word in enumerate(said):
         if word not in known:
             what = "has no value" if word is None else f"is {word!r}"
@@ -109,23 +117,33 @@ class Writer:
         self._names: list[str] = []
         self._parquet: parquet.ParquetWriter | None = None
 
-    def write(self, batch: pa.RecordBatch, added: dict[str, np.ndarray]) -> None:
-        """Write a batch and the columns added to it."""
+    def write(self, batch: pa.RecordBatch, given: Mapping[str, np.ndarray], added: Mapping[str, np.ndarray]) -> None:
+        """Write a batch and the columns added to it; in Parquet what was `given` to the function as it was read."""
         begun, new = bool(self._names), [pa.array(values) for values in added.values()]
         if not begun:
             self._names = [*self.file.columns]
             for name in added:
-                self._names.append(name if name not in self._names else f"{name} predicted")
+                self._names.append(unused(name, self._names))
         if self.as_parquet:
-            whole = pa.RecordBatch.from_arrays([*batch.columns, *new], names=self._names)
+            typed = {} if self.file.is_parquet else {name: pa.array(values) for name, values in given.items()}
+            old = [typed.get(name, cells) for name, cells in zip(self.file.columns, batch.columns, strict=True)]
+            whole = pa.RecordBatch.from_arrays([*old, *new], names=self._names)
             self._parquet = self._parquet or parquet.ParquetWriter(self.sink, whole.schema)
             self._parquet.write_batch(whole)
             return
-        cells = [*(as_text(each) for each in batch.columns), *(self._signed(as_text(each)) for each in new)]
-        cells = [self._quoted(each) for each in cells]
+        old = [self._as_text(name, cells) for name, cells in zip(self.file.columns, batch.columns, strict=True)]
+        cells = [self._quoted(each) for each in [*old, *(self._signed(each.cast(pa.string())) for each in new)]]
         header = self.separator.join(self._quoted(pa.array(self._names)).to_pylist())
         lines = pc.binary_join_element_wise(*cells, self.separator).to_pylist()
         self.sink.writelines(f"{line}\n".encode() for line in ([] if begun else [header]) + lines)
+
+    def _as_text(self, name: str, cells: pa.Array) -> pa.Array:
+        """Return cells as text, empty where there is no value; raise FitError for what is none, such as lists."""
+        try:
+            return pc.fill_null(plain(cells).cast(pa.string()), "")
+        except pa.ArrowException:
+            told = f"{self.file.title}: {name} holds {cells.type}, which cannot be written as text"
+            raise FitError(f"{told}; give --output FILE.parquet.") from None
 
     def _signed(self, cells: pa.Array) -> pa.Array:
         """Give numbers the file's own decimal sign."""
@@ -147,16 +165,17 @@ class Writer:
             self._parquet.close()
 
 
-def as_text(cells: pa.Array) -> pa.Array:
-    """Return cells as text, empty where there is no value."""
-    return pc.fill_null(cells.cast(pa.string()), "")
+def unused(name: str, names: Sequence[str]) -> str:
+    """Return what a column that is added is called, beside those that are there."""
+    others = (f"{name} predicted" + (f" {number}" if number > 1 else "") for number in count(1))
+    return next(each for each in chain([name], others) if each not in names)
 
 
 @contextmanager
-def opened(source: str) -> Iterator[TableFile]:
+def opened(source: str, text: Text) -> Iterator[TableFile]:
     """Open a file; what cannot be read twice, such as standard input, goes by way of a temporary one."""
     if source != "-" and (not Path(source).exists() or Path(source).is_file() or Path(source).is_dir()):
-        yield TableFile(source)
+        yield TableFile(source, text)
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "input"
@@ -166,7 +185,7 @@ def opened(source: str) -> Iterator[TableFile]:
             else:
                 with Path(source).open("rb") as pipe:
                     shutil.copyfileobj(pipe, file)
-        yield TableFile(copy, title="standard input" if source == "-" else source)
+        yield TableFile(copy, text, title="standard input" if source == "-" else source)
 
 
 @contextmanager

@@ -21,6 +21,8 @@ def to_inputs(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401 -- wh
     if isinstance(given, Mapping) or hasattr(given, "columns"):
         return by_name(given, predictor)
     values = to_numbers(given, "The inputs")
+    if values.ndim == 1 and values.size == 0:
+        values = values.reshape(0, len(predictor.inputs))
     values = values.reshape(-1, 1) if values.ndim == 1 and len(predictor.inputs) == 1 else np.atleast_2d(values)
     if values.ndim != 2 or values.shape[1] != len(predictor.inputs):
         names = ", ".join(predictor.inputs)
@@ -39,33 +41,64 @@ def by_name(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401
         if name not in names:
             continue
         if name in predictor.categories:
-            found[name] = np.atleast_1d(np.asarray(given[name], dtype=object))
+            found[name] = to_words(given[name], name)
             if strange := set(found[name].tolist()) - set(predictor.categories[name]):
                 raise FitError(f"{name} holds {min(map(str, strange))}, which was not among the words trained on.")
         else:
             found[name] = np.atleast_1d(to_numbers(given[name], name))
+    if len({values.shape for values in found.values()}) > 1 or any(values.ndim > 1 for values in found.values()):
+        shapes = ", ".join(f"{name} {list(values.shape)}" for name, values in found.items())
+        raise FitError(f"The columns are not of equal length: give [rows] for each, instead of {shapes}.")
     return encode(predictor, found, max(map(len, found.values()), default=0))
+
+
+def to_words(given: Any, name: str) -> np.ndarray:  # noqa: ANN401
+    """Return an array of words, of numbers or of true and false as a table writes them; raise FitError for others."""
+    cells = np.atleast_1d(np.asarray(given, dtype=object))
+    if all(isinstance(cell, str) for cell in cells.flat):
+        return cells
+    import pyarrow as pa
+
+    from fit.data.table_file import words
+
+    try:
+        return np.asarray(words(pa.array(cells.tolist(), from_pandas=True)).to_numpy(zero_copy_only=False))
+    except pa.ArrowException:
+        raise FitError(f"{name} cannot be read as words.") from None
 
 
 def to_numbers(given: Any, what: str) -> np.ndarray:  # noqa: ANN401
     """Return an array of doubles; raise FitError for what is not numbers."""
     try:
-        return np.array(given.detach().cpu() if isinstance(given, Tensor) else given, dtype=np.float64)
+        values = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)
+        if values.dtype.kind == "c":  # NumPy would drop a part of each
+            raise TypeError
+        return values.astype(np.float64)
     except (TypeError, ValueError):
         raise FitError(f"{what} cannot be read as numbers.") from None
 
 
-def save_data(data: Any, folder: Path) -> Path:  # noqa: ANN401
-    """Write a DataFrame, or a pair of inputs and targets, into a run folder, and return the file."""
+def save_data(data: Any, path: Path) -> None:  # noqa: ANN401
+    """Write a DataFrame, or a pair of inputs and targets, into a file; raise FitError for what is neither."""
     if hasattr(data, "columns"):
-        path = folder / "data.parquet"
         try:
             (data.to_parquet if hasattr(data, "to_parquet") else data.write_parquet)(path)
         except ImportError:
             raise FitError("A DataFrame needs pyarrow: pip install 'fit[table]'.") from None
-        return path
-    path, buffer = folder / "data.npz", BytesIO()
-    inputs, targets = (to_numbers(each, name) for each, name in zip(data, ("The inputs", "The targets"), strict=True))
-    np.savez(buffer, inputs=inputs.reshape(len(inputs), -1), targets=targets.reshape(len(targets), -1))
+        except Exception as error:  # of pyarrow or polars, about a column of no single type
+            raise FitError(f"The DataFrame cannot be written: {' '.join(str(error).split())}.") from None
+        return
+    try:
+        inputs, targets = data
+    except (TypeError, ValueError):
+        raise FitError("data is not a pair: give inputs and targets, data=(x, y), or a DataFrame.") from None
+    arrays, buffer = (
+        {"inputs": to_numbers(inputs, "The inputs"), "targets": to_numbers(targets, "The targets")},
+        BytesIO(),
+    )
+    for name, values in arrays.items():
+        if values.ndim == 0 or values.size == 0:
+            raise FitError(f"The {name} are {list(values.shape)}: give [rows] or [rows, {name}].")
+        arrays[name] = values.reshape(len(values), -1)
+    np.savez(buffer, allow_pickle=False, **arrays)
     write_atomically(path, buffer.getvalue())
-    return path

@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fit.config.rules import RULES
+from fit.data.table_text import Text
 from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.training.checkpoint import Checkpoint, load, predictor
@@ -19,7 +21,7 @@ class Predictor:
     """A fitted function and what its columns are.
 
     A text column is one of the inputs `COLUMN=WORD` for each of its `categories`. `low` and `high` are the range of the
-    inputs `[inputs]` that were trained on.
+    inputs `[inputs]` that were trained on, `text` is what was said of how their table is written.
     """
 
     inputs: tuple[str, ...]
@@ -28,6 +30,7 @@ class Predictor:
     low: Tensor
     high: Tensor
     networks: Sequence[Callable[[Tensor], Tensor]]
+    text: Text
 
     def __call__(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the targets `[rows, targets]` at inputs `[rows, inputs]`, and the standard deviation of the answers.
@@ -51,7 +54,17 @@ def load_predictor(path: str | Path, which: str = "last") -> Predictor:
     low = torch.stack([each["low"] for each in checkpoints]).amin(0)
     high = torch.stack([each["high"] for each in checkpoints]).amax(0)
     networks = list(map(predictor, checkpoints))
-    return Predictor(tuple(first["inputs"]), tuple(first["targets"]), categories, low, high, networks)
+    return Predictor(tuple(first["inputs"]), tuple(first["targets"]), categories, low, high, networks, read_text(first))
+
+
+def read_text(checkpoint: Checkpoint) -> Text:
+    """Return how the table that was trained on is written, as far as its settings say so and can be."""
+    data, known = checkpoint["config"].get("data"), {}
+    for name in Text._fields:
+        value = data.get(name) if isinstance(data, dict) else None
+        if value is not None and RULES[f"data.{name}"].test(value):
+            known[name] = value
+    return Text(**known)
 
 
 def load_checkpoint(path: str | Path, which: str = "last") -> Checkpoint:

@@ -7,6 +7,7 @@ from fit.committee import draw
 from fit.data.datamodule import build_dataset, pose
 from fit.errors import FitError
 from fit.folder import RunFolder, write_atomically
+from fit.predict.predictor import load_checkpoint
 from fit.report.figures import draw_fit, to_png
 from fit.report.summary import drawing, write_figures
 from fit.training.checkpoint import load, predictor
@@ -21,12 +22,12 @@ def draw_run(folder: RunFolder, cfg: DictConfig, metrics: dict[str, object]) -> 
     write_figures(folder, pose(build_dataset(cfg.data)), predictor(load(folder.last)), metrics)
 
 
-def figure_of(folder: RunFolder, cfg: DictConfig) -> Figure:
-    """Draw the fit of a run; raise FitError if it has no checkpoint."""
+def figure_of(folder: RunFolder, cfg: DictConfig, which: str = "last") -> Figure:
+    """Draw the fit of a run's `last` or `best` weights; raise FitError if it has no such checkpoint."""
     if folder.members:
-        return draw(folder, cfg)
-    check_checkpoint(folder)
-    return draw_fit(drawing(pose(build_dataset(cfg.data)), predictor(load(folder.last))))
+        return draw(folder, cfg, which)
+    weights = predictor(load_checkpoint(folder.path, which))
+    return draw_fit(drawing(pose(build_dataset(cfg.data)), weights))
 
 
 def check_checkpoint(folder: RunFolder) -> None:
