@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from fit.errors import FitError
@@ -197,14 +198,18 @@ def run_sweep(*overrides: str) -> "pd.DataFrame":
     except ImportError:
         raise FitError("fit.run_sweep needs pandas: pip install 'fit[table]'.") from None
     command = [sys.executable, "-m", "fit.train", "-m", *overrides]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
     table = None
-    for line in process.stdout:
-        print(line, end="")
-        if line.startswith("table "):
-            table = Path(line.partition(" ")[2].strip())
-    _, told = process.communicate()
+    # A file, as a pipe that nobody reads while the other is read holds the sweep up once it is full.
+    with TemporaryFile("w+") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="")
+            if line.startswith("table "):
+                table = Path(line.partition(" ")[2].strip())
+        code = process.wait()
+        errors.seek(0)
+        told = errors.read().strip().removeprefix("fit: ")
     if table is None:
-        raise FitError(told.strip().removeprefix("fit: ") or f"The sweep ended with exit code {process.returncode}.")
+        raise FitError(told or f"The sweep ended with exit code {code}.")
     return pd.read_csv(table)
