@@ -106,7 +106,7 @@ def test_an_ensemble_knows_its_spread():
 
 def test_a_sweep_is_a_data_frame(capfd):
     # A function that says more than a pipe holds.
-    Path("loud.py").write_text("import sys\n\ndef double(x):\n    sys.stderr.write('loud ' * 40000)\n    return 2 * x\n")
+    Path("loud.py").write_text("import sys\ndef double(x):\n    sys.stderr.write('loud ' * 40000)\n    return 2 * x\n")
     loud = ("data=custom", "data.function=loud.double", "data.domain={x: [0, 1]}")
     table = library.run_sweep(*QUICK, *loud, "seed=0,1,-1", "sweep.figures=none")
     assert table["status"].tolist() == ["finished", "finished", "failed"]

@@ -201,15 +201,14 @@ def run_sweep(*overrides: str) -> "pd.DataFrame":
     table = None
     # A file, as a pipe that nobody reads while the other is read holds the sweep up once it is full.
     with TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-        assert process.stdout is not None
-        for line in process.stdout:
-            print(line, end="")
-            if line.startswith("table "):
-                table = Path(line.partition(" ")[2].strip())
-        code = process.wait()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                print(line, end="")
+                if line.startswith("table "):
+                    table = Path(line.partition(" ")[2].strip())
         errors.seek(0)
         told = errors.read().strip().removeprefix("fit: ")
     if table is None:
-        raise FitError(told or f"The sweep ended with exit code {code}.")
+        raise FitError(told or f"The sweep ended with exit code {process.returncode}.")
     return pd.read_csv(table)
