@@ -422,6 +422,11 @@ FAULTY = [
         ("float_floor", "inputs_unscaled", "targets_unscaled"),
     ),
     Case(
+        "sine at a hundred thousand",
+        formula("sin(x)", 100000, 100006, "data.scale_inputs=none", *QUICK),
+        ("float_floor", "inputs_unscaled"),
+    ),
+    Case(
         "offset of a million",
         formula("1e6+sin(3*x)", -1, 1, "data.scale_targets=none", *QUICK),
         ("float_floor", "targets_unscaled", "target_constant"),

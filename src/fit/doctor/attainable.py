@@ -11,7 +11,7 @@ from fit.data.dataset import Rows
 from fit.data.scalers import Scaler
 
 # Rows that are looked at; a kernel matrix of so many takes a few hundredths of a second.
-MOST_ROWS = 384
+MOST_ROWS = 256
 LENGTHS = (0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 3.0)
 # A length scale is long enough where its errors are at most so many times the best, or so small.
 ROOM, SMALL = 1.5, 0.05
