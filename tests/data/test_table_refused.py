@@ -50,6 +50,13 @@ HEAD = "a,b,c\n1,2,3\n2,3,5\n3,4,9\n"
         (HEAD + "1,inf,1\n", [], ["t.csv, line 5: b is inf", "1e+30"]),
         (HEAD + "1,-1e31,1\n", [], ["t.csv, line 5: b is -1e+31", "1e+30"]),
         ("a,b,c\n1,2,3\n2,3,3\n3,4,3\n", [], ["t.csv: the target c is 3 in every row"]),
+        (
+            "a,b,c\n1,0.3,3\n2,0.30000000000000004,4\n3,0.3,5\n4,0.3,9\n",
+            [],
+            ["b spans 5.55e-17 around 0.3", "rounding"],
+        ),
+        ("a,b,c\n1,2,3e-200\n2,3,-4e-200\n3,3,1e-200\n", ["data.val_fraction=0.3"], ["c spans", "above 1e-100"]),
+        ("a,b,c\n1e-200,2,3\n1e-200,3,4\n1e-200,3,7\n", ["data.val_fraction=0.3"], ["a spans 1e-200", "1e-100"]),
         ("a,b,c\n1,2,3\n", [], ["t.csv has 1 row"]),
         ("a,b,c\n1,2,3\n3,4,4\n", [], ["data.val_fraction=0.2", "2 of 2 rows"]),
         ("a,b,c\n", [], ["t.csv has no rows"]),
