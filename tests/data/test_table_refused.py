@@ -43,6 +43,11 @@ HEAD = "a,b,c\n1,2,3\n2,3,5\n3,4,9\n"
         (HEAD, ["data.inputs=[a,c]"], ["c is among data.inputs and data.targets"]),
         (HEAD, ["data.inputs=[a,a]"], ["data.inputs=[a, a]", "each once"]),
         (HEAD, ["data.inputs=[]"], ["data.inputs=[]", "such as [a,b]"]),
+        (
+            HEAD,
+            ["data.targets=[]"],
+            ["data.targets=[] is not allowed: give a list of column names, each once, such as"],
+        ),
         (HEAD + "1,red,2\n", [], ["t.csv, line 5: b is 'red', not a number", "data.categorical"]),
         (HEAD + '1,"2,5",2\n', [], ["t.csv, line 5: b is '2,5'", "decimal sign is the point"]),
         (HEAD + "1,2,\n", [], ["1 row with missing values (line 5)", "data.missing=drop"]),
