@@ -84,3 +84,8 @@ def test_settings_that_cannot_be(settings, words):
     with pytest.raises(FitError) as told:
         FitRegressor(**settings).fit(X, Y)
     assert words in str(told.value)
+
+
+def test_a_single_row_is_refused():
+    with pytest.raises(ValueError, match=r"1 sample.* a minimum of 2 is required"):
+        FitRegressor().fit([[1.0, 2.0]], [3.0])

@@ -43,6 +43,12 @@ def test_main_job_learns_and_leaves_a_whole_run_folder(fit):
         assert words in run.out
 
 
+def test_the_folder_to_watch_holds_the_run(fit):
+    quick = ("trainer.max_epochs=1", "data.points=20", "model.hidden=[4]")
+    assert "tensorboard --logdir out\n" in fit(*quick, "hydra.run.dir=out/x").out + "\n"
+    assert "tensorboard --logdir .\n" in fit(*quick, "hydra.run.dir=y").out + "\n"
+
+
 def test_tensorboard_shows_curves_by_epoch(fit):
     run = fit("trainer.max_epochs=30")
     board = EventAccumulator(str(run.folder))
@@ -153,7 +159,7 @@ def test_an_optimizer_that_cannot_step_members_apart_is_refused(fit, name):
         (["optimizer.lr=-1"], ["optimizer.lr=-1", "above 0"]),
         (["optimizer.lr=abc"], ["optimizer.lr=abc", "above 0"]),
         (["optimizer.lr=nan"], ["optimizer.lr=nan", "above 0"]),
-        (["data.batch_size=0"], ["data.batch_size=0", "from 1 up, or null"]),
+        (["data.batch_size=0"], ["data.batch_size=0", "from 1 up to 2147483647, or null"]),
         (["trainer.max_epochs=0"], ["trainer.max_epochs=0", "from 1 up"]),
         (["data.val_fraction=1"], ["data.val_fraction=1", "below 1"]),
         (["data.val_fraction=-0.1"], ["data.val_fraction=-0.1", "from 0"]),
@@ -173,11 +179,21 @@ def test_an_optimizer_that_cannot_step_members_apart_is_refused(fit, name):
         (["--config-dir", "nowhere"], ["nowhere", "not found"]),
         (["~optimizer.lr"], ["optimizer.lr is missing"]),
         (["~scheduler"], ["scheduler is missing"]),
-        (["data=null"], ["option"]),
+        (["data=null"], ["data=null is not allowed", "give one of arrays"]),
+        (["model=[1]"], ["model=[1] is not allowed", "give one of linear"]),
+        (["-m", "optimizer=[1],adam"], ["optimizer=[1],adam is not allowed", "give one of adadelta"]),
+        (["data={a:1}"], ["data has no such settings: give one of arrays"]),
+        (["data=[nope]"], ["data=nope does not exist: give one of arrays"]),
+        (["seed=0,1"], ["seed=0,1 is several values: add -m"]),
         (["optimizer.lr=${nope}"], ["optimizer.lr cannot be read", "nope"]),
         (["optimizer.lr=1" + 400 * "0"], ["optimizer.lr=1", "up to 1e+30"]),
-        (["optimizer.betas=[0.9]"], ["betas", "Adam"]),
-        (["+optimizer.foo=1"], ["foo", "Adam"]),
+        (["seed=99999999999999999999999"], ["seed=99999999999999999999999", "from 0 up to 2147483647"]),
+        (["optimizer.betas=[0.9]"], ["optimizer.betas=[0.9] is not possible with Adam", "default is (0.9, 0.999)"]),
+        (["optimizer.betas=3"], ["optimizer.betas=3 is not possible with Adam: its default is (0.9, 0.999)"]),
+        (["optimizer.betas=[2,3]"], ["optimizer.betas=[2, 3] is not possible with Adam (Invalid beta"]),
+        (["+optimizer.foo=1"], ["optimizer.foo=1 is not allowed: Adam has lr, betas"]),
+        (["cv=5000"], ["cv=5000 is not allowed: there are 1024 rows"]),
+        (["ensemble=2", "data=multi_function", "data.high=800"], ["not finite"]),
         (["+scheduler.foo=1"], ["foo", "scheduler"]),
         (["+data.foo=1"], ["foo", "data"]),
         (["scheduler._target_=torch.optim.Adam"], ["scheduler._target_=torch.optim.Adam", "Schedule"]),

@@ -126,11 +126,12 @@ def opened(overrides: Sequence[str], data: Any) -> "Iterator[tuple[DictConfig, R
     from omegaconf import open_dict, read_write
     from omegaconf.errors import OmegaConfBaseException
 
-    from fit.config.command import CONF, sentence
+    from fit.config.command import CONF, check_choices, sentence
     from fit.config.guard import Guard
     from fit.predict.frame import save_data
     from fit.sweep.ceremony import Ceremony, hydra_config
 
+    check_choices(overrides)
     try:
         with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
             config = compose("train", list(overrides), return_hydra_config=True)

@@ -26,9 +26,16 @@ from fit.training.checkpoint import stored_epoch
 
 
 def members(job: Job) -> list[Job]:
-    """Return the jobs that a job is made of: itself, unless it asks for `cv` or `ensemble`."""
+    """Return the jobs that a job is made of: itself, unless it asks for `cv` or `ensemble`.
+
+    Raises FitError for data that cannot be, before there is a folder for each member.
+    """
     if job.networks == 1:
         return [job]
+    data = job.cfg.data.copy()
+    with open_dict(data):
+        data.folds = job.cfg.cv
+    pose(build_dataset(data))
     job.tell(f"{job.networks} networks, trained as one, into {job.folder.path / 'members'}")
     return [member(job, number) for number in range(job.networks)]
 

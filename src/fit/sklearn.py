@@ -74,11 +74,13 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any) -> Self:  # noqa: ANN401, N803
         """Fit to inputs `[rows, inputs]` and targets `[rows]` or `[rows, targets]`.
 
-        Raises ValueError for data that are not numbers, and FitError for settings that cannot be.
+        Raises ValueError for data that are not numbers or of one row, and FitError for settings that cannot be.
         """
         if not isinstance(self.ensemble, Integral) or self.ensemble < 1:
             raise FitError(f"ensemble={self.ensemble} is not allowed: give a whole number from 1 up.")
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, multi_output=True)  # noqa: N806
+        X, y = validate_data(  # noqa: N806
+            self, X, y, dtype=np.float64, y_numeric=True, multi_output=True, ensure_min_samples=2
+        )
         self._flat: bool = y.ndim == 1
         seed = 0 if self.random_state == 0 else int(check_random_state(self.random_state).randint(2**30))
         held_out = round(len(X) * self.validation_fraction) >= FEWEST_HELD_OUT

@@ -61,7 +61,12 @@ def train(jobs: Sequence[Job], interruption: Interruption, bar: "Bar", swept: Se
     """
     from fit.committee import conclude, members, stacks
 
-    committees = {job: members(job) for job in jobs}
+    committees = {}
+    for job in jobs:
+        try:
+            committees[job] = members(job)
+        except (FitError, OSError) as error:
+            job.error = error
     single = all(parts == [job] for job, parts in committees.items())
     for stack in stacks(part for parts in committees.values() for part in parts):
         if not interruption():

@@ -61,7 +61,7 @@ def test_noise_has_its_deviation_and_spares_the_points_one_is_judged_on():
 
 
 @pytest.mark.parametrize("kind", ["standardize", "minmax", "none", 0.1])
-def test_scalers_go_there_and_back_and_leave_constants_alone(kind):
+def test_scalers_go_there_and_back_and_leave_ones_alone(kind):
     values = torch.tensor([[1.0, 5.0, 1.0], [2.0, -3.0, 1.0], [6.0, 0.0, 1.0]], dtype=torch.float64)
     scaler = Scaler.fit(kind, values)
     scaled = scaler.transform(values)

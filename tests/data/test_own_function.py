@@ -81,6 +81,8 @@ def test_a_sweep_over_noise_shares_a_stack(fit):
         (("data.targets={y: '__import__(1)'}",), "is not allowed"),
         (("data.targets={y: 'sin(z)'}",), "none of the inputs x"),
         (("data.targets={}",), "data.targets={} is not allowed"),
+        (("data.targets={x: x*2}",), "x is among data.domain and data.targets"),
+        (("data.targets={y: x*1e-150}",), "y spans"),
         (("data.domain={x: [3, -3]}",), "data.domain={x: [3, -3]} is not allowed"),
         (("data.domain={x: [-3, 3, log]}",), "give a range for each input"),
         (("data.domain={x: 3}",), "data.domain={x: 3} is not allowed"),
@@ -118,6 +120,7 @@ def own(tmp_path, monkeypatch):
         "def both(x):\n    return torch.stack([x[:, 0], 2 * x[:, 0]], 1)\n"
         "def scalar(x):\n    return x.sum()\n"
         "def broken(x):\n    raise KeyError('oh')\n"
+        "def leaving(x):\n    raise SystemExit(7)\n"
         "number = 3\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
@@ -137,6 +140,7 @@ def test_a_function_of_ones_own(fit, own):
     [
         ("own_functions.scalar", "returns [] for"),
         ("own_functions.broken", "failed: KeyError: 'oh'"),
+        ("own_functions.leaving", "failed: SystemExit: 7"),
         ("own_functions.number", "is no function"),
         ("own_functions.nothing", "cannot be imported"),
         ("no_such_module.f", "cannot be imported"),

@@ -252,3 +252,14 @@ def test_many_points_are_thinned_and_many_rows_judged_in_parts(fit, monkeypatch)
 def test_a_batch_of_more_than_the_rows_is_all_of_them(fit):
     as_csv(frame())
     assert "data.batch_size=500 is more than there are" in train(fit, *ABC, "data.batch_size=500").out
+
+
+def test_a_constant_column_does_not_outweigh_the_others(fit):
+    table = frame(200)
+    table.assign(year=2024.0, empty=0, c=table["a"] + table["b"]).to_csv("t.csv", index=False)
+    settings = ("data.inputs=[a,b,year,empty]", "optimizer.lr=1e-2", "trainer.max_epochs=100", "model.hidden=[8]")
+    for kind in ("standardize", "minmax"):
+        run = train(fit, *ABC, *settings, f"data.scale_inputs={kind}")
+        assert "The same in every row trained on, so that nothing is learned from it: year=2024, empty=0." in run.out
+        assert run.checkpoint()["input_scaler"]["factor"][2:].tolist() == [1 / 2024, 1]
+        assert run.metrics["val/r2"] > 0.99

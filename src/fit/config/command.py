@@ -5,11 +5,13 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, QuotedString, Sweep
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -38,19 +40,42 @@ def command(task: Callable[[DictConfig], object]) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
+        check_choices(sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)()
     except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
         sys.exit(refuse(FitError(sentence(error))))
     except (FitError, OSError, MemoryError) as error:
         sys.exit(refuse(error))
-    except ValueError as error:
-        if "Config group override" not in str(error):
-            raise
-        sys.exit(
-            refuse(FitError("A group is chosen by the name of one of its options: see python -m fit.train --help."))
-        )
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def check_choices(typed: Sequence[str]) -> None:
+    """Raise FitError for a group that is given something else than names of its options, on which Hydra stumbles."""
+    parser = OverridesParser.create()
+    for line in typed:
+        try:
+            override = parser.parse_override(line)
+        except HydraException:  # an argument such as -m, or Hydra will say so
+            continue
+        value = override.value()
+        for choice in value.list if isinstance(value, ChoiceSweep) else [value]:
+            names = choice if isinstance(choice, list) else [choice]
+            # Hydra merges a mapping into the group, and has its own word for what sweeps and deletes.
+            named = override.is_delete() or all(isinstance(name, str | QuotedString | Sweep | dict) for name in names)
+            if is_group(override.key_or_group) and not named:
+                options = ", ".join(options_of(override.key_or_group)) or "its options"
+                raise FitError(f"{line} is not allowed: give one of {options}.")
+
+
+def is_group(key: str) -> bool:
+    """Whether options are chosen by this key."""
+    return "/" in key or ("." not in key and (CONF / key).is_dir())
+
+
+def options_of(group: str) -> list[str]:
+    """Return the names of a group's options that ship with the package."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 def leave_files_to_the_main_thread(failure: threading.ExceptHookArgs) -> None:
@@ -72,9 +97,10 @@ def alone() -> bool:
 
 def sentence(error: Exception) -> str:
     """Say what Hydra or OmegaConf found wrong, with what there is instead."""
-    if isinstance(error, MissingConfigException) and error.options:
+    if isinstance(error, MissingConfigException) and "/" in (error.missing_cfg_file or ""):
         group, _, name = (error.missing_cfg_file or "").rpartition("/")
-        return f"{group}={name} does not exist: give one of {', '.join(error.options)}{nearest(name, error.options)}."
+        options = error.options or options_of(group)
+        return f"{group}={name} does not exist: give one of {', '.join(options)}{nearest(name, options)}."
     if isinstance(error, OverrideParseException):
         return f"{error.override} cannot be read as KEY=VALUE: quote what has brackets, commas or spaces."
     if isinstance(error, YAMLError | UnicodeDecodeError):
@@ -82,7 +108,15 @@ def sentence(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, ConfigCompositionException) and lines and "Could not" in lines[0]:
         key = lines[0].split("'")[1] if "'" in lines[0] else lines[0]
+        if is_group(key):
+            return (
+                f"{key} has no such settings: give one of {', '.join(options_of(key))}, "
+                f"and settings of it as {key}.NAME=VALUE."
+            )
         return f"{key} is not a setting{nearest(key, known_settings())}; see python -m fit.train --help."
+    if lines and lines[0].startswith(("Ambiguous value", "Sweep parameters")):
+        typed = lines[0].partition("'")[2].rpartition("'")[0]
+        return f"{typed} is several values: add -m to sweep over them."
     return lines[0].rstrip(".") + "." if lines else type(error).__name__
 
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from omegaconf import DictConfig, ListConfig
 
 LARGEST = 1e30
+# Whole numbers go up to here, which every machine can hold.
+MOST = 2**31 - 1
 
 
 class Rule(NamedTuple):
@@ -34,8 +36,8 @@ def number(allowed: str, test: Callable[[float], bool]) -> Rule:
 def whole(least: int) -> Rule:
     """Rule for a whole number that a machine can hold."""
     return Rule(
-        f"a whole number from {least} up",
-        lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**31,
+        f"a whole number from {least} up to {MOST}",
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= MOST,
     )
 
 

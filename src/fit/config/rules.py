@@ -16,6 +16,7 @@ from fit.config.rule import (
     FILE,
     FRACTION,
     INITS,
+    MOST,
     NAMES,
     NOT_NEGATIVE,
     NUMBER,
@@ -36,7 +37,14 @@ from fit.model.activations import ACTIVATIONS
 
 CORES = os.cpu_count() or 1
 ERRORS = ("loss", "mse", "rmse", "max_error", "r2", "nrmse")
-
+FORMULAS = "names with formulas, such as {y: 'sin(x)'}"
+COLUMNS = Rule(NAMES, lambda value: is_names(value) and bool(value))
+# What data.targets is depends on whose it is.
+TARGETS = {
+    "fit.data.table.Table": COLUMNS,
+    "fit.data.custom.Custom": COLUMNS.or_null(),
+    "fit.data.expression.Expression": Rule(FORMULAS, lambda value: isinstance(value, DictConfig) and len(value) > 0),
+}
 RULES = {
     "seed": whole(0),
     "loss": choice("mse", "mse_sum", "mae", "huber"),
@@ -67,9 +75,9 @@ RULES = {
     "data.square_points": whole(2).or_null(),
     "data.labels": choice("raw", "scaled"),
     "data.path": FILE,
-    "data.inputs": Rule(NAMES, lambda value: is_names(value) and bool(value)),
+    "data.inputs": COLUMNS,
     "data.targets": Rule(
-        f"names with formulas, such as {{y: 'sin(x)'}}, or {NAMES}",
+        f"{FORMULAS}, or {NAMES}",
         lambda value: value is None or (isinstance(value, DictConfig | ListConfig) and len(value) > 0),
     ),
     "data.domain": Rule("a range for each input, such as {x: [-1, 1], f: [1e-3, 1e3, log]}", is_domain),
@@ -85,7 +93,7 @@ RULES = {
     "data.decimal": choice("auto", "point", "comma"),
     "data.encoding": Rule("an encoding of text, such as utf-8, latin-1 or utf-16", is_encoding),
     "model.hidden": Rule(
-        "a list of whole numbers from 1 up, such as [64,64]",
+        f"a list of whole numbers from 1 up to {MOST}, such as [64,64]",
         lambda value: isinstance(value, ListConfig) and all(map(whole(1).test, value)),
     ),
     "model.activation": choice(*ACTIVATIONS),
@@ -139,7 +147,8 @@ def check(cfg: DictConfig) -> None:
     for group in GROUPS:
         if not isinstance(cfg.get(group), DictConfig):
             raise FitError(f"{group} is missing: it holds settings; see python -m fit.train --help.")
-    for key, rule in RULES.items():
+    own = TARGETS.get(str(read(cfg, "data._target_")))
+    for key, rule in (RULES | ({"data.targets": own} if own else {})).items():
         value = read(cfg, key)
         if value is MISSING:
             group, _, name = key.rpartition(".")

@@ -47,6 +47,11 @@ class Arrays(DataSet):
         """The names in the file, or y1, y2, …."""
         return self._names("target_names", "y", self.arrays["targets"].shape[1])
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Inputs that are constant."""
+        return self.constant_inputs()
+
     def rows(self) -> Rows:
         """Return the rows to train on, before any are held out."""
         return Rows(self._tensor("inputs"), self._tensor("targets"))

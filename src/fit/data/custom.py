@@ -25,7 +25,7 @@ class Custom(FunctionData):
         module, _, name = self.function.rpartition(".")
         try:
             found = getattr(import_module(module), name)
-        except Exception as error:  # whatever importing a module may raise
+        except (Exception, SystemExit) as error:  # whatever importing a module may raise
             raise FitError(
                 f"data.function={self.function} cannot be imported ({type(error).__name__}: {error}): "
                 "give MODULE.FUNCTION, the module in this folder or installed."
@@ -58,7 +58,7 @@ class Custom(FunctionData):
             values = torch.as_tensor(self.called(inputs.clone()), dtype=torch.float64).detach().cpu()
         except FitError:
             raise
-        except Exception as error:  # it is somebody's own code
+        except (Exception, SystemExit) as error:  # it is somebody's own code
             raise FitError(f"{what} failed: {type(error).__name__}: {error}.") from None
         values = values.unsqueeze(1) if values.dim() == 1 else values
         if values.dim() != 2 or len(values) != len(inputs):

@@ -19,7 +19,9 @@ from fit.errors import FitError
 Batch = TypeVar("Batch")
 
 # What can be squared and added up in double precision.
-LARGEST = 1e100
+LARGEST, SMALLEST = 1e100, 1e-100
+# The part of its size that a column has to vary by: what varies by less is the rounding of double precision.
+LEAST_SPREAD = 1e-12
 
 
 class Region(NamedTuple):
@@ -70,11 +72,9 @@ class Problem:
 def pose(dataset: DataSet) -> Problem:
     """Make, split and measure a data set; raise FitError for numbers that cannot be computed with."""
     train, fresh = dataset.split()
-    for part in (part for rows in (train, *fresh.values()) for part in rows):
-        if not part.isfinite().all() or part.abs().max() > LARGEST:
-            raise FitError(
-                f"The data hold numbers that are not finite or beyond {LARGEST:g}: give them a smaller range."
-            )
+    for rows in (train, *fresh.values()):
+        for names, part in zip((dataset.input_names, dataset.target_names), rows, strict=True):
+            check_columns(names, part, trained_on=rows is train)
     return Problem(
         dataset,
         train,
@@ -82,6 +82,23 @@ def pose(dataset: DataSet) -> Problem:
         Scaler.fit(dataset.scale_inputs, train.inputs),
         Scaler.fit(dataset.scale_targets, train.targets),
     )
+
+
+def check_columns(names: Sequence[str], values: Tensor, trained_on: bool) -> None:
+    """Raise FitError for a column of values `[rows, columns]` too large, or to train on too small or too much alike."""
+    for index, (low, high) in enumerate(zip(values.amin(0).tolist(), values.amax(0).tolist(), strict=True)):
+        size, spread = max(abs(low), abs(high)), high - low
+        if not size <= LARGEST:
+            raise FitError(f"{names[index]} has numbers that are not finite or beyond {LARGEST:g}: give smaller ones.")
+        if trained_on and 0 < (spread or size) < SMALLEST:
+            raise FitError(
+                f"{names[index]} spans {spread or size:.3g}: give it in a unit in which that is above {SMALLEST:g}."
+            )
+        if trained_on and 0 < spread < LEAST_SPREAD * size:
+            raise FitError(
+                f"{names[index]} spans {spread:.3g} around {low:.6g}, which is the rounding of double precision: "
+                "give differences, or leave it out."
+            )
 
 
 class DataModule(LightningDataModule):

@@ -12,6 +12,9 @@ from torch import Generator, Tensor
 
 from fit.errors import FitError
 
+# How many columns of a kind are named.
+MOST_NAMED = 6
+
 
 class Rows(NamedTuple):
     """Inputs `[rows, inputs]` and targets `[rows, targets]` in their own units, float64."""
@@ -122,6 +125,14 @@ class DataSet(ABC):
             fresh = fresh | {"val": rows.take(order[:count])}
             rows = rows.take(order[count:].sort().values)
         return rows, fresh
+
+    def constant_inputs(self) -> tuple[str, ...]:
+        """Return a note on the inputs that are the same in every row trained on, if there are any."""
+        inputs = self.split()[0].inputs
+        fixed = (inputs.amin(0) == inputs.amax(0)).nonzero().flatten().tolist()
+        named = [f"{self.input_names[column]}={float(inputs[0, column]):.6g}" for column in fixed]
+        listed = ", ".join(named[:MOST_NAMED]) + (f", … ({len(named)} inputs)" if len(named) > MOST_NAMED else "")
+        return (f"The same in every row trained on, so that nothing is learned from it: {listed}.",) if named else ()
 
     def generator(self, stream: int) -> Generator:
         """Return the random numbers of one purpose: 0 points, 1 fresh points, 2 split, 3 noise, 4 more fresh points."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fit.data.formula import Formula
 from fit.data.function import FunctionData, finite
+from fit.errors import FitError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +16,12 @@ class Expression(FunctionData):
     """Targets by name, each a formula in the inputs that `domain` names."""
 
     targets: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        """Raise FitError for a name that is an input and a target."""
+        both = next((name for name in self.targets if name in self.domain), None)
+        if both is not None:
+            raise FitError(f"{both} is among data.domain and data.targets: it can only be one of them.")
 
     @property
     def target_names(self) -> tuple[str, ...]:

@@ -98,8 +98,8 @@ class Table(DataSet):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Rows that were left out, and whole numbers that single precision does not tell apart."""
-        notes = []
+        """Inputs that are constant, rows left out, and whole numbers that single precision does not tell apart."""
+        notes = [*self.constant_inputs()]
         for title, loaded in ((self.path, self._loaded), (self.val_path, self._second)):
             if loaded is not None and loaded.left_out:
                 notes.append(f"{plural(loaded.left_out, 'row')} of {title} with missing values left out.")

@@ -1,8 +1,8 @@
 """Figures of a run: the fit, and the loss on its way."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,10 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from fit.config.rules import plural
 from fit.data.dataset import DataSet, Rows
 
+Colors = dict[str, Any]  # whatever matplotlib takes
 DATA, TRUTH, FIT = "#555555", "#1f77b4", "#d62728"
 MOST_PANELS = 6
+# Targets that are worth a row of maps, or a panel of predictions, each.
+MOST_TARGETS = 4
 # More points take longer to draw than they show.
 MOST_POINTS = 5000
 # How rows look that were not trained on, where no true function is known.
@@ -60,8 +64,9 @@ def is_grid(points: Tensor) -> bool:
 
 def draw_curves(drawing: Drawing, column: int) -> Figure:
     """Draw target over input: training points, truth and fit."""
-    targets = drawing.dataset.target_names[:MOST_PANELS]
-    figure, panels = sheet(len(targets))
+    names = drawing.dataset.target_names
+    targets = names[:MOST_PANELS]
+    figure, panels = sheet(len(targets), more=len(names) - len(targets))
     size = 4.0 if len(drawing.train.inputs) <= 40 else 1.8
     known = drawing.dataset.knows_truth
     truth = {"linewidth": 4, "alpha": 0.4, "label": "truth"} if known else HELD_OUT
@@ -70,7 +75,9 @@ def draw_curves(drawing: Drawing, column: int) -> Figure:
     for index, (panel, target) in enumerate(zip(panels, targets, strict=True)):
         panel.plot(inputs, drawing.drawn.targets[:, index], color=TRUTH, **truth)
         panel.plot(points, drawing.train.targets[:, index], "o", color=DATA, markersize=size, label="training points")
-        panel.plot(inputs, drawing.predictions[:, index], color=FIT, label="fit")
+        # Of a run that diverged there is nothing to draw, nor to list.
+        if drawing.predictions[:, index].isfinite().any():
+            panel.plot(inputs, drawing.predictions[:, index], color=FIT, label="fit")
         if drawing.spread is not None:
             reach = 2 * drawing.spread[:, index]
             ends = drawing.predictions[:, index] - reach, drawing.predictions[:, index] + reach
@@ -86,67 +93,64 @@ def draw_curves(drawing: Drawing, column: int) -> Figure:
 
 def draw_maps(drawing: Drawing, varying: Sequence[int]) -> Figure:
     """Draw truth, prediction and error over the plane of two inputs, with the training points."""
-    figure, panels = sheet(3 if drawing.spread is None else 4)
-    names = [drawing.dataset.axis(drawing.dataset.input_names[column]) for column in varying]
+    columns = 3 if drawing.spread is None else 4
+    targets = drawing.dataset.target_names[:MOST_TARGETS]
+    left_out = len(drawing.dataset.target_names) - len(targets)
+    figure, panels = sheet(columns, len(targets), left_out, right=0.95)  # room for what is written at a colour bar
     x, y = (drawing.drawn.inputs[:, column].numpy() for column in varying)
     side = int(len(x) ** 0.5)
+    for index in range(len(targets)):
+        row = panels[index * columns : (index + 1) * columns]
+        for panel, (title, values, colors) in zip(row, maps_of(drawing, index, side), strict=True):
+            image = panel.pcolormesh(x[::side], y[:side], values, shading="nearest", **colors)
+            panel.set_box_aspect(1)
+            figure.colorbar(image, cax=panel.inset_axes((1.04, 0.0, 0.05, 1.0))).locator = MaxNLocator(6)
+            panel.set_title(title, y=1.0)  # where it is anyway: looking for a place takes an eighth of the time
+            for column, set_scale in zip(varying, (panel.set_xscale, panel.set_yscale), strict=True):
+                if drawing.dataset.input_names[column] in drawing.dataset.logarithmic:
+                    set_scale("log")
+        points = (drawing.train.inputs[:, column] for column in varying)
+        row[0].plot(*points, ".", color="white", markersize=1.5, scalex=False, scaley=False)
+        row[0].set_ylabel(drawing.dataset.axis(drawing.dataset.input_names[varying[1]]))
+    for panel in panels[-columns:]:
+        panel.set_xlabel(drawing.dataset.axis(drawing.dataset.input_names[varying[0]]))
+    return figure
+
+
+def maps_of(drawing: Drawing, target: int, side: int) -> Iterator[tuple[str, np.ndarray, Colors]]:
+    """Yield the maps of a target: title, values `[side, side]`, and how they are coloured."""
     truth, prediction = (
-        values[:, 0].reshape(side, side).T.numpy() for values in (drawing.drawn.targets, drawing.predictions)
+        values[:, target].reshape(side, side).T.numpy() for values in (drawing.drawn.targets, drawing.predictions)
     )
     error = prediction - truth
     reach = float(np.abs(error).max()) if np.isfinite(error).all() else 1.0
-    same = {"vmin": truth.min(), "vmax": truth.max(), "cmap": "viridis"}
-    maps = [
-        (f"truth, {drawing.dataset.target_names[0]}", truth, same),
-        ("fit", prediction, same),
-        ("fit - truth", error, {"vmin": -reach, "vmax": reach, "cmap": "RdBu_r"}),
-    ]
+    same: Colors = {"vmin": truth.min(), "vmax": truth.max(), "cmap": "viridis"}
+    yield f"truth, {drawing.dataset.target_names[target]}", truth, same
+    yield "fit", prediction, same
+    yield "fit - truth", error, {"vmin": -reach, "vmax": reach, "cmap": "RdBu_r"}
     if drawing.spread is not None:
-        maps.append(("standard deviation", drawing.spread[:, 0].reshape(side, side).T.numpy(), {"cmap": "magma"}))
-    for panel, (title, values, colors) in zip(panels, maps, strict=True):
-        image = panel.pcolormesh(x[::side], y[:side], values, shading="nearest", **colors)
-        panel.set_box_aspect(1)
-        figure.colorbar(image, cax=panel.inset_axes((1.04, 0.0, 0.05, 1.0))).locator = MaxNLocator(6)
-        panel.set_title(title, y=1.0)  # where it is anyway: looking for a place takes an eighth of the time
-        panel.set_xlabel(names[0])
-        for column, set_scale in zip(varying, (panel.set_xscale, panel.set_yscale), strict=True):
-            if drawing.dataset.input_names[column] in drawing.dataset.logarithmic:
-                set_scale("log")
-    panels[0].plot(
-        *(drawing.train.inputs[:, column] for column in varying),
-        ".",
-        color="white",
-        markersize=1.5,
-        scalex=False,
-        scaley=False,
-    )
-    panels[0].set_ylabel(names[1])
-    return figure
+        yield "standard deviation", drawing.spread[:, target].reshape(side, side).T.numpy(), {"cmap": "magma"}
 
 
 def draw_scatter(drawing: Drawing) -> Figure:
     """Draw predictions against targets, on rows not trained on."""
-    figure, (panel,) = sheet(1)
+    names = drawing.dataset.target_names
+    figure, panels = sheet(min(len(names), MOST_TARGETS), more=max(0, len(names) - MOST_TARGETS))
     drawing = thinned(drawing)
-    truth, predictions = drawing.drawn.targets, drawing.predictions
-    panel.plot([truth.min(), truth.max()], [truth.min(), truth.max()], color=DATA, linewidth=1, label="perfect")
-    panel.plot(
-        truth.flatten(), predictions.flatten(), ".", color=FIT, markersize=2, alpha=0.3, label="rows not trained on"
-    )
-    if drawing.spread is not None:
-        bars = 2 * drawing.spread.flatten()
-        panel.errorbar(
-            truth.flatten(),
-            predictions.flatten(),
-            bars,
-            fmt="none",
-            ecolor=FIT,
-            alpha=0.15,
-            label="± 2 standard deviations",
-        )
-    panel.set_xlabel("target")
-    panel.set_ylabel("prediction")
-    panel.legend(frameon=False)
+    dots, bars = "rows not trained on", "± 2 standard deviations"
+    for index, panel in enumerate(panels):
+        truth, predictions = drawing.drawn.targets[:, index], drawing.predictions[:, index]
+        panel.plot([truth.min(), truth.max()], [truth.min(), truth.max()], color=DATA, linewidth=1, label="perfect")
+        if predictions.isfinite().any():
+            panel.plot(truth, predictions, ".", color=FIT, markersize=2, alpha=0.3, label=dots)
+        if drawing.spread is not None:
+            reach = 2 * drawing.spread[:, index]
+            panel.errorbar(truth, predictions, reach, fmt="none", ecolor=FIT, alpha=0.15, label=bars)
+        if len(names) > 1:
+            panel.set_title(drawing.dataset.axis(names[index]), y=1.0)
+        panel.set_xlabel("target")
+    panels[0].set_ylabel("prediction")
+    panels[0].legend(frameon=False)
     return figure
 
 
@@ -174,14 +178,25 @@ def draw_loss(history: Sequence[dict[str, float]], floor: float | None) -> Figur
     return figure
 
 
-def sheet(count: int) -> tuple[Figure, list[Axes]]:
-    """Make a figure with some panels in a row; fixed margins, since measuring text takes longer than drawing it."""
-    width = 4.4 * count + (1.2 if count == 1 else 0.0)
-    figure = Picture(figsize=(width, 3.7), dpi=100)
-    panels = list(figure.subplots(1, count, squeeze=False)[0])
+def sheet(columns: int, rows: int = 1, more: int = 0, right: float = 0.6) -> tuple[Figure, list[Axes]]:
+    """Make a figure of panels, row by row, whose title counts the targets left out, `more`.
+
+    The margins (of them `right`, in inches) are fixed, since measuring text takes longer than drawing it.
+    """
+    width = 4.4 * columns + (1.2 if columns == 1 else 0.0) + right - 0.6
+    height = 3.7 * rows + (0.3 if more else 0.0)
+    figure = Picture(figsize=(width, height), dpi=100)
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     figure.subplots_adjust(
-        left=(1.0 if count == 1 else 0.75) / width, right=1 - 0.6 / width, bottom=0.16, top=0.9, wspace=0.38
+        left=(1.0 if columns == 1 else 0.75) / width,
+        right=1 - right / width,
+        bottom=0.592 / height,
+        top=(3.7 * rows - 0.37) / height,
+        wspace=0.38,
+        hspace=0.35,
     )
+    if more:
+        figure.text(0.5, 1 - 0.1 / height, f"… and {plural(more, 'more target')}", ha="center", va="top", color=DATA)
     for panel in panels:
         panel.spines[["top", "right"]].set_visible(False)
         panel.locator_params(nbins=6)

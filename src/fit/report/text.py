@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
+from shlex import quote
 
 from torch import Tensor
 
@@ -49,7 +50,9 @@ def after(run: Run, outcome: Outcome, metrics: Mapping[str, object], diagnosis: 
     if folder.fit_figure.exists():
         places = {"figures": f"{folder.fit_figure}\n{folder.loss_figure}"} | places
     if any(folder.path.glob("events.*")):
-        places["watch"] = "tensorboard --logdir outputs"
+        # All runs beside each other, wherever this one lies.
+        shared = "outputs" if folder.path.parts[0] == "outputs" else str(folder.path.parent)
+        places["watch"] = f"tensorboard --logdir {quote(shared)}"
     if metrics["diverged"]:
         epoch = metrics["diverged_epoch"]
         told = f"Diverged: the loss stopped being finite at epoch {epoch}, and the run ended there."

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
@@ -121,7 +122,20 @@ def build(kind: type[Optimizer], theta: nn.Parameter, lr: float, settings: Setti
     try:
         return kind([theta], **{**settings, "lr": lr})
     except Exception as error:  # whatever a class makes of settings that it does not take
-        raise FitError(f"optimizer: {kind.__name__} cannot be made of {dict(settings)}: {error}.") from None
+        raise FitError(refusal(kind, theta, settings, error)) from None
+
+
+def refusal(kind: type[Optimizer], theta: nn.Parameter, settings: Settings, error: Exception) -> str:
+    """Say which setting an optimizer cannot be made of: the one without which it can."""
+    known = [key for key in inspect.signature(kind).parameters if key != "params"]
+    for key, value in settings.items():
+        if key not in known:
+            return f"optimizer.{key}={value} is not allowed: {kind.__name__} has {', '.join(known)}."
+        with suppress(Exception):
+            default = kind([theta], **{name: each for name, each in settings.items() if name != key}).defaults[key]
+            reason = f" ({error})" if isinstance(error, ValueError) else ""
+            return f"optimizer.{key}={value} is not possible with {kind.__name__}{reason}: its default is {default}."
+    return f"optimizer: {kind.__name__} cannot be made of {dict(settings)}: {error}."
 
 
 def check_proportional(kind: type[Optimizer], settings: Settings) -> None:
