@@ -80,7 +80,7 @@ class FittedRun:
         cfg = read_config(self.folder)
         if not self.trust:
             check_trust(cfg, self.folder, "give fit.load(..., trust=True)")
-        return figure_of(RunFolder(self.folder), cfg)
+        return figure_of(RunFolder(self.folder), cfg, self.checkpoint)
 
     def __repr__(self) -> str:
         """Name the run with its errors."""
