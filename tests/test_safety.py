@@ -15,6 +15,7 @@ from fit.api import load
 from fit.doctor.__main__ import main as doctor
 from fit.errors import FitError
 from fit.export.__main__ import main as export
+from fit.predict.__main__ import main as predict
 from fit.report.__main__ import main as report
 
 QUICK = ("trainer.max_epochs=2", "data.points=20", "model.hidden=[4]", "logger=none")
@@ -75,6 +76,41 @@ def test_a_checkpoint_with_a_flipped_byte_is_refused(run):
     path.write_bytes(content)
     with pytest.raises(FitError, match="is damaged"):
         load(run)
+
+
+WRONG = [
+    ("theta", lambda theta: theta[:-1]),
+    ("theta", lambda theta: torch.cat([theta, theta])),
+    ("theta", lambda theta: theta.long()),
+    ("sizes", lambda sizes: [-each for each in sizes]),
+    ("config", lambda config: []),
+    ("config", lambda config: {}),
+    ("config", lambda config: config | {"model": config["model"] | {"activation": "gelo"}}),
+    ("inputs", lambda inputs: 3),
+    ("inputs", lambda inputs: inputs[:1]),
+    ("low", lambda low: "abc"),
+    ("low", lambda low: low[:1]),
+    ("input_scaler", lambda scaler: {}),
+    ("target_scaler", lambda scaler: {key: value.repeat(2) for key, value in scaler.items()}),
+    ("categories", lambda categories: [1]),
+    ("categories", lambda categories: {"x": [1]}),
+    ("look", lambda look: 1),
+    ("epoch", lambda epoch: 1.5),
+    ("best_loss", lambda loss: "abc"),
+]
+
+
+def test_a_checkpoint_of_wrong_parts_is_refused(run, capfd):
+    path = run / "checkpoints" / "last.ckpt"
+    sound = torch.load(path, weights_only=True)
+    for key, change in WRONG:
+        torch.save(sound | {key: change(sound[key])}, path)
+        assert predict([str(run), "x=1", "y=1"]) == 2, key
+        out, err = capfd.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert "is not a checkpoint of fit, or is damaged" in err
+    torch.save(sound, path)
+    assert predict([str(run), "x=1", "y=1"]) == 0
 
 
 @pytest.mark.parametrize("key", ["data", "optimizer", "scheduler"])

@@ -57,12 +57,18 @@ class FittedRun:
         """Return the targets `[rows, targets]` as an array.
 
         `inputs`: an array `[rows, inputs]` (or `[rows]` of a single input), or a DataFrame or mapping of columns by
-        name. With `return_std` also the standard deviation of an ensemble's answers. Raises FitError for other columns.
+        name. With `return_std` also the standard deviation of an ensemble's answers. Raises FitError for other columns,
+        or where the loss has diverged.
         """
         import torch
 
         from fit.predict.frame import to_inputs
 
+        if self.predictor.diverged:
+            raise FitError(
+                f"The {self.checkpoint} checkpoint of {self.folder} has diverged: "
+                f"give another run, or fit.load({str(self.folder)!r}, 'best')."
+            )
         values, spread = self.predictor(to_inputs(inputs, self.predictor))
         if not return_std:
             return values.numpy()

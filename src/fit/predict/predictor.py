@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fit.errors import FitError
 from fit.folder import RunFolder
-from fit.training.checkpoint import Checkpoint, load, predictor
+from fit.training.checkpoint import Checkpoint, diverged, load, predictor
 
 CHECKPOINTS = ("last", "best")
 
@@ -19,7 +19,7 @@ class Predictor:
     """A fitted function and what its columns are.
 
     A text column is one of the inputs `COLUMN=WORD` for each of its `categories`. `low` and `high` are the range of the
-    inputs `[inputs]` that were trained on.
+    inputs `[inputs]` that were trained on; of what has `diverged` the answers mean nothing.
     """
 
     inputs: tuple[str, ...]
@@ -28,6 +28,7 @@ class Predictor:
     low: Tensor
     high: Tensor
     networks: Sequence[Callable[[Tensor], Tensor]]
+    diverged: bool = False
 
     def __call__(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the targets `[rows, targets]` at inputs `[rows, inputs]`, and the standard deviation of the answers.
@@ -47,11 +48,20 @@ def load_predictor(path: str | Path, which: str = "last") -> Predictor:
     folders = [member.path for member in RunFolder(path).members] or [Path(path)]
     checkpoints = [load_checkpoint(each, which) for each in folders]
     first = checkpoints[0]
+    if any(each[key] != first[key] for each in checkpoints for key in ("inputs", "targets", "categories")):  # type: ignore[literal-required]
+        raise FitError(f"{path} holds networks of different columns: one of them was changed.")
     categories = {column: tuple(words) for column, words in first["categories"].items()}
     low = torch.stack([each["low"] for each in checkpoints]).amin(0)
     high = torch.stack([each["high"] for each in checkpoints]).amax(0)
-    networks = list(map(predictor, checkpoints))
-    return Predictor(tuple(first["inputs"]), tuple(first["targets"]), categories, low, high, networks)
+    return Predictor(
+        tuple(first["inputs"]),
+        tuple(first["targets"]),
+        categories,
+        low,
+        high,
+        networks=list(map(predictor, checkpoints)),
+        diverged=any(map(diverged, checkpoints)),
+    )
 
 
 def load_checkpoint(path: str | Path, which: str = "last") -> Checkpoint:
