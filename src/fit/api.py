@@ -153,6 +153,7 @@ def run(*overrides: str, data: Any = None) -> FittedRun:  # noqa: ANN401
     chosen = [] if data is None else ["data=table" if hasattr(data, "columns") else "data=arrays", "data.path=data"]
     with opened([*chosen, *overrides], data) as (cfg, folder):
         from fit.callbacks.progress import Bar
+        from fit.trainer import surroundings_kept
 
         def tell(text: str) -> None:
             """Print, and write down."""
@@ -162,7 +163,12 @@ def run(*overrides: str, data: Any = None) -> FittedRun:  # noqa: ANN401
         job = Job(cfg, folder, tell)
         epochs = job.networks * cfg.trainer.max_epochs
         try:
-            with Interruption() as interruption, folder.locked(), Bar(job.networks, epochs) as bar:
+            with (
+                surroundings_kept(),
+                Interruption() as interruption,
+                folder.locked(),
+                Bar(job.networks, epochs) as bar,
+            ):
                 train([job], interruption, bar)
         except StopNow:
             raise KeyboardInterrupt from None

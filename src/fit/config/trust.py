@@ -35,9 +35,9 @@ def leaves(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, object]]:
         except OmegaConfBaseException:  # refers to what Hydra alone knows, such as the folder that a logger writes into
             value = raw
         if isinstance(value, DictConfig) and len(value):
-            yield from leaves(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key!s}.")
         else:
-            yield f"{prefix}{key}", value
+            yield f"{prefix}{key!s}", value
 
 
 def check_trust(cfg: DictConfig, folder: Path, how: str, vouched: Collection[str] = ()) -> None:
