@@ -11,6 +11,8 @@ import torch
 
 import fit as library
 from fit.errors import FitError
+from fit.model.stack import Stack
+from fit.predict.__main__ import main as predict
 
 QUICK = ("trainer.max_epochs=5", "data.points=30", "model.hidden=[6]", "logger=none")
 LOG = ("data.targets={y: 'log(x)'}", "data.domain={x: [-1, 1]}")
@@ -102,6 +104,49 @@ def test_an_ensemble_knows_its_spread():
     members = [library.load(f"run/members/{k}").history for k in range(4)]
     assert run.history["epoch"] == members[0]["epoch"]
     assert run.history["val/loss"] == pytest.approx(np.mean([each["val/loss"] for each in members], axis=0))
+
+
+@pytest.mark.parametrize("several", [(), ("ensemble=2",), ("cv=2",)])
+def test_the_checkpoint_that_was_loaded_is_drawn(several):
+    run = library.run("data=expression", "data.targets={y: x}", "data.domain={x: [0, 1]}", *QUICK, *several)
+    for path in run.folder.rglob("best.ckpt"):
+        checkpoint = torch.load(path, weights_only=True)
+        torch.save(checkpoint | {"theta": checkpoint["theta"] * 0}, path)  # answers the mean alone
+    last, best = (library.load(run.folder, which).plot().axes[0].lines for which in ("last", "best"))
+    line = 1 if several == ("cv=2",) else 2
+    assert np.ptp(last[line].get_ydata()) > 0
+    answers = best[line].get_ydata()
+    assert np.ptp(answers) < (0.3 if several == ("cv=2",) else 1e-9)  # each fold has a mean of its own
+
+
+def test_many_rows_are_computed_in_parts(monkeypatch):
+    run, sizes, whole = library.run(*QUICK), [], Stack.forward
+    monkeypatch.setattr(Stack, "forward", lambda *given: sizes.append(given[1].shape[1]) or whole(*given))
+    inputs = np.random.default_rng(0).uniform(-9, 9, (40000, 3))
+    assert run.predict(inputs).shape == (40000, 1)
+    assert sum(sizes) == 40000
+    assert max(sizes) < 20000
+    assert run.predict(inputs[39999:]) == pytest.approx(run.predict(inputs)[39999:], rel=1e-6)
+    assert run.predict(inputs[:0]).shape == (0, 1)
+
+
+def test_what_has_diverged_is_not_predicted(capfd):
+    run = library.run(*QUICK, "optimizer=sgd", "optimizer.lr=1e20", "hydra.run.dir=run")
+    with pytest.raises(FitError, match="last checkpoint of run has diverged"):
+        run.predict([[1.0, 2.0, 1.0]])
+    capfd.readouterr()
+    assert predict(["run", "x=1", "y=2"]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err == "fit: The last checkpoint of run has diverged: give another run, or --checkpoint best.\n"
+    assert predict(["run", "x=1", "y=2", "--checkpoint", "best"]) == 0
+    assert np.isfinite(library.load("run", "best").predict([[1.0, 2.0, 1.0]])).all()
+
+
+def test_torch_is_left_as_it_was():
+    torch.set_num_threads(2)
+    library.run(*QUICK)
+    assert torch.get_num_threads() == 2
 
 
 def test_a_sweep_is_a_data_frame(capfd):

@@ -12,8 +12,10 @@ import torch
 import yaml
 
 from fit.api import load
+from fit.doctor.__main__ import main as doctor
 from fit.errors import FitError
 from fit.export.__main__ import main as export
+from fit.predict.__main__ import main as predict
 from fit.report.__main__ import main as report
 
 QUICK = ("trainer.max_epochs=2", "data.points=20", "model.hidden=[4]", "logger=none")
@@ -76,6 +78,41 @@ def test_a_checkpoint_with_a_flipped_byte_is_refused(run):
         load(run)
 
 
+WRONG = [
+    ("theta", lambda theta: theta[:-1]),
+    ("theta", lambda theta: torch.cat([theta, theta])),
+    ("theta", lambda theta: theta.long()),
+    ("sizes", lambda sizes: [-each for each in sizes]),
+    ("config", lambda config: []),
+    ("config", lambda config: {}),
+    ("config", lambda config: config | {"model": config["model"] | {"activation": "gelo"}}),
+    ("inputs", lambda inputs: 3),
+    ("inputs", lambda inputs: inputs[:1]),
+    ("low", lambda low: "abc"),
+    ("low", lambda low: low[:1]),
+    ("input_scaler", lambda scaler: {}),
+    ("target_scaler", lambda scaler: {key: value.repeat(2) for key, value in scaler.items()}),
+    ("categories", lambda categories: [1]),
+    ("categories", lambda categories: {"x": [1]}),
+    ("look", lambda look: 1),
+    ("epoch", lambda epoch: 1.5),
+    ("best_loss", lambda loss: "abc"),
+]
+
+
+def test_a_checkpoint_of_wrong_parts_is_refused(run, capfd):
+    path = run / "checkpoints" / "last.ckpt"
+    sound = torch.load(path, weights_only=True)
+    for key, change in WRONG:
+        torch.save(sound | {key: change(sound[key])}, path)
+        assert predict([str(run), "x=1", "y=1"]) == 2, key
+        out, err = capfd.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert "is not a checkpoint of fit, or is damaged" in err
+    torch.save(sound, path)
+    assert predict([str(run), "x=1", "y=1"]) == 0
+
+
 @pytest.mark.parametrize("key", ["data", "optimizer", "scheduler"])
 def test_a_configuration_that_names_foreign_code_runs_none_of_it(fit, run, tmp_path, monkeypatch, capfd, key):
     evil_module(tmp_path, monkeypatch)
@@ -117,6 +154,48 @@ def test_a_sweep_of_theirs_is_not_run(fit, tmp_path, monkeypatch):
     assert done.code == 2
     assert "names code to be run" in done.err
     assert not (tmp_path / "exploded").exists()
+
+
+CUSTOM = {"_target_": "fit.data.custom.Custom", "function": "evil.function", "domain": {"x": [0, 1]}}
+
+
+def test_what_a_member_or_a_job_alone_names_is_not_run(fit, tmp_path, monkeypatch):
+    fit(*QUICK, "cv=2", "hydra.run.dir=c")
+    fit("-m", *QUICK, "seed=0,1", "hydra.sweep.dir=s", "sweep.figures=none")
+    evil_module(tmp_path, monkeypatch)
+    for number in range(2):
+        configure(tmp_path / "c" / "members" / str(number), lambda config: config.update(data=CUSTOM))
+    assert load("c").plot().axes
+    assert report(["c"]) == doctor(["c"]) == 0
+    configure(tmp_path / "s" / "1", lambda config: config.update(data=CUSTOM))
+    done = fit("-m", "sweep.resume=s", "seed=0,1,2")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "s/1 names code to be run, data.function=evil.function" in done.err
+    assert not (tmp_path / "s" / "2").exists()
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"data": "${other}", "other": CUSTOM}, "names code to be run, data.function=evil.function"),
+        ({"data": "${oc.create:${other}}", "other": str(CUSTOM)}, "names code to be run, data.function=evil.function"),
+        ({"logger": "${other}", "other": {"mine": {"_target_": "evil.Data"}}}, "logger.mine._target_=evil.Data"),
+        ({"one": {"other": "${two}"}, "two": {"one": "${one}"}}, "one refers to itself"),
+        ({"hydra": {"run": {"dir": "."}}}, "is not the configuration of a run"),
+    ],
+)
+def test_references_and_a_node_of_hydras_hide_nothing(fit, run, tmp_path, monkeypatch, capfd, change, words):
+    evil_module(tmp_path, monkeypatch)
+    configure(run, lambda config: config.update(change))
+    done = fit("resume=run", "trainer.max_epochs=3")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert words in done.err
+    with pytest.raises(FitError, match=words):
+        load(run).plot()
+    if "hydra" not in change:
+        assert report([str(run)]) == 2
+        assert words in capfd.readouterr().err
 
 
 def test_an_array_file_that_holds_objects_is_refused(fit, tmp_path):

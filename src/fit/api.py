@@ -66,12 +66,18 @@ class FittedRun:
         """Return the targets `[rows, targets]` as an array.
 
         `inputs`: an array `[rows, inputs]` (or `[rows]` of a single input), or a DataFrame or mapping of columns by
-        name. With `return_std` also the standard deviation of an ensemble's answers. Raises FitError for other columns.
+        name. With `return_std` also the standard deviation of an ensemble's answers. Raises FitError for other columns,
+        or where the loss has diverged.
         """
         import torch
 
         from fit.predict.frame import to_inputs
 
+        if self.predictor.diverged:
+            raise FitError(
+                f"The {self.checkpoint} checkpoint of {self.folder} has diverged: "
+                f"give another run, or fit.load({str(self.folder)!r}, 'best')."
+            )
         values, spread = self.predictor(to_inputs(inputs, self.predictor))
         if not return_std:
             return values.numpy()
@@ -169,6 +175,7 @@ def run(*overrides: str, data: Any = None) -> FittedRun:  # noqa: ANN401
     chosen = [] if data is None else ["data=table" if hasattr(data, "columns") else "data=arrays", "data.path=data"]
     with opened([*chosen, *overrides], data) as (cfg, folder):
         from fit.callbacks.progress import Bar
+        from fit.trainer import surroundings_kept
 
         def tell(text: str) -> None:
             """Print, and write down."""
@@ -178,7 +185,12 @@ def run(*overrides: str, data: Any = None) -> FittedRun:  # noqa: ANN401
         job = Job(cfg, folder, tell)
         epochs = job.networks * cfg.trainer.max_epochs
         try:
-            with Interruption() as interruption, folder.locked(), Bar(job.networks, epochs) as bar:
+            with (
+                surroundings_kept(),
+                Interruption() as interruption,
+                folder.locked(),
+                Bar(job.networks, epochs) as bar,
+            ):
                 train([job], interruption, bar)
         except StopNow:
             raise KeyboardInterrupt from None

@@ -53,16 +53,23 @@ def member(job: Job, number: int) -> Job:
     folder = job.folder.member(number)
     folder.path.mkdir(parents=True, exist_ok=True)
     shutil.copytree(job.folder.config.parent, folder.config.parent, dirs_exist_ok=True)
-    cfg = job.cfg.copy()
+    cfg = member_config(job.cfg, number)
+    with open_dict(cfg):
+        cfg.logger = moved(cfg.logger, job.folder.path, folder.path)
+    folder.write_config(cfg)
+    return Job(cfg, folder, folder.log)
+
+
+def member_config(cfg: DictConfig, number: int) -> DictConfig:
+    """Return the settings of one member: those of the whole, with a fold or a seed of its own."""
+    cfg = cfg.copy()
     with open_dict(cfg):
         if cfg.cv is not None:
             cfg.data.folds, cfg.data.fold = cfg.cv, number
         else:
             cfg.seed = cfg.seed + number
         cfg.cv = cfg.ensemble = None
-        cfg.logger = moved(cfg.logger, job.folder.path, folder.path)
-    folder.write_config(cfg)
-    return Job(cfg, folder, folder.log)
+    return cfg
 
 
 def moved(loggers: DictConfig, before: Path, now: Path) -> DictConfig:
@@ -79,11 +86,11 @@ def conclude(job: Job, parts: Sequence[Job], drawn: bool) -> None:
     if not all(part.metrics for part in parts):
         job.tell(f"Interrupted. Go on: python -m fit.train resume={job.folder.path}")
         return
-    problem = pose(build_dataset(job.cfg.data))
-    metrics = averages([part.metrics for part in parts]) | baselines(problem)
+    metrics = averages([part.metrics for part in parts])
     try:
         if job.cfg.ensemble is not None:
-            metrics |= together(load_predictor(job.folder.path), problem)
+            problem = pose(build_dataset(job.cfg.data))
+            metrics |= baselines(problem) | together(load_predictor(job.folder.path), problem)
         if drawn:
             write_atomically(job.folder.fit_figure, to_png(draw(job.folder, job.cfg)))
         diagnosis = consult([read_diagnosis(part.folder) for part in parts])
@@ -124,19 +131,21 @@ def together(predict: Predictor, problem: Problem) -> dict[str, object]:
 
 
 def draw(folder: RunFolder, cfg: DictConfig, which: str = "last") -> Figure:
-    """Draw what the members of a committee say together, with their `last` or `best` weights."""
-    problem = pose(build_dataset(cfg.data))
+    """Draw what the members of a committee say together, by their `last` or `best` checkpoints."""
     if cfg.cv is None:
+        problem = pose(build_dataset(cfg.data))
         drawn = problem.dataset.drawn()
         answers = load_predictor(folder.path, which)(drawn.inputs)
         return draw_fit(Drawing(problem.dataset, problem.train, drawn, *answers))
-    return draw_scatter(Drawing(problem.dataset, problem.train, *held_out(folder, which)))
+    # Of the whole's settings, which were checked for foreign code: a member's own file was not.
+    problems = [pose(build_dataset(member_config(cfg, number).data)) for number, _ in enumerate(folder.members)]
+    return draw_scatter(Drawing(problems[0].dataset, problems[0].train, *held_out(folder, problems, which)))
 
 
-def held_out(folder: RunFolder, which: str) -> tuple[Rows, Tensor]:
+def held_out(folder: RunFolder, problems: Sequence[Problem], which: str) -> tuple[Rows, Tensor]:
     """Return every row that was held out, and what the network that did not see it answers."""
-    rows, answers = [], []
-    for member in folder.members:
-        rows.append(pose(build_dataset(OmegaConf.load(member.config).data)).fresh["val"])
-        answers.append(load_predictor(member.path, which)(rows[-1].inputs)[0])
+    rows = [problem.fresh["val"] for problem in problems]
+    answers = [
+        load_predictor(member.path, which)(each.inputs)[0] for member, each in zip(folder.members, rows, strict=True)
+    ]
     return Rows(*(torch.cat(columns) for columns in zip(*rows, strict=True))), torch.cat(answers)

@@ -3,23 +3,26 @@
 import os
 from collections.abc import Sequence
 from functools import cache
-from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
+from warnings import warn
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from fit.config.interruption import Interruption
-from fit.config.rules import check
+from fit.config.rule import whole
+from fit.config.rules import RULES, check, plural
 from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.job import Job
 
 try:
     from sklearn.base import BaseEstimator, RegressorMixin
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.utils import check_random_state
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError:
@@ -76,22 +79,30 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises ValueError for data that are not numbers or of one row, and FitError for settings that cannot be.
         """
-        if not isinstance(self.ensemble, Integral) or self.ensemble < 1:
-            raise FitError(f"ensemble={self.ensemble} is not allowed: give a whole number from 1 up.")
+        cfg = self._settings()
+        if not whole(1).test(plain(self.ensemble)):
+            raise FitError(f"ensemble={self.ensemble} is not allowed: give {whole(1).allowed}.")
         X, y = validate_data(  # noqa: N806
             self, X, y, dtype=np.float64, y_numeric=True, multi_output=True, ensure_min_samples=2
         )
         self._flat: bool = y.ndim == 1
         seed = 0 if self.random_state == 0 else int(check_random_state(self.random_state).randint(2**30))
-        held_out = round(len(X) * self.validation_fraction) >= FEWEST_HELD_OUT
+        held_out = round(len(X) * cfg.data.val_fraction) >= FEWEST_HELD_OUT
+        if not held_out:
+            cfg.data.val_fraction, cfg.early_stopping.patience = 0.0, None
+            cfg.trainer.check_val_every_n_epoch = cfg.trainer.max_epochs
         with TemporaryDirectory() as scratch:
             path = Path(scratch, "data.npz")
             save(path, X, y.reshape(len(y), -1).astype(np.float64), held_out)
-            jobs = [self._job(path, seed + number, held_out) for number in range(int(self.ensemble))]
+            jobs = [make_job(cfg, path, seed + number) for number in range(int(self.ensemble))]
             train_together(jobs)
             self.metrics_ = [job.metrics for job in jobs]
             self.history_ = [job.folder.read_history() for job in jobs]
             self.checkpoints_: list[Any] = [light(job.folder.best if held_out else job.folder.last) for job in jobs]
+        lost = sum(bool(each["diverged"]) for each in self.metrics_)
+        if lost:
+            told = f"{lost} of {plural(len(jobs), 'network')} diverged, and predicts nothing of worth: give a lower lr."
+            warn(told, ConvergenceWarning, stacklevel=2)
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:  # noqa: ANN401, N803
@@ -114,21 +125,44 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         tags.target_tags.multi_output = True
         return tags
 
-    def _job(self, path: Path, seed: int, held_out: bool) -> Job:
-        """Write the settings of one network as a configuration, check them, and make its folder beside the data."""
-        cfg = composed(self.optimizer, self.scheduler).copy()
-        cfg.seed, cfg.loss = seed, self.loss
-        cfg.data.path, cfg.data.batch_size, cfg.data.seed = str(path), self.batch_size, seed
-        cfg.data.val_fraction = float(self.validation_fraction) if held_out else 0.0
-        cfg.model.hidden, cfg.model.activation = [int(width) for width in self.hidden], self.activation
-        cfg.optimizer.lr, cfg.regularization.l2 = self.lr, self.l2
-        cfg.trainer.max_epochs = self.max_epochs
-        cfg.trainer.check_val_every_n_epoch = 1 if held_out else self.max_epochs
-        cfg.early_stopping.patience = self.patience if held_out else None
+    def _settings(self) -> DictConfig:
+        """Return the settings as a configuration; raise FitError for one that cannot be, whether or not it is used."""
+        cfg = composed(str(self.optimizer), str(self.scheduler)).copy()
+        cfg.data.path = "data.npz"
+        cfg.trainer.check_val_every_n_epoch = 1
+        for key, value in {
+            "loss": self.loss,
+            "data.batch_size": self.batch_size,
+            "data.val_fraction": self.validation_fraction,
+            "model.hidden": self.hidden,
+            "model.activation": self.activation,
+            "optimizer.lr": self.lr,
+            "regularization.l2": self.l2,
+            "trainer.max_epochs": self.max_epochs,
+            "early_stopping.patience": self.patience,
+        }.items():
+            try:
+                OmegaConf.update(cfg, key, plain(value))
+            except OmegaConfBaseException:
+                raise FitError(f"{key}={value} is not allowed: give {RULES[key].allowed}.") from None
         check(cfg)
-        folder = RunFolder(path.parent / str(seed))
-        folder.write_config(cfg)
-        return Job(cfg, folder, lambda text: None)
+        return cfg
+
+
+def plain(value: object) -> object:
+    """Return a setting as Python's own numbers, words and lists, where it is of NumPy's, or a tuple."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    return list(map(plain, value)) if isinstance(value, tuple | list) else value
+
+
+def make_job(cfg: DictConfig, path: Path, seed: int) -> Job:
+    """Write the settings of one network into a folder of its own, beside its data."""
+    cfg = cfg.copy()
+    cfg.seed, cfg.data.seed, cfg.data.path = seed, seed, str(path)
+    folder = RunFolder(path.parent / str(seed))
+    folder.write_config(cfg)
+    return Job(cfg, folder, lambda text: None)
 
 
 @cache
@@ -158,8 +192,9 @@ def train_together(jobs: Sequence[Job]) -> None:
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     from fit.callbacks.progress import Bar
     from fit.train import train
+    from fit.trainer import surroundings_kept
 
-    with Interruption() as interruption:
+    with surroundings_kept(), Interruption() as interruption:
         train(jobs, interruption, Bar(len(jobs) + 1, 0), [])
     for job in jobs:
         if job.error is not None:

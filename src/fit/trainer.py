@@ -2,8 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import torch
@@ -50,6 +50,19 @@ def prepare(cfg: DictConfig) -> torch.dtype:
     # torch.compile's own use of a torch function that is about to go.
     warnings.filterwarnings("ignore", message=".*torch.jit.script_method.*")
     return torch.float64 if cfg.trainer.precision == "64-true" else torch.float32
+
+
+@contextmanager
+def surroundings_kept() -> Iterator[None]:
+    """Leave torch's threads, the warnings and Lightning's logging of a Python that trains in passing as they were."""
+    threads, logger = torch.get_num_threads(), logging.getLogger("lightning.pytorch")
+    level = logger.level
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        logger.setLevel(level)
 
 
 def build_module(runs: Sequence[Run], stop: Callable[[], bool]) -> StackModule:

@@ -95,6 +95,10 @@ def make_run(folder, sizes, theta, *, activation="identity", output="identity", 
         "inputs": [f"x{index}" for index in range(sizes[0])],
         "targets": [f"y{index}" for index in range(sizes[-1])],
         "categories": {},
+        "look": {},
+        "optimizer": {},
+        "generators": {},
+        "spread": plain["out"] + 1,
         "low": plain["in"] - 3,
         "high": plain["in"] + 3,
         "config": {"model": model},
@@ -285,6 +289,20 @@ def test_an_export_that_differs_is_not_written(tmp_path, export, monkeypatch, ki
     done.path.unlink()
     assert export(run, kind).code == 2
     assert sorted(each.name for each in run.iterdir()) == ["checkpoints"]
+
+
+def test_a_scale_that_is_a_number_hides_no_difference(tmp_path, export, monkeypatch):
+    tiny = {"center": column(0.0), "factor": column(1e-6)}
+    wrong = one(activation="sin", layers=2, dtype=torch.float32, target_scaler=tiny, spread=column(7e5))
+    run = make_run(tmp_path, **wrong)
+    assert export(run, "python").code == 0
+    # As a spread of 1/factor is 1e6 whatever the targets are, that of the targets themselves is what counts.
+    small = make_run(tmp_path, **wrong | {"theta": torch.tensor([1e-5, 1.0]), "spread": column(30.0)})
+    assert export(small, "python").code == 0
+    monkeypatch.setitem(python.ACTIVATIONS, "sin", "np.sin(sums) * 1.001")
+    assert "differs from the run by" in export(small, "python").err
+    far = one(dtype=torch.float32, theta=torch.tensor([1e-3, 1.0]), bias=True, target_scaler=tiny, spread=column(2e3))
+    assert export(make_run(tmp_path, **far), "python").code == 0
 
 
 def test_without_a_compiler_it_says_that_nothing_was_run(tmp_path, export, monkeypatch):

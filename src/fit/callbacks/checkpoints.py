@@ -140,6 +140,7 @@ def describe(run: Run, snapshot: Snapshot, member: int) -> Checkpoint:
         categories={column: list(words) for column, words in problem.dataset.categories.items()},
         low=problem.train.inputs.amin(0),
         high=problem.train.inputs.amax(0),
+        spread=problem.train.targets.std(0, correction=0),
         config=run.config,
     )
 

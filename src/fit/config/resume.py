@@ -64,7 +64,9 @@ def read_config(folder: Path) -> DictConfig:
         )
     try:
         stored = OmegaConf.load(path)
-        if isinstance(stored, DictConfig) and {"data", "model", "optimizer", "trainer", "seed"} <= set(stored):
+        # One of a run has no `hydra`, which would take the place of the present one.
+        known = {"data", "model", "optimizer", "trainer", "seed"}
+        if isinstance(stored, DictConfig) and known <= set(stored) and "hydra" not in stored:
             return stored
     except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError):
         pass

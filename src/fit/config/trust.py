@@ -1,26 +1,43 @@
 """Code that a stored configuration names: run only where it is fit's or a library's, or somebody vouches for it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
-from fit.config.resume import flatten
 from fit.errors import FitError
 
 KNOWN = ("fit.", "torch.optim.", "lightning.pytorch.loggers.")
 # Settings whose value is imported, beside every _target_.
 IMPORTED = ("data.function",)
+# Settings within settings; more are a circle of references.
+DEEPEST = 10
 
 
 def foreign(cfg: DictConfig) -> dict[str, str]:
     """Return the settings, by dotted name, that name code which is neither fit's own nor of a library that it knows."""
     named = {
         key: str(value)
-        for key, value in flatten(cfg).items()
+        for key, value in leaves(cfg)
         if key.endswith("_target_") or key in IMPORTED or "_target_" in str(value)
     }
     return {key: value for key, value in named.items() if key in IMPORTED or not value.startswith(KNOWN)}
+
+
+def leaves(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield every setting by its dotted name as it will be read, references followed."""
+    if prefix.count(".") > DEEPEST:
+        raise FitError(f"{prefix.split('.')[0]} refers to itself, setting within setting: restore .hydra/config.yaml.")
+    for key, raw in cfg.items_ex(resolve=False):
+        try:
+            value = cfg[key]
+        except OmegaConfBaseException:  # refers to what Hydra alone knows, such as the folder that a logger writes into
+            value = raw
+        if isinstance(value, DictConfig) and len(value):
+            yield from leaves(value, f"{prefix}{key!s}.")
+        else:
+            yield f"{prefix}{key!s}", value
 
 
 def check_trust(cfg: DictConfig, folder: Path, how: str, vouched: Collection[str] = ()) -> None:

@@ -63,12 +63,13 @@ def examine(folder: RunFolder, cure: bool, trust: bool) -> int:
 
 def diagnose_folder(folder: RunFolder, cfg: "DictConfig") -> "Diagnosis":
     """Diagnose a run, or what the members of a committee have in common."""
-    from fit.config.resume import read_config
+    from fit.committee import member_config
     from fit.doctor.admission import stored_case
     from fit.doctor.diagnose import consult, diagnose
 
     if folder.members:
-        return consult([diagnose(stored_case(member, read_config(member.path))) for member in folder.members])
+        cases = [stored_case(member, member_config(cfg, number)) for number, member in enumerate(folder.members)]
+        return consult([diagnose(case) for case in cases])
     return diagnose(stored_case(folder, cfg))
 
 

@@ -13,12 +13,13 @@ from fit.data.scalers import Scaler
 from fit.errors import FitError
 from fit.model.stack import Stack
 from fit.predict.predictor import load_checkpoint
-from fit.training.checkpoint import Checkpoint, predictor
+from fit.training.checkpoint import Checkpoint, diverged, predictor, read_model
 
 Numbers = NDArray[np.float64]
 
 # Rows that an export is compared on; the last bits of float32 differ between libraries, those of float64 hardly.
 ROWS = 1000
+ROUNDINGS = 16
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 
 
@@ -41,6 +42,7 @@ class Network(NamedTuple):
     high: Tensor
     input_scaler: Scaler
     target_scaler: Scaler
+    spread: Tensor
     layers: Sequence[Layer]
     dtype: torch.dtype
     function: Callable[[Tensor], Tensor]
@@ -79,7 +81,7 @@ class Format(Protocol):
 def read_network(folder: Path, which: str) -> Network:
     """Read the network of a run's checkpoint; raise FitError if there is none or it has diverged."""
     checkpoint = load_checkpoint(folder, which)
-    if checkpoint["diverged_epoch"] is not None or not checkpoint["theta"].isfinite().all():
+    if diverged(checkpoint):
         raise FitError(f"The {which} checkpoint of {folder} has diverged: give another run, or --checkpoint best.")
     return Network(
         source=f"{folder}, {which} checkpoint, epoch {checkpoint['epoch']}",
@@ -90,6 +92,7 @@ def read_network(folder: Path, which: str) -> Network:
         high=checkpoint["high"],
         input_scaler=Scaler(**checkpoint["input_scaler"]),
         target_scaler=Scaler(**checkpoint["target_scaler"]),
+        spread=checkpoint["spread"],
         layers=read_layers(checkpoint),
         dtype=checkpoint["theta"].dtype,
         function=predictor(checkpoint),
@@ -98,7 +101,7 @@ def read_network(folder: Path, which: str) -> Network:
 
 def read_layers(checkpoint: Checkpoint) -> list[Layer]:
     """Return the layers of a checkpoint, first to last."""
-    model, sizes = checkpoint["config"]["model"], checkpoint["sizes"]
+    model, sizes = read_model(checkpoint), checkpoint["sizes"]
     theta = checkpoint["theta"].unsqueeze(0)
     layers = Stack(theta, sizes, model["activation"], model["output_activation"], bias=model["bias"]).layers(theta)
     names = [model["activation"]] * (len(sizes) - 2) + [model["output_activation"]]
@@ -124,16 +127,18 @@ def compare(network: Network, samples: Sequence[Numbers], answers: Iterable[Numb
     truth = [network.function(torch.from_numpy(each)) for each in samples]
     if not truth[0].isfinite().all():
         raise FitError(f"The network of {network.source}, answers with numbers that are not finite: give another.")
-    center, factor = network.target_scaler
-    spread = (truth[0] - center).square().mean(0).sqrt()
-    # A scaled target has the spread of its training rows, even where the network answers with hardly any.
-    spread = torch.where(factor == 1, spread, torch.maximum(spread, 1 / factor.abs())).clamp(min=1e-300)
+    # That of the training rows, even where the network answers with hardly any; a constant target has but its size.
+    spread = torch.maximum(truth[0].std(0, correction=0), network.spread)
+    spread = torch.where(network.spread == 0, truth[0].square().mean(0).sqrt(), spread).clamp(min=1e-300)
     largest = 0.0
     for true, answer in zip(truth, map(torch.from_numpy, answers), strict=True):
         if answer.shape != true.shape:
             raise FitError(f"The export answers with shape {list(answer.shape)}, not {list(true.shape)}: not written.")
         differences = (answer - true).abs() / spread
-        rounding = 4 * torch.finfo(torch.float64).eps * true.abs() / spread
+        # Beside the tolerance, so that a target far from zero that was not centered may have its last bits.
+        computed = (true - network.target_scaler.center).abs()
+        parts = ((torch.float64, true.abs()), (network.dtype, computed))
+        rounding = sum(ROUNDINGS * torch.finfo(dtype).eps * size / spread for dtype, size in parts)
         worst = differences.max().item() if len(differences) else 0.0
         if not (differences <= TOLERANCE[network.dtype] + rounding).all():
             raise FitError(

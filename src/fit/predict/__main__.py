@@ -41,6 +41,11 @@ def main(arguments: list[str] | None = None) -> int:
         from fit.predict.predictor import load_predictor
 
         predictor = load_predictor(typed.folder, typed.checkpoint)
+        if predictor.diverged:
+            raise FitError(
+                f"The {typed.checkpoint} checkpoint of {typed.folder} has diverged: "
+                "give another run, or --checkpoint best."
+            )
         if source is None:
             predict_point(predictor, typed.values)
         else:

@@ -11,7 +11,7 @@ from fit.config.rules import RULES
 from fit.data.table_text import Text
 from fit.errors import FitError
 from fit.folder import RunFolder
-from fit.training.checkpoint import Checkpoint, load, predictor
+from fit.training.checkpoint import Checkpoint, diverged, load, predictor
 
 CHECKPOINTS = ("last", "best")
 
@@ -21,7 +21,8 @@ class Predictor:
     """A fitted function and what its columns are.
 
     A text column is one of the inputs `COLUMN=WORD` for each of its `categories`. `low` and `high` are the range of the
-    inputs `[inputs]` that were trained on, `text` is what was said of how their table is written.
+    inputs `[inputs]` that were trained on, `text` is what was said of how their table is written; of what has
+    `diverged` the answers mean nothing.
     """
 
     inputs: tuple[str, ...]
@@ -31,6 +32,7 @@ class Predictor:
     high: Tensor
     networks: Sequence[Callable[[Tensor], Tensor]]
     text: Text
+    diverged: bool = False
 
     def __call__(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the targets `[rows, targets]` at inputs `[rows, inputs]`, and the standard deviation of the answers.
@@ -50,11 +52,21 @@ def load_predictor(path: str | Path, which: str = "last") -> Predictor:
     folders = [member.path for member in RunFolder(path).members] or [Path(path)]
     checkpoints = [load_checkpoint(each, which) for each in folders]
     first = checkpoints[0]
+    if any(each[key] != first[key] for each in checkpoints for key in ("inputs", "targets", "categories")):
+        raise FitError(f"{path} holds networks of different columns: one of them was changed.")
     categories = {column: tuple(words) for column, words in first["categories"].items()}
     low = torch.stack([each["low"] for each in checkpoints]).amin(0)
     high = torch.stack([each["high"] for each in checkpoints]).amax(0)
-    networks = list(map(predictor, checkpoints))
-    return Predictor(tuple(first["inputs"]), tuple(first["targets"]), categories, low, high, networks, read_text(first))
+    return Predictor(
+        tuple(first["inputs"]),
+        tuple(first["targets"]),
+        categories,
+        low,
+        high,
+        networks=list(map(predictor, checkpoints)),
+        text=read_text(first),
+        diverged=any(map(diverged, checkpoints)),
+    )
 
 
 def read_text(checkpoint: Checkpoint) -> Text:

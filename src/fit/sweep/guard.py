@@ -1,5 +1,6 @@
 """What stands before the first job of a sweep, and after its last one: checks, its folder, its answer."""
 
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -9,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from fit.config.identity import hydra_overrides, typed
 from fit.config.rule import whole
 from fit.config.rules import RULES, shown
-from fit.config.trust import IMPORTED
+from fit.config.trust import IMPORTED, check_trust, foreign
 from fit.errors import MENDABLE, FitError, refuse
 
 
@@ -37,7 +38,7 @@ class SweepGuard(Callback):
 
 def settle(config: DictConfig) -> None:
     """Find the folder of a sweep, new or gone on with, and take up what was typed for it before if nothing is now."""
-    from fit.sweep.stored import read_sweep
+    from fit.sweep.stored import read_sweep, stored_jobs
 
     overrides = config.hydra.overrides
     keys = [override.split("=")[0] for override in typed(config)]
@@ -88,6 +89,10 @@ def settle(config: DictConfig) -> None:
         key, _, value = line.partition("=")
         if ("_target_" in line or key.lstrip("+") in IMPORTED) and line not in typed(config):
             raise FitError(f"{folder} names code to be run, {key}={value}: type that, too, if you trust it.")
+    # What a job was started with is built again to draw it, whatever the sweep as a whole says.
+    vouched = [*(f"{key}={value}" for key, value in foreign(config).items()), *choices(typed(config))]
+    for job in stored_jobs(folder):
+        check_trust(job.cfg, job.folder.path, "type {}, too,", vouched)
     with read_write(config), open_dict(config):
         # What was typed before holds, unless it is typed anew.
         lines = {key_of(line): line for line in [*typed(stored), *typed(config)]}
@@ -109,6 +114,13 @@ def check_same_hydra(config: DictConfig, stored: DictConfig) -> None:
             missing.insert(0, f"--config-dir {source.path}")
     if missing:
         raise FitError(f"{config.sweep.resume} was started with {' '.join(missing)}: type that, too.")
+
+
+def choices(overrides: list[str]) -> Iterator[str]:
+    """Yield what was typed with several values, value by value."""
+    for override in OverridesParser.create().parse_overrides(overrides):
+        if override.is_choice_sweep():
+            yield from (f"{override.key_or_group}={value}" for value in override.sweep_string_iterator())
 
 
 def key_of(override: str) -> str:

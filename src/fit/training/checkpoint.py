@@ -3,18 +3,23 @@
 import io
 import zipfile
 from collections.abc import Callable
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, TypedDict
 
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from fit.data.scalers import Scaler
 from fit.errors import FitError
 from fit.folder import write_atomically
+from fit.model.activations import ACTIVATIONS
 from fit.model.stack import Stack
 
-FORMAT = 2
+FORMAT = 3
+# Rows that are computed at once: the values of all layers are held for them.
+ROWS = 2**14
 
 
 class Checkpoint(TypedDict):
@@ -39,6 +44,7 @@ class Checkpoint(TypedDict):
     categories: dict[str, list[str]]
     low: Tensor
     high: Tensor
+    spread: Tensor  # standard deviation of the training targets, in their own units
     config: dict[str, Any]
 
 
@@ -59,13 +65,54 @@ def load(path: Path) -> Checkpoint:
             if archive.testzip() is not None:
                 raise damaged
         checkpoint: Checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        whole = checkpoint["format"] == FORMAT and set(checkpoint) >= set(Checkpoint.__annotations__)
-        sound = whole and isinstance(checkpoint["theta"], Tensor) and min(checkpoint["epoch"], checkpoint["step"]) >= 0
+        sound = is_sound(checkpoint)
     except Exception:  # whatever unpickling may make of a file that is not one of ours
         raise damaged from None
     if not sound:
         raise damaged
     return checkpoint
+
+
+def is_sound(checkpoint: Checkpoint) -> bool:
+    """Whether everything is there, of its kind, and of the sizes that the network has; what is not may raise, too."""
+    sizes, theta, model = checkpoint["sizes"], checkpoint["theta"], read_model(checkpoint)
+    whole = [checkpoint["epoch"], checkpoint["step"], checkpoint["best_epoch"], *sizes]
+    numbers = [checkpoint["seconds"], checkpoint["best_loss"], *checkpoint["look"].values()]
+    inputs, targets, said = checkpoint["inputs"], checkpoint["targets"], checkpoint["categories"]
+    lists = [inputs, targets, *said.values()]
+    columns = [
+        *((part, inputs) for part in (checkpoint["low"], checkpoint["high"], *Scaler(**checkpoint["input_scaler"]))),
+        *((part, targets) for part in (checkpoint["spread"], *Scaler(**checkpoint["target_scaler"]))),
+    ]
+    return (
+        checkpoint["format"] == FORMAT
+        and all(type(each) is int and each >= 0 for each in whole)
+        and all(type(each) in (int, float) for each in numbers)
+        and type(checkpoint["diverged_epoch"]) in (int, type(None))
+        and all(isinstance(checkpoint[key], dict) for key in ("optimizer", "generators"))
+        and min(sizes) > 0
+        and (len(inputs), len(targets)) == (sizes[0], sizes[-1])
+        and all(isinstance(each, list) for each in lists)
+        and all(isinstance(each, str) for each in (*said, *chain(*lists)))
+        and all(part.dtype == torch.float64 and part.shape == (len(names),) for part, names in columns)
+        and {model["activation"], model["output_activation"]} <= set(ACTIVATIONS)
+        and type(model["bias"]) is bool
+        and theta.dtype in (torch.float32, torch.float64)
+        and theta.shape == (sum((fan_in + model["bias"]) * fan_out for fan_in, fan_out in pairwise(sizes)),)
+    )
+
+
+def read_model(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the settings of a checkpoint's model, references resolved."""
+    model = checkpoint["config"]["model"]
+    if "${" in str(model):
+        model = OmegaConf.to_container(OmegaConf.create(checkpoint["config"]).model, resolve=True)
+    return dict(model)
+
+
+def diverged(checkpoint: Checkpoint) -> bool:
+    """Whether the loss had stopped being finite, so that what the network answers means nothing."""
+    return checkpoint["diverged_epoch"] is not None or not bool(checkpoint["theta"].isfinite().all())
 
 
 def stored_epoch(path: Path) -> int:
@@ -78,7 +125,7 @@ def stored_epoch(path: Path) -> int:
 
 def predictor(checkpoint: Checkpoint) -> Callable[[Tensor], Tensor]:
     """Return the network of a checkpoint, from inputs `[rows, inputs]` to targets `[rows, targets]`, in own units."""
-    model = checkpoint["config"]["model"]
+    model = read_model(checkpoint)
     stack = Stack(
         checkpoint["theta"].unsqueeze(0),
         checkpoint["sizes"],
@@ -89,9 +136,10 @@ def predictor(checkpoint: Checkpoint) -> Callable[[Tensor], Tensor]:
     inputs, targets = Scaler(**checkpoint["input_scaler"]), Scaler(**checkpoint["target_scaler"])
 
     def predict(values: Tensor) -> Tensor:
-        """Scale, compute, scale back."""
+        """Scale, compute, scale back, part by part."""
         with torch.no_grad():
-            outputs = stack(inputs.transform(values).to(checkpoint["theta"]).unsqueeze(0))[0]
+            scaled = (inputs.transform(part).to(checkpoint["theta"]) for part in torch.split(values, ROWS))
+            outputs = torch.cat([stack(part.unsqueeze(0))[0] for part in scaled])
         return targets.inverse_transform(outputs.double())
 
     return predict
