@@ -197,6 +197,8 @@ def test_whole_numbers_that_single_precision_does_not_tell_apart_are_told(fit):
     table["a"] = np.arange(len(table)) + 2**40
     as_csv(table)
     assert "span" not in train(fit, *ABC).out
+    # Where nothing is subtracted, being far from zero is enough.
+    assert "whole numbers of a reach" in train(fit, *ABC, "data.scale_inputs=none").out
 
 
 def test_one_input_is_drawn_as_a_curve_among_held_out_points(fit):

@@ -59,7 +59,7 @@ class Table(DataSet):
             raise FitError("data.val_path and data.group are both given: rows are held out by one of them.")
         if self.folds is not None and (self.val_path is not None or self.group is not None):
             raise FitError("cv holds out rows at random: leave out data.val_path and data.group, or cv.")
-        if self.val_fraction == 0 and self.val_path is None and self.val_groups is None:
+        if self.val_fraction == 0 and self.val_path is None and self.val_groups is None and self.folds is None:
             raise FitError("data.val_fraction=0 leaves nothing to be judged on: give more, or data.val_path.")
 
     @property
@@ -106,10 +106,12 @@ class Table(DataSet):
         numbers = self._loaded.numbers
         for index, name in enumerate(self._numeric):
             column = numbers[:, index]
-            if np.ptp(column) > SINGLE and (column == np.round(column)).all():
+            centered = (self.scale_inputs if name in self.inputs else self.scale_targets) in ("standardize", "minmax")
+            reach = np.ptp(column) if centered else np.abs(column).max()
+            if reach > SINGLE and (column == np.round(column)).all():
                 notes.append(
-                    f"The whole numbers of {name} span {np.ptp(column):.6g}: trainer.precision=32-true does not tell "
-                    "neighbours apart, trainer.precision=64-true does."
+                    f"The whole numbers of {name} {'span' if centered else 'reach'} {reach:.6g}: "
+                    "trainer.precision=32-true does not tell neighbours apart, trainer.precision=64-true does."
                 )
         return tuple(notes)
 

@@ -94,8 +94,8 @@ def draw_maps(drawing: Drawing, varying: Sequence[int]) -> Figure:
         values[:, 0].reshape(side, side).T.numpy() for values in (drawing.drawn.targets, drawing.predictions)
     )
     error = prediction - truth
-    reach = float(np.abs(error).max()) if np.isfinite(error).all() else 1.0
-    same = {"vmin": truth.min(), "vmax": truth.max(), "cmap": "viridis"}
+    reach = float(np.nanmax(np.abs(error))) if np.isfinite(prediction).all() else 1.0
+    same = {"vmin": np.nanmin(truth), "vmax": np.nanmax(truth), "cmap": "viridis"}  # a pole is NaN, and left white
     maps = [
         (f"truth, {drawing.dataset.target_names[0]}", truth, same),
         ("fit", prediction, same),
