@@ -59,6 +59,22 @@ def test_folds_hold_out_every_row_but_the_rest_once(fit, tmp_path):
     assert "5 folds" in done.out
 
 
+def test_nothing_is_held_out_beside_the_folds(fit, tmp_path):
+    x = np.linspace(-1, 1, 41)[:, None]
+    np.savez("a.npz", inputs=x, targets=x**3)
+    np.savetxt("t.csv", np.hstack([x, x**3]), delimiter=",", header="x,y", comments="")
+    for data in (
+        ("data=arrays", "data.path=a.npz"),
+        ("data=table", "data.path=t.csv", "data.inputs=[x]", "data.targets=[y]"),
+    ):
+        done = fit(*data, *QUICK[:1], *QUICK[2:], "data.val_fraction=0", "cv=3", f"hydra.run.dir={data[0][5:]}")
+        assert (done.code, done.err) == (0, "")
+        whole, parts = done.metrics, [metrics(done.folder / "members" / str(number)) for number in range(3)]
+        key = "baseline/val/affine_mse"
+        assert whole[key] == pytest.approx(np.mean([part[key] for part in parts]))
+        assert whole[f"std/{key}"] > 0
+
+
 def test_a_sweep_compares_cross_validations(fit, tmp_path):
     done = fit("-m", *QUICK, "cv=3", "optimizer.lr=1e-2,1e-5", "hydra.sweep.dir=s")
     assert done.code == 0, done.err

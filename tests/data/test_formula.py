@@ -1,10 +1,12 @@
 """Formulas: what they compute, as NumPy does, and that nothing else is ever evaluated."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from fit.data.formula import FUNCTIONS, Formula
 from fit.errors import FitError
@@ -34,6 +36,17 @@ def test_formulas_are_what_numpy_computes(text, truth):
     values = Formula.parse(text, ("x", "y"))({"x": X, "y": Y})
     assert values.dtype == torch.float64
     assert values.numpy() == pytest.approx(truth(X.numpy(), Y.numpy()), rel=1e-12)
+
+
+def test_a_name_is_the_letter_that_was_typed_however_python_reads_it(fit):
+    Path("data").mkdir()  # as Hydra takes no such letter on the command line
+    for name in ("\u00b5", "\u03bc"):
+        own = {"defaults": ["expression"], "targets": {"y": f"2*{name}"}, "domain": {name: [0, 1]}}
+        Path("data/mine.yaml").write_text(yaml.safe_dump(own))
+        done = fit("--config-dir", ".", "data=mine", "trainer.max_epochs=1", "model.hidden=[4]", "logger=none")
+        assert (done.code, done.err) == (0, "")
+    with pytest.raises(FitError, match="are both read as μ"):
+        Formula.parse("1", ("\u00b5", "\u03bc"))
 
 
 def test_every_function_that_is_offered_can_be_called():

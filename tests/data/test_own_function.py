@@ -5,6 +5,7 @@ import pytest
 import torch
 import yaml
 
+from fit.api import load
 from fit.data.expression import Expression
 
 QUICK = ("trainer.max_epochs=3", "model.hidden=[4]", "logger=none")
@@ -58,6 +59,24 @@ def test_logarithmic_ranges_and_their_axis(fit):
     for domain in ("{f: [1e-3, 1e3, log]}", "{f: [1e-3, 1e3, log], a: [0, 1]}"):
         done = fit("data=expression", "data.targets={z: 'log10(f)'}", f"data.domain={domain}", *QUICK)
         assert done.code == 0, done.err
+        figure = load(done.folder).plot()
+        assert {axes.get_xscale() for axes in figure.axes if axes.get_xlabel() == "f"} == {"log"}
+        assert {axes.get_yscale() for axes in figure.axes} == {"linear"}
+
+
+def test_a_pole_between_the_points_is_left_out_of_the_figure(fit):
+    typed = ("data=expression", "data.targets={z: 'sin(hypot(x,y))/hypot(x,y)'}")
+    done = fit(*typed, "data.domain={x: [-10,10], y: [-10,10]}", *QUICK)
+    assert (done.code, done.err) == (0, "")
+    truth, answer, error = (axes.collections[0].get_array() for axes in load(done.folder).plot().axes[:3])
+    assert [int(np.ma.getmaskarray(each).sum()) for each in (truth, answer, error)] == [1, 0, 1]
+    assert fit(*typed[:1], "data.targets={y: 1/x}", "data.domain={x: [-1, 1]}", *QUICK).code == 0
+
+
+def test_no_point_lies_outside_of_its_range(fit):
+    wide = "data.domain={f: [1, 10, log]}"
+    done = fit("data=expression", "data.targets={y: 'sqrt(10-f)'}", wide, "data.sampling=grid", *QUICK)
+    assert (done.code, done.err) == (0, "")
 
 
 def test_noise_is_on_training_rows_alone():
@@ -121,6 +140,8 @@ def own(tmp_path, monkeypatch):
         "def scalar(x):\n    return x.sum()\n"
         "def broken(x):\n    raise KeyError('oh')\n"
         "def leaving(x):\n    raise SystemExit(7)\n"
+        "def inside(x):\n    assert x.min() >= 5\n    return x\n"
+        "def spoiling(x):\n    y = 2 * x[:, 0]\n    x.zero_()\n    return y\n"
         "number = 3\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
@@ -133,6 +154,16 @@ def test_a_function_of_ones_own(fit, own):
     two = fit(*typed, *QUICK, "data.function=own_functions.both", "data.targets=[once, twice]")
     assert set(two.metrics["targets"]) == {"once", "twice"}
     assert set(fit(*typed, *QUICK, "data.function=own_functions.both").metrics["targets"]) == {"y1", "y2"}
+
+
+def test_a_function_is_called_in_its_domain_alone(fit, own):
+    done = fit("data=custom", "data.domain={a: [5, 6]}", "data.function=own_functions.inside", *QUICK)
+    assert (done.code, done.err) == (0, "")
+
+
+def test_a_function_that_changes_what_it_is_given_changes_no_data(fit, own):
+    done = fit("data=custom", "data.domain={a: [5, 6]}", "data.function=own_functions.spoiling", *QUICK)
+    assert 5 <= float(done.checkpoint()["low"]) < float(done.checkpoint()["high"]) <= 6
 
 
 @pytest.mark.parametrize(

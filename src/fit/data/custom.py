@@ -8,7 +8,7 @@ from importlib import import_module
 import torch
 from torch import Tensor
 
-from fit.data.function import FunctionData, finite
+from fit.data.function import FunctionData
 from fit.errors import FitError
 
 
@@ -40,20 +40,26 @@ class Custom(FunctionData):
         """The names given, or y, or y1, y2 and so on."""
         if self.targets is not None:
             return tuple(map(str, self.targets))
-        count = self._values(self.unit_points()[:2] * 0 + 0.5).shape[1]
+        middle = torch.full((2, len(self.domain)), 0.5, dtype=torch.float64)
+        count = self._values(self.located(middle)).shape[1]
         return ("y",) if count == 1 else tuple(f"y{number}" for number in range(1, count + 1))
 
     def evaluate(self, inputs: Tensor) -> Tensor:
-        """Call the function; raise FitError for what it raises, and for answers of another shape or not finite."""
+        """Call the function; raise FitError for what it raises, and for answers of another shape."""
         values = self._values(inputs)
-        what = f"data.function={self.function}"
         if self.targets is not None and values.shape[1] != len(self.targets):
-            raise FitError(f"{what} returns {values.shape[1]} columns, and data.targets names {len(self.targets)}.")
-        return torch.stack([finite(column, inputs, self.input_names, what) for column in values.unbind(1)], 1)
+            raise FitError(
+                f"{self.formula(0)} returns {values.shape[1]} columns, and data.targets names {len(self.targets)}."
+            )
+        return values
+
+    def formula(self, column: int) -> str:
+        """Return the function's name, whatever the column."""
+        return f"data.function={self.function}"
 
     def _values(self, inputs: Tensor) -> Tensor:
         """Call the function on a copy, and have `[rows, targets]`, float64."""
-        what = f"data.function={self.function}"
+        what = self.formula(0)
         try:
             values = torch.as_tensor(self.called(inputs.clone()), dtype=torch.float64).detach().cpu()
         except FitError:

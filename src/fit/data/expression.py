@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fit.data.formula import Formula
-from fit.data.function import FunctionData, finite
+from fit.data.function import FunctionData
 from fit.errors import FitError
 
 
@@ -29,17 +29,11 @@ class Expression(FunctionData):
         return tuple(self.targets)
 
     def evaluate(self, inputs: Tensor) -> Tensor:
-        """Compute every formula; raise FitError for one that is not allowed, or not finite at some row."""
+        """Compute every formula; raise FitError for one that is not allowed."""
         columns = dict(zip(self.input_names, inputs.unbind(1), strict=True))
-        return torch.stack(
-            [
-                finite(
-                    Formula.parse(str(text), self.input_names)(columns),
-                    inputs,
-                    self.input_names,
-                    f"data.targets.{name}={text}",
-                )
-                for name, text in self.targets.items()
-            ],
-            1,
-        )
+        return torch.stack([Formula.parse(str(text), self.input_names)(columns) for text in self.targets.values()], 1)
+
+    def formula(self, column: int) -> str:
+        """Return a target's name with its formula."""
+        name = self.target_names[column]
+        return f"data.targets.{name}={self.targets[name]}"

@@ -4,6 +4,7 @@ import ast
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from unicodedata import normalize
 
 import torch
 from torch import Tensor
@@ -53,13 +54,25 @@ class Formula:
             tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise FitError(f"{text!r} cannot be read as a formula, such as sin(3*x)*exp(-x) or x**2.") from None
-        check(tree, text, inputs, DEEPEST)
+        names = tuple(map(as_python_reads, inputs))
+        if double := next((name for name in names if names.count(name) > 1), None):
+            raise FitError(f"Two of the inputs {', '.join(inputs)} are both read as {double}: give one another name.")
+        check(tree, text, names, DEEPEST)
         return cls(text, tree)
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Compute `[rows]` from each input's `[rows]`, float64."""
         rows = next(iter(inputs.values()))
-        return compute(self.tree, inputs).to(rows.dtype).expand_as(rows)
+        return (
+            compute(self.tree, {as_python_reads(name): each for name, each in inputs.items()})
+            .to(rows.dtype)
+            .expand_as(rows)
+        )
+
+
+def as_python_reads(name: str) -> str:
+    """Return a name as it stands in a syntax tree: of letters that look alike, such as both µ, Python knows one."""
+    return normalize("NFKC", name)
 
 
 def check(node: ast.expr, text: str, inputs: tuple[str, ...], depth: int) -> None:

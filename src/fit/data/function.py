@@ -33,6 +33,10 @@ class FunctionData(DataSet):
     def evaluate(self, inputs: Tensor) -> Tensor:
         """Return the function's values `[rows, targets]` at inputs `[rows, inputs]`, both float64."""
 
+    @abstractmethod
+    def formula(self, column: int) -> str:
+        """Return the setting, with its value, that a column of the targets comes of."""
+
     @property
     def input_names(self) -> tuple[str, ...]:
         """The inputs, as the domain names them."""
@@ -52,7 +56,7 @@ class FunctionData(DataSet):
 
     def rows(self) -> Rows:
         """Return noisy points."""
-        inputs, targets = self._at(self.unit_points())
+        inputs, targets = self._finite(self.unit_points())
         noise = torch.randn(targets.shape, generator=self.generator(3), dtype=torch.float64)
         return Rows(inputs, targets + self.noise * noise)
 
@@ -60,15 +64,18 @@ class FunctionData(DataSet):
         """Return fresh uniform points of the domain, without noise."""
         count = max(self.points, FRESH_ROWS)
         points = torch.rand(count, len(self.domain), generator=self.generator(1), dtype=torch.float64)
-        return {"val": self._at(points)}
+        return {"val": self._finite(points)}
 
     def drawn(self) -> Rows:
-        """Return even points along one input, a grid over two, else the fresh points."""
+        """Return even points along one input, a grid over two, else the fresh points; at a pole a target is NaN."""
         if len(self.domain) > 2:
             return self.fresh()["val"]
         count = {1: CURVE_POINTS, 2: LINES}[len(self.domain)]
         # Within the domain, as a formula may have a pole at its end.
-        return self._at(crossings((torch.arange(count, dtype=torch.float64) + 0.5) / count, len(self.domain)))
+        line = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+        inputs = self.located(crossings(line, len(self.domain)))
+        targets = self.evaluate(inputs)
+        return Rows(inputs, targets.where(targets.isfinite(), torch.nan))
 
     def unit_points(self) -> Tensor:
         """Choose training points in the unit cube `[rows, inputs]`."""
@@ -90,30 +97,32 @@ class FunctionData(DataSet):
         angles = (torch.arange(lines, dtype=torch.float64) + 0.5) * math.pi / lines
         return crossings(0.5 - 0.5 * angles.cos(), inputs)
 
-    def _at(self, points: Tensor) -> Rows:
-        """Move points of the unit cube into the domain, and evaluate there."""
+    def located(self, points: Tensor) -> Tensor:
+        """Move points of the unit cube into the domain, both `[rows, inputs]`."""
         columns = []
         for column, (low, high, *log) in zip(points.unbind(1), self.domain.values(), strict=True):
             start, stop = (math.log(float(end)) if log else float(end) for end in (low, high))
             even = start + (stop - start) * column
-            columns.append(even.exp() if log else even)
-        inputs = torch.stack(columns, 1)
-        return Rows(inputs, self.evaluate(inputs))
+            # The ends themselves may be left by a rounding.
+            columns.append((even.exp() if log else even).clamp(float(low), float(high)))
+        return torch.stack(columns, 1)
+
+    def _finite(self, points: Tensor) -> Rows:
+        """Evaluate at points of the unit cube; raise FitError naming the first at which a target is not finite."""
+        inputs = self.located(points)
+        targets = self.evaluate(inputs)
+        for column, values in enumerate(targets.unbind(1)):
+            lost = ~values.isfinite()
+            if lost.any():
+                row = inputs[int(lost.int().argmax())].tolist()
+                where = ", ".join(f"{name}={value:.6g}" for name, value in zip(self.input_names, row, strict=True))
+                raise FitError(
+                    f"{self.formula(column)} is not finite for {int(lost.sum())} of {len(values)} rows, the first at "
+                    f"{where}: give a data.domain in which it is."
+                )
+        return Rows(inputs, targets)
 
 
 def crossings(line: Tensor, inputs: int) -> Tensor:
     """Return the crossings of a grid with the same lines `[lines]` along each input, `[lines^inputs, inputs]`."""
     return torch.cartesian_prod(*[line] * inputs).reshape(-1, inputs)
-
-
-def finite(values: Tensor, inputs: Tensor, names: Sequence[str], what: str) -> Tensor:
-    """Return values `[rows]`; raise FitError naming the first row `[inputs]` at which they are not finite."""
-    lost = ~values.isfinite()
-    if lost.any():
-        row = inputs[int(lost.int().argmax())].tolist()
-        where = ", ".join(f"{name}={value:.6g}" for name, value in zip(names, row, strict=True))
-        raise FitError(
-            f"{what} is not finite for {int(lost.sum())} of {len(values)} rows, the first at {where}: "
-            "give a data.domain in which it is."
-        )
-    return values

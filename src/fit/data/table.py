@@ -59,7 +59,7 @@ class Table(DataSet):
             raise FitError("data.val_path and data.group are both given: rows are held out by one of them.")
         if self.folds is not None and (self.val_path is not None or self.group is not None):
             raise FitError("cv holds out rows at random: leave out data.val_path and data.group, or cv.")
-        if self.val_fraction == 0 and self.val_path is None and self.val_groups is None:
+        if self.val_fraction == 0 and self.val_path is None and self.val_groups is None and self.folds is None:
             raise FitError("data.val_fraction=0 leaves nothing to be judged on: give more, or data.val_path.")
 
     @property

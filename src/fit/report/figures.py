@@ -123,8 +123,9 @@ def maps_of(drawing: Drawing, target: int, side: int) -> Iterator[tuple[str, np.
         values[:, target].reshape(side, side).T.numpy() for values in (drawing.drawn.targets, drawing.predictions)
     )
     error = prediction - truth
-    reach = float(np.abs(error).max()) if np.isfinite(error).all() else 1.0
-    same: Colors = {"vmin": truth.min(), "vmax": truth.max(), "cmap": "viridis"}
+    reach = float(np.nanmax(np.abs(error))) if np.isfinite(prediction).all() else 1.0
+    # A pole is NaN, and left white.
+    same: Colors = {"vmin": np.nanmin(truth), "vmax": np.nanmax(truth), "cmap": "viridis"}
     yield f"truth, {drawing.dataset.target_names[target]}", truth, same
     yield "fit", prediction, same
     yield "fit - truth", error, {"vmin": -reach, "vmax": reach, "cmap": "RdBu_r"}
