@@ -48,7 +48,7 @@ def load_predictor(path: str | Path, which: str = "last") -> Predictor:
     folders = [member.path for member in RunFolder(path).members] or [Path(path)]
     checkpoints = [load_checkpoint(each, which) for each in folders]
     first = checkpoints[0]
-    if any(each[key] != first[key] for each in checkpoints for key in ("inputs", "targets", "categories")):  # type: ignore[literal-required]
+    if any(each[key] != first[key] for each in checkpoints for key in ("inputs", "targets", "categories")):
         raise FitError(f"{path} holds networks of different columns: one of them was changed.")
     categories = {column: tuple(words) for column, words in first["categories"].items()}
     low = torch.stack([each["low"] for each in checkpoints]).amin(0)

@@ -138,7 +138,7 @@ def predictor(checkpoint: Checkpoint) -> Callable[[Tensor], Tensor]:
     def predict(values: Tensor) -> Tensor:
         """Scale, compute, scale back, part by part."""
         with torch.no_grad():
-            scaled = (inputs.transform(part).to(checkpoint["theta"]) for part in values.split(ROWS))
+            scaled = (inputs.transform(part).to(checkpoint["theta"]) for part in torch.split(values, ROWS))
             outputs = torch.cat([stack(part.unsqueeze(0))[0] for part in scaled])
         return targets.inverse_transform(outputs.double())
 
