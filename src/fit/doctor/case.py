@@ -122,7 +122,8 @@ class Case:
     @cached_property
     def good(self) -> bool:
         """Whether there is nothing to explain: errors are small, or those of the noise, and an affine fit settled."""
-        if not self.trained or self.diverged or self.excess > 1:
+        targets = self.problem.train.targets
+        if not self.trained or self.diverged or self.excess > 1 or bool((targets.amin(0) == targets.amax(0)).any()):
             return False
         errors = ((target, error) for region in self.regions for target, error in enumerate(self.errors(region)))
         return all(error <= GOOD_NRMSE or self.is_noise(error, target) for target, error in errors)
@@ -206,10 +207,8 @@ class Case:
 
 
 def ratio(error: float, spread: float) -> float:
-    """Return an error over its spread; without a spread it is nothing or everything."""
-    if spread > 0:
-        return error / spread
-    return math.inf if error > 0 else 0.0
+    """Return an error over its spread; a target without a spread is not judged."""
+    return error / spread if spread > 0 else 0.0
 
 
 def finite(value: object) -> float:

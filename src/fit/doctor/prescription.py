@@ -22,6 +22,7 @@ from fit.doctor.thresholds import (
     FIT_STEPS,
     FLOOR_PART,
     GOOD_NRMSE,
+    MISSES,
     OFF_TARGETS,
     SHAPE_ROOM,
     SHORT_LENGTH,
@@ -42,7 +43,7 @@ def prescribe(case: Case, changes: Changes | None = None, steps: int = FIT_STEPS
     That is a model that could fit, scales to start from, and training long enough, well enough. Only what differs from
     the settings that the run had is there.
     """
-    wanted = shaping(case) | scaling(case) | dict(changes or {})
+    wanted = shaping(case) | scaling(case) | reaching(case) | dict(changes or {})
     wanted |= training(case_with(case, wanted), steps)
     return [f"{key}={shown(value)}" for key, value in wanted.items() if case.cfg.select(key) != value]
 
@@ -61,6 +62,12 @@ def shaping(case: Case) -> dict[str, object]:
     return changes
 
 
+def reaching(case: Case) -> dict[str, object]:
+    """Return what reaches short bends, where a run missed them."""
+    missed = case.trained and not case.diverged and not case.affine and case.train_error > MISSES
+    return bending(case) if missed else {}
+
+
 def cannot_bend(case: Case) -> bool:
     """Whether the model is affine and the targets are not."""
     known = case.attainable if case.affine else None
@@ -73,6 +80,8 @@ def bending(case: Case) -> dict[str, object]:
     Source: Sitzmann et al., Implicit Neural Representations with Periodic Activation Functions (2020).
     """
     length = case.attainable.length
+    if case.problem.dataset.logarithmic:  # bends of the scale, not of the function
+        return {}
     return {"model.activation": "sin", "model.gain": round(SIN_REACH / length, 1)} if length < SHORT_LENGTH else {}
 
 

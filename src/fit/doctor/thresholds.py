@@ -53,6 +53,10 @@ FAR_PART = 0.3
 # --- steps ---
 # Weights that moved by less than a twentieth of their size are still those of the start.
 HARDLY_MOVED = 0.05
+# Of next to no weights, or next to no movement, no part can be taken.
+NO_WEIGHTS = 1e-6
+# A loss that fell thirty times was not held up by small steps.
+WELL_FALLEN = 30.0
 # A schedule that spends less than a twentieth of what its peak would is over before it began.
 SPENT = 0.05
 # A loss that has grown so much over its start is thrown about by its steps.

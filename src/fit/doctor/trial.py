@@ -14,8 +14,10 @@ from fit.training.recipe import build_recipe
 from fit.training.stepper import Stepper
 
 SEEDS = 16
-# A start is better that has less than this part of the run's loss.
-FAR_BETTER = 0.5
+# A start is better that has less than this part of the run's loss, and worth a try with less than that.
+BETTER, FAR_BETTER = 0.5, 0.2
+# Part of the time for a diagnosis.
+PART = 0.5
 # With less time there is no use in beginning.
 LEAST_SECONDS = 0.2
 
@@ -46,7 +48,7 @@ def trial(case: Case) -> Trial | None:
         stepper, reached = Stepper(stack, build_recipe(cfgs)), None
         rates = stepper.rates_ahead(len(data.batches), case.cfg.trainer.max_epochs)
         for look in (row for row in case.history if row["epoch"] > 0):
-            while stepper.epoch < look["epoch"] and time.perf_counter() - began < case.seconds:
+            while stepper.epoch < look["epoch"] and time.perf_counter() - began < PART * case.seconds:
                 stepper.train_epoch(data.batches, rates)
             if stepper.epoch < look["epoch"]:
                 break
@@ -57,7 +59,7 @@ def trial(case: Case) -> Trial | None:
         loss = LOSSES[case.cfg.loss]
         losses = (loss.value(error).sum((1, 2)) * loss.weight(error)).tolist()
     here, best = reached["train/loss"], min(losses)
-    better = sum(each < FAR_BETTER * here for each in losses) / SEEDS
-    if not better:
+    if best > FAR_BETTER * here:
         return None
+    better = sum(each < BETTER * here for each in losses) / SEEDS
     return Trial(SEEDS, better, int(reached["epoch"]), best, here, cfgs[losses.index(best)].seed)

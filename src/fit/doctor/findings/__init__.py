@@ -40,12 +40,12 @@ SPOILING: tuple[Find, ...] = (
     inputs_unscaled,
     one_target_dominates,
     targets_unscaled,
+    over_regularized,
     saturated_units,
     dead_units,
     vanishing_gradient,
     does_not_generalize,
     overfit,
-    over_regularized,
     step_too_small,
     noisy_plateau,
 )

@@ -37,8 +37,8 @@ def target_constant(case: Case) -> Finding | None:
         "target_constant",
         "certain",
         {"target": name, "mean": mean, "spread": size},
-        f"{name} is {mean:.6g} on all training rows, give or take {size:.2g}: there is next to nothing to learn, and "
-        "R² says nothing.",
+        f"{name} is {mean:.6g} on all training rows, give or take {size:.2g}: as good as constant to the network, "
+        "and R² compares with next to nothing.",
         prescribe(case, changes) if part > 0 else (),
         "errors of the spread, not of the size, of the targets" if part > 0 else "give rows on which the target varies",
     )
@@ -55,7 +55,7 @@ def nothing_to_learn(case: Case) -> Finding | None:
         "certain" if known.rows >= ENOUGH_ROWS else "likely",
         {"nrmse_smooth": float(left.min()), "nrmse_affine": float(known.affine.nan_to_num(torch.inf).min())},
         "Rows that are left out cannot be predicted from the others: neither an affine nor a smooth function leaves "
-        f"less than {float(left.min()):.0%} of the spread, so the targets look like noise.",
+        f"less than {min(float(left.min()), 1.0):.0%} of the spread, so the targets look like noise.",
         (),
         "give inputs that the targets depend on, or more rows",
     )

@@ -44,7 +44,7 @@ def output_range(case: Case) -> Finding | None:
         f"{activation} at the output answers {words} only, and the targets go from {low:.3g} to {high:.3g}: the loss "
         f"cannot fall below {lowest:.6g}, whatever the weights.",
         prescribe(case),
-        f"a loss below {lowest:.6g}",
+        f"a loss that can fall below {lowest:.3g}",
     )
 
 
@@ -93,20 +93,22 @@ def over_regularized(case: Case) -> Finding | None:
     """Find penalties, weight decay or dropout that keep a network from fitting."""
     if case.diverged:
         return None
-    cfg, weights = case.cfg, case.network.end.theta.data
+    # Of the start: weights that a penalty has taken away cost nothing any more.
+    cfg, weights = case.cfg, case.network.start.theta.data
     l1, l2, decay = cfg.regularization.l1, cfg.regularization.l2, float(cfg.optimizer.get("weight_decay") or 0.0)
-    penalty = l1 * float(weights.abs().sum()) + (l2 + decay / 2) * float(weights.square().sum())
-    part = penalty / max(case.train_loss, 1e-300)
-    strong = max(l1, l2, decay) > 0 and max(part, decay) > PENALTY_PART
-    if not strong and cfg.model.dropout < STRONG_DROPOUT:
+    part = (l1 * float(weights.abs().sum()) + l2 * float(weights.square().sum())) / max(case.spread, 1e-300)
+    told = [f"penalties that weigh {part:.2g} times the loss of always answering the mean"] * (part > PENALTY_PART)
+    told += [f"a weight decay of {decay:g}"] * (decay > PENALTY_PART)
+    told += [f"a dropout of {cfg.model.dropout:g}"] * (cfg.model.dropout >= STRONG_DROPOUT)
+    if not told:
         return None
     off: dict[str, object] = {"regularization.l1": 0.0, "regularization.l2": 0.0, "model.dropout": 0.0}
     return Finding(
         "over_regularized",
         "likely",
-        {"penalty": penalty, "part_of_loss": part, "weight_decay": decay, "dropout": float(cfg.model.dropout)},
-        f"What is to keep the network from overfitting keeps it from fitting: penalties of {part:.2g} times the loss, "
-        f"dropout {cfg.model.dropout:g}, and an error of {case.train_error:.2g} of the spread on training rows.",
+        {"penalty_at_start": part, "weight_decay": decay, "dropout": float(cfg.model.dropout)},
+        f"What is to keep the network from overfitting keeps it from fitting: {' and '.join(told)}, and an error of "
+        f"{case.train_error:.2g} of the spread on the training rows themselves.",
         prescribe(case, off | ({"optimizer.weight_decay": 0.0} if decay else {})),
         "a network that can follow the training rows",
     )
@@ -120,6 +122,8 @@ def network_too_small(case: Case) -> Finding | None:
     hidden, weights, model = list(case.cfg.model.hidden), case.network.parameters, case.cfg.model
     short = length < SHORT_LENGTH and case.train_error > MISSES
     small = weights < FEW_WEIGHTS or (weights < SOME_WEIGHTS and settled(case))
+    if not (small or short or settled(case)):
+        return None
     changes = bending(case)
     if not short or weights < MANY_WEIGHTS:
         changes["model.hidden"] = [max(64, 2 * width) for width in (hidden if len(hidden) > 1 else hidden * 2)]
@@ -163,7 +167,7 @@ def bad_start(case: Case) -> Finding | None:
         return None
     return Finding(
         "bad_start",
-        "certain" if found.better > 0.5 else "likely",
+        "certain" if found.better > 0.5 and 2 * found.epochs > case.progress.epochs else "likely",
         {"seeds": found.seeds, "better": found.better, "epochs": found.epochs, "loss": found.loss, "here": found.here},
         f"Of {found.seeds} other start values, {found.better:.0%} have less than half of this run's loss after the "
         f"same {found.epochs} epochs.",

@@ -126,6 +126,7 @@ def overfit(case: Case) -> Finding | None:
     if val < SURELY * case.train_error or not rising or uncovered(case, "val") >= FAR_PART:
         return None
     best, data = case.metrics["best/epoch"], case.cfg.data
+    since = f"; val/loss was lowest at epoch {best} and has grown {case.rise:.2g} times since" * (case.rise > OVERFITS)
     changes: dict[str, object] = {"early_stopping.patience": max(10, case.cfg.trainer.max_epochs // 10)}
     if "points" in data:
         points = max(MORE_POINTS * int(data.points), 8 * 64)
@@ -136,9 +137,8 @@ def overfit(case: Case) -> Finding | None:
         "overfit",
         "certain" if case.rise > SURELY else "likely",
         {"nrmse_train": case.train_error, "nrmse_val": val, "rise": case.rise, "rows": rows, "weights": weights},
-        f"The error is {case.train_error:.2g} of the spread on training rows and {val:.2g} on others; val/loss was "
-        f"lowest at epoch {best} and has grown {case.rise:.2g} times since: {weights} weights have learned {rows} rows "
-        "by heart.",
+        f"The error is {case.train_error:.2g} of the spread on training rows and {val:.2g} on others{since}: {weights} "
+        f"weights have learned {rows} rows by heart.",
         prescribe(case, changes, steps=0),
         "rows enough to tell the function from the noise" if "points" in data else "less of the noise learned",
     )

@@ -18,6 +18,7 @@ from fit.doctor.thresholds import (
     LARGE_MOVE,
     MOST_FIT_STEPS,
     NO_STEPS,
+    NO_WEIGHTS,
     RECOVERS,
     SMALL_RATE,
     SMALL_STEP,
@@ -25,6 +26,7 @@ from fit.doctor.thresholds import (
     SPENT,
     STILL_FALLING,
     SURELY,
+    WELL_FALLEN,
 )
 
 
@@ -88,7 +90,9 @@ def throws(case: Case) -> tuple[str, Evidence, str] | None:
     if not case.trained:
         return None
     lr, jumpy = float(case.cfg.optimizer.lr), case.progress.jitter >= JITTER
-    move = lr / max(case.network.weight_size, 1e-12)
+    if case.network.weight_size < NO_WEIGHTS:
+        return None
+    move = lr / case.network.weight_size
     wild = grown(case) > GROWN or jumpy or (case.useless and move > NO_STEPS * LARGE_MOVE)
     jumps = jumpy and case.steps_per_epoch == 1 and not ends_low(case)
     if not case.diverged and not jumps and not (wild and move >= LARGE_MOVE):
@@ -103,22 +107,23 @@ def throws(case: Case) -> tuple[str, Evidence, str] | None:
 
 def step_too_small(case: Case) -> Finding | None:
     """Find steps that hardly move."""
-    if case.diverged:
+    progress, moved = case.progress, case.network.moved
+    fell = progress.first / max(progress.last, 1e-300)
+    # What does not move at all gets no gradient, whatever the step.
+    if case.diverged or fell > WELL_FALLEN or moved < NO_WEIGHTS:
         return None
     still = case.network.moved < HARDLY_MOVED or case.progress.spent < SPENT
     found = creeps(case, still) if is_descent(case.cfg.optimizer) else trickles(case, still)
     if found is None:
         return None
     evidence, told = found
-    progress, moved = case.progress, case.network.moved
-    fell = progress.first / max(progress.last, 1e-300)
     early = f", as the schedule spends only {progress.spent:.2g} of what that rate could" * (progress.spent < SPENT)
     return Finding(
         "step_too_small",
         "certain" if still or progress.falling > STILL_FALLING else "likely",
         {**evidence, "fell": fell, "moved": moved, "spent": progress.spent},
         f"{told}; in {progress.epochs} epochs the weights moved by {moved:.2g} of their size and the loss fell "
-        f"{fell:.3g} times{early}.",
+        f"{f'{fell:.2g} times' if fell > 2 else f'by {1 - 1 / fell:.1%}'}{early}.",
         prescribe(case),
         "the same in far fewer steps",
     )
@@ -150,12 +155,14 @@ def noisy_plateau(case: Case) -> Finding | None:
     torn = (noise >= GRADIENT_NOISE and settled(case)) or (case.useless and jitter > JITTER / 2)
     if jitter < JITTER and (ends_low(case) or not torn):
         return None
+    seen = f"Between looks the loss jumps by {math.expm1(jitter):.0%} about a level that no longer falls"
+    seen = seen if jitter >= JITTER / 2 else "The loss stands still at a level that steps of this size do not get below"
     return Finding(
         "noisy_plateau",
         "likely",
         {"jitter": jitter, "gradient_noise": noise, "batch_size": size},
-        f"Between looks the loss jumps by {math.expm1(jitter):.0%} about a level that no longer falls: the gradients "
-        f"of batches of {size} rows differ {noise**0.5:.2g} times as much as they agree, and the steps follow each.",
+        f"{seen}: the gradients of batches of {size} rows differ {noise**0.5:.2g} times as much as they agree, and the "
+        "steps follow each.",
         prescribe(case, calmer(case)),
         "steps that end small enough to average over batches",
     )
@@ -175,7 +182,7 @@ def too_few_epochs(case: Case) -> Finding | None:
     progress, steps = case.progress, case.cfg.trainer.max_epochs * case.steps_per_epoch
     if case.diverged:
         return None
-    if progress.looks < FEW_LOOKS and steps < FIT_STEPS / 2:
+    if steps < FIT_STEPS * (0.5 if progress.looks < FEW_LOOKS else 0.1):
         return Finding(
             "too_few_epochs",
             "likely",
@@ -195,7 +202,7 @@ def too_few_epochs(case: Case) -> Finding | None:
         "likely" if progress.falling > SURELY else "possible",
         {"falling": progress.falling, "per_epoch": per_epoch, "epochs": progress.epochs, "times_as_long": longer},
         f"The loss was still falling, by {per_epoch:.2%} an epoch at the end; the last half of the steps lowered it "
-        f"{progress.falling:.2g} times, so that a hundredth of it takes about {longer:.2g} times as long.",
+        f"{progress.falling:.2g} times.",
         prescribe(case, bending(case), steps=max(FIT_STEPS, math.ceil(needed))),
         "a loss that goes on falling",
     )
