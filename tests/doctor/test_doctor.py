@@ -8,8 +8,9 @@ from doctor.cases import FAULTY, FILES, HEALTHY, write_files
 from fit.doctor.__main__ import main as doctor
 
 # One case of each kind, and some healthy ones; `make doctor-report` goes through all of them, and tries the cures.
-FIRST = {case.ids[0]: case for case in reversed(FAULTY)}
-SOME = HEALTHY[1::5]
+ARTICLES = ("step_too_large", "inputs_unscaled", "target_constant", "output_range")  # test_cure.py has them
+FIRST = {case.ids[0]: case for case in reversed(FAULTY) if case.ids[0] not in ARTICLES}
+SOME = HEALTHY[5::7]
 
 
 def diagnosis(run):

@@ -57,9 +57,10 @@ def master(loader, overrides):
 def test_every_job_is_composed_as_by_hydra(loader, typed):
     config = master(loader, typed)
     quick = QuickLoader(loader)
+    composed = [loader.load_sweep_config(config, job) for job in JOBS]
     for _ in range(2):  # composed anew, and from memory
-        for job in JOBS:
-            ours, theirs = quick.load_sweep_config(config, job), loader.load_sweep_config(config, job)
+        for job, theirs in zip(JOBS, composed, strict=True):
+            ours = quick.load_sweep_config(config, job)
             assert OmegaConf.to_yaml(ours) == OmegaConf.to_yaml(theirs), job
             assert ours == theirs
             for node in ("hydra", "hydra.job", "hydra.sweep", "data", "optimizer"):

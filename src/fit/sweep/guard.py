@@ -1,6 +1,7 @@
 """What stands before the first job of a sweep, and after its last one: checks, its folder, its answer."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePath
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -38,7 +39,7 @@ class SweepGuard(Callback):
 
 def settle(config: DictConfig) -> None:
     """Find the folder of a sweep, new or gone on with, and take up what was typed for it before if nothing is now."""
-    from fit.sweep.stored import read_sweep, stored_jobs
+    from fit.sweep.stored import UnreadableError, read_sweep, stored_jobs
 
     overrides = config.hydra.overrides
     keys = [override.split("=")[0] for override in typed(config)]
@@ -92,7 +93,8 @@ def settle(config: DictConfig) -> None:
     # What a job was started with is built again to draw it, whatever the sweep as a whole says.
     vouched = [*(f"{key}={value}" for key, value in foreign(config).items()), *choices(typed(config))]
     for job in stored_jobs(folder):
-        check_trust(job.cfg, job.folder.path, "type {}, too,", vouched)
+        with suppress(UnreadableError):  # cut off by a kill: nothing is built of it
+            check_trust(job.cfg, job.folder.path, "type {}, too,", vouched)
     with read_write(config), open_dict(config):
         # What was typed before holds, unless it is typed anew.
         lines = {key_of(line): line for line in [*typed(stored), *typed(config)]}

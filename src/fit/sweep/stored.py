@@ -11,6 +11,10 @@ from fit.errors import FitError
 from fit.folder import RunFolder, read_yaml
 
 
+class UnreadableError(FitError):
+    """A job whose configuration cannot be read."""
+
+
 class StoredJob:
     """A job as its folder tells of it; everything is read when first asked for."""
 
@@ -29,7 +33,9 @@ class StoredJob:
         """The configuration as it stands in the file."""
         settings = read_yaml(self.folder.config)
         if not isinstance(settings, dict) or not {"data", "model", "optimizer", "trainer", "seed"} <= set(settings):
-            raise FitError(f"{self.folder.config} is not the configuration of a run: move its folder out of the sweep.")
+            raise UnreadableError(
+                f"{self.folder.config} is not the configuration of a run: move its folder out of the sweep."
+            )
         return settings
 
     @cached_property
