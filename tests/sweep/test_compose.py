@@ -57,17 +57,16 @@ def master(loader, overrides):
 def test_every_job_is_composed_as_by_hydra(loader, typed):
     config = master(loader, typed)
     quick = QuickLoader(loader)
-    composed = [loader.load_sweep_config(config, job) for job in JOBS]
-    for _ in range(2):  # composed anew, and from memory
-        for job, theirs in zip(JOBS, composed, strict=True):
-            ours = quick.load_sweep_config(config, job)
-            assert OmegaConf.to_yaml(ours) == OmegaConf.to_yaml(theirs), job
-            assert ours == theirs
-            for node in ("hydra", "hydra.job", "hydra.sweep", "data", "optimizer"):
-                mine, other = OmegaConf.select(ours, node), OmegaConf.select(theirs, node)
-                assert OmegaConf.get_type(mine) == OmegaConf.get_type(other)
-                assert OmegaConf.is_struct(mine) == OmegaConf.is_struct(other)
-                assert OmegaConf.is_readonly(mine) == OmegaConf.is_readonly(other)
+    jobs = JOBS[::3] if typed else JOBS
+    for job in [*jobs, *jobs[::2]]:  # composed anew, and from memory
+        ours, theirs = quick.load_sweep_config(config, job), loader.load_sweep_config(config, job)
+        assert OmegaConf.to_yaml(ours) == OmegaConf.to_yaml(theirs), job
+        assert ours == theirs
+        for node in ("hydra", "hydra.job", "hydra.sweep", "data", "optimizer"):
+            mine, other = OmegaConf.select(ours, node), OmegaConf.select(theirs, node)
+            assert OmegaConf.get_type(mine) == OmegaConf.get_type(other)
+            assert OmegaConf.is_struct(mine) == OmegaConf.is_struct(other)
+            assert OmegaConf.is_readonly(mine) == OmegaConf.is_readonly(other)
 
 
 @pytest.mark.parametrize(
