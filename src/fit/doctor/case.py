@@ -82,13 +82,17 @@ class Case:
     def errors(self, region: str) -> list[float]:
         """Return the RMSE of every target in a region over its spread, infinite where it is not known.
 
-        The spread is that of the training rows for these, else that of all rows judged on together.
+        The spread is that of the training rows for these, else that of all rows judged on together, if they vary.
         """
-        targets = self.metrics["targets"]
-        assert isinstance(targets, Mapping)
+        measured = self.metrics["targets"]
+        assert isinstance(measured, Mapping)
         rows = [self.problem.train] if region == "train" else list(self.problem.fresh.values())
-        spreads = torch.cat([each.targets for each in rows]).std(0, correction=0).tolist()
-        errors = [finite(each.get(f"{region}/rmse")) for each in targets.values()]
+        judged, trained = (
+            targets.std(0, correction=0)
+            for targets in (torch.cat([each.targets for each in rows]), self.problem.train.targets)
+        )
+        spreads = torch.where(judged > 0, judged, trained).tolist()
+        errors = [finite(each.get(f"{region}/rmse")) for each in measured.values()]
         return [ratio(error, spread) for error, spread in zip(errors, spreads, strict=True)]
 
     @property
