@@ -39,7 +39,7 @@ class SweepGuard(Callback):
 
 def settle(config: DictConfig) -> None:
     """Find the folder of a sweep, new or gone on with, and take up what was typed for it before if nothing is now."""
-    from fit.sweep.stored import UnreadableError, read_sweep, stored_jobs
+    from fit.sweep.stored import read_sweep
 
     overrides = config.hydra.overrides
     keys = [override.split("=")[0] for override in typed(config)]
@@ -86,15 +86,7 @@ def settle(config: DictConfig) -> None:
     if stored.hydra.job.name != config.hydra.job.name:
         raise FitError(f"sweep.resume={folder} is a sweep of {stored.hydra.job.name}, not of {config.hydra.job.name}.")
     check_same_hydra(config, stored)
-    for line in typed(stored):
-        key, _, value = line.partition("=")
-        if ("_target_" in line or key.lstrip("+") in IMPORTED) and line not in typed(config):
-            raise FitError(f"{folder} names code to be run, {key}={value}: type that, too, if you trust it.")
-    # What a job was started with is built again to draw it, whatever the sweep as a whole says.
-    vouched = [*(f"{key}={value}" for key, value in foreign(config).items()), *choices(typed(config))]
-    for job in stored_jobs(folder):
-        with suppress(UnreadableError):  # cut off by a kill: nothing is built of it
-            check_trust(job.cfg, job.folder.path, "type {}, too,", vouched)
+    check_code(config, stored, folder)
     with read_write(config), open_dict(config):
         # What was typed before holds, unless it is typed anew.
         lines = {key_of(line): line for line in [*typed(stored), *typed(config)]}
@@ -116,6 +108,21 @@ def check_same_hydra(config: DictConfig, stored: DictConfig) -> None:
             missing.insert(0, f"--config-dir {source.path}")
     if missing:
         raise FitError(f"{config.sweep.resume} was started with {' '.join(missing)}: type that, too.")
+
+
+def check_code(config: DictConfig, stored: DictConfig, folder: Path) -> None:
+    """Raise FitError where a sweep that is gone on with, or one of its jobs, names foreign code that was not typed."""
+    from fit.sweep.stored import UnreadableError, stored_jobs
+
+    for line in typed(stored):
+        key, _, value = line.partition("=")
+        if ("_target_" in line or key.lstrip("+") in IMPORTED) and line not in typed(config):
+            raise FitError(f"{folder} names code to be run, {key}={value}: type that, too, if you trust it.")
+    # What a job was started with is built again to draw it, whatever the sweep as a whole says.
+    vouched = [*(f"{key}={value}" for key, value in foreign(config).items()), *choices(typed(config))]
+    for job in stored_jobs(folder):
+        with suppress(UnreadableError):  # cut off by a kill: nothing is built of it
+            check_trust(job.cfg, job.folder.path, "type {}, too,", vouched)
 
 
 def choices(overrides: list[str]) -> Iterator[str]:
