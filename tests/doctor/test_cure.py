@@ -5,6 +5,10 @@ import json
 import pytest
 
 from fit.doctor.__main__ import main as doctor
+from fit.doctor.__main__ import try_cures
+from fit.doctor.finding import Diagnosis, Finding
+from fit.folder import RunFolder
+from fit.sweep.stored import StoredJob
 
 
 def diagnosis(folder):
@@ -50,5 +54,24 @@ def test_a_cure_that_does_not_work_is_said_not_to(fit, capfd):
     )
     assert doctor([str(run.folder), "--cure"]) == 1
     out = capfd.readouterr().out
-    assert out.count("tried  ") == out.count("NOT cured: ") > 0
+    assert out.count("tried  ") == out.count("NOT cured: ") > 0  # no two of them fit into one stack
     assert "Nothing that was prescribed cured it." in out
+
+
+def test_cures_that_one_stack_can_train_are_trained_together_and_told_side_by_side(fit, capfd):
+    run = fit("data=xy_square", "optimizer.lr=1e-7", "trainer.max_epochs=200", "model.hidden=[8]", "logger=none")
+    cures = [["optimizer.lr=1e-6"], ["optimizer.lr=0.01"], ["optimizer.lr=0.02", "trainer.max_epochs=400"]]
+    prescribed = [Finding("step_too_small", "certain", {}, "", cure) for cure in cures]
+    folder = RunFolder(run.folder)
+    capfd.readouterr()
+    assert try_cures(folder, StoredJob(folder).cfg, Diagnosis(False, prescribed)) == 0
+    told = capfd.readouterr().out
+    assert [line.split() for line in told.splitlines() if line.split()[:1] == ["before"]] == [
+        ["before", "after", "1", "after", "2"]
+    ]
+    assert "1: NOT cured" in told
+    assert "2: cured" in told
+    assert not (folder.path / "cures" / "3").exists()  # it takes longer, and was not needed
+    alone = fit("data=xy_square", "optimizer.lr=0.01", "trainer.max_epochs=200", "model.hidden=[8]", "logger=none")
+    theirs = json.loads((folder.path / "cures" / "2" / "metrics.json").read_text())
+    assert theirs["train/loss"] == json.loads((alone.folder / "metrics.json").read_text())["train/loss"]

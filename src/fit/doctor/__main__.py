@@ -3,6 +3,8 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from fit.doctor.finding import Diagnosis
+    from fit.job import Job
 
 # Prescriptions that are tried before giving up.
 MOST_CURES = 4
@@ -74,41 +77,60 @@ def diagnose_folder(folder: RunFolder, cfg: "DictConfig") -> "Diagnosis":
 
 
 def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> int:
-    """Train prescription by prescription until one works."""
-    from fit.callbacks.progress import Bar
-    from fit.config.interruption import Interruption, StopNow
-    from fit.config.rules import check
-    from fit.doctor.cure import attempt, compare, conclude, prepare
-    from fit.train import train
+    """Train what is prescribed, together what one stack can train, until something works."""
+    from fit.config.interruption import StopNow
+    from fit.doctor.cure import attempt, compare, draw, prepare, stacks
 
     cures = list(dict.fromkeys(tuple(finding.cure) for finding in diagnosis.findings if finding.cure))[:MOST_CURES]
     if not cures:
         print("\nThere is no setting to try.")
         return 1
-    for number, overrides in enumerate(cures):
+    left = stacks(cfg, cures)
+    while left:
         print(flush=True)
-        job = prepare(folder, cfg, overrides)
-        check(job.cfg)
-        if not job.metrics:
-            try:
-                with Interruption() as interruption, job.folder.locked(), Bar(1, job.cfg.trainer.max_epochs) as bar:
-                    train([job], interruption, bar)
-            except StopNow:
-                return 130
-            if job.error is not None:
-                raise job.error
-            if not job.metrics:
-                return 130
-        tried = attempt(folder, cfg, job, overrides)
+        stack = left.pop(0)
+        jobs = [prepare(folder, cfg, overrides) for overrides in stack]
+        try:
+            train_together(jobs)
+        except StopNow:
+            return 130
+        if not all(job.metrics for job in jobs):
+            print("Interrupted: type it again to go on from there.")
+            return 130
+        tried = [attempt(folder, cfg, job, overrides) for job, overrides in zip(jobs, stack, strict=True)]
         print("\n".join(compare(tried)))
-        conclude(folder, tried)
-        if tried.worked:
-            print(f"       figure {folder.fit_figure.with_name('cure.png')}")
+        figure = draw(folder, next((each for each in tried if each.worked), tried[0]))
+        if any(each.worked for each in tried):
+            if figure is not None:
+                print(f"       figure {figure}")
             return 0
-        if number + 1 < len(cures):
+        if left:
             print("       That did not cure it; the next:")
     print("\nNothing that was prescribed cured it.")
     return 1
+
+
+def train_together(jobs: "Sequence[Job]") -> None:
+    """Train the jobs that are not done yet as one stack; raise what goes wrong with one."""
+    from fit.callbacks.progress import Bar
+    from fit.config.interruption import Interruption
+    from fit.config.rules import check
+    from fit.train import train
+
+    new = [job for job in jobs if not job.metrics]
+    epochs = 0
+    for job in new:
+        check(job.cfg)
+        epochs += job.cfg.trainer.max_epochs
+    with ExitStack() as locks:
+        interruption, bar = locks.enter_context(Interruption()), locks.enter_context(Bar(len(new), epochs))
+        for job in new:
+            locks.enter_context(job.folder.locked())
+        if new:
+            train(new, interruption, bar)
+    for job in new:
+        if job.error is not None:
+            raise job.error
 
 
 if __name__ == "__main__":

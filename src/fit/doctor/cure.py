@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import BytesIO
 from itertools import count
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from PIL import Image
 
 from fit.config.command import CONF
-from fit.config.identity import identity, plain
+from fit.config.identity import identity, plain, shared
 from fit.doctor.admission import stored_case
 from fit.doctor.case import Case
 from fit.doctor.text import quoted
@@ -83,17 +84,39 @@ def replaced(key: str, keys: set[str]) -> bool:
     return key in keys or key.partition(".")[0] in keys
 
 
-def compare(attempt: Attempt) -> Iterator[str]:
-    """Write the errors before and after side by side, and whether the cure worked."""
-    yield f"tried  {' '.join(quoted(attempt.overrides))}"
-    yield f"       {'':<34}{'before':>12}{'after':>12}"
-    keys = [f"{region}/{error}" for region in ("train", *attempt.before.regions) for error in ("rmse", "r2")]
+def stacks(cfg: DictConfig, cures: Sequence[Sequence[str]]) -> list[list[Sequence[str]]]:
+    """Put cures together, in their order, that one stack can train and that take no longer than its first."""
+    groups: list[tuple[str, int, list[Sequence[str]]]] = []
+    for overrides in cures:
+        wanted = variant(cfg, overrides)
+        key, epochs = shared(wanted), wanted.trainer.max_epochs
+        home = next((group for each, most, group in groups if each == key and epochs <= most), None)
+        if home is None:
+            groups.append((key, epochs, home := []))
+        home.append(overrides)
+    return [group for _, _, group in groups]
+
+
+def compare(attempts: Sequence[Attempt]) -> Iterator[str]:
+    """Write the errors before, and after each cure of a stack, side by side, and which of them worked."""
+    before = attempts[0].before
+    many = len(attempts) > 1
+    for number, each in enumerate(attempts, start=1):
+        yield f"{'tried' if number == 1 else '':<6} {f'{number}: ' if many else ''}{' '.join(quoted(each.overrides))}"
+    heads = [f"after {number}" for number in range(1, len(attempts) + 1)] if many else ["after"]
+    yield row("", ["before", *heads])
+    keys = [f"{region}/{error}" for region in ("train", *before.regions) for error in ("rmse", "r2")]
+    cases = [before, *(each.after for each in attempts)]
     for key in [*keys, "epochs", "seconds/fit"]:
-        cells = [cell(case.metrics.get(key)) for case in (attempt.before, attempt.after)]
-        yield f"       {key:<34}{cells[0]:>12}{cells[1]:>12}"
-    before, after = worst(attempt.before), worst(attempt.after)
-    yield f"       {'largest error, over the spread':<34}{cell(before):>12}{cell(after):>12}"
-    yield f"       {'cured' if attempt.worked else 'NOT cured'}: {attempt.folder.path}"
+        yield row(key, [cell(case.metrics.get(key)) for case in cases])
+    yield row("largest error, over the spread", [cell(worst(case)) for case in cases])
+    for number, each in enumerate(attempts, start=1):
+        yield f"       {f'{number}: ' if many else ''}{'cured' if each.worked else 'NOT cured'}: {each.folder.path}"
+
+
+def row(name: str, cells: Sequence[str]) -> str:
+    """Write a line of the table."""
+    return f"       {name:<34}{''.join(f'{each:>12}' for each in cells)}"
 
 
 def cell(value: object) -> str:
@@ -118,12 +141,15 @@ def side_by_side(before: bytes, after: bytes, titles: tuple[str, str]) -> bytes:
     return to_png(figure)
 
 
-def conclude(folder: RunFolder, attempt: Attempt) -> None:
-    """Draw before and after into the run's folder."""
-    if folder.fit_figure.exists() and attempt.folder.fit_figure.exists():
-        titles = ("before", f"after {' '.join(attempt.overrides)}")
-        picture = side_by_side(folder.fit_figure.read_bytes(), attempt.folder.fit_figure.read_bytes(), titles)
-        write_atomically(folder.fit_figure.with_name("cure.png"), picture)
+def draw(folder: RunFolder, attempt: Attempt) -> Path | None:
+    """Draw before and after into the run's folder, if both were drawn, and return where."""
+    if not (folder.fit_figure.exists() and attempt.folder.fit_figure.exists()):
+        return None
+    titles = ("before", f"after {' '.join(attempt.overrides)}")
+    picture = side_by_side(folder.fit_figure.read_bytes(), attempt.folder.fit_figure.read_bytes(), titles)
+    place = folder.fit_figure.with_name("cure.png")
+    write_atomically(place, picture)
+    return place
 
 
 def attempt(folder: RunFolder, cfg: DictConfig, job: Job, overrides: Sequence[str]) -> Attempt:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from fit.config.identity import OWN, identity, plain
+from fit.config.identity import identity, plain, shared
 from fit.job import Job
 
 try:
@@ -37,10 +37,7 @@ def group(pending: Iterable[Pending], most: int | None, at_once: int = 1) -> lis
     """
     groups: dict[object, list[Pending]] = {}
     for each in pending:
-        # Other seeds hold out other groups of a table, which have other numbers of rows.
-        own = [key for key in OWN if key != "data.seed" or each.job.cfg.data.get("group") is None]
-        key = (identity(plain(each.job.cfg), own), each.environment)
-        groups.setdefault(key, []).append(each)
+        groups.setdefault((shared(each.job.cfg), each.environment), []).append(each)
     return [part for members in groups.values() for part in split(members, most or most_members(members, at_once))]
 
 
