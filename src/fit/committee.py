@@ -5,21 +5,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from matplotlib.figure import Figure
 from omegaconf import DictConfig, OmegaConf, open_dict
-from torch import Tensor
 
+from fit.config.members import member_config
 from fit.data.datamodule import Problem, build_dataset, pose
-from fit.data.dataset import Rows
 from fit.doctor.diagnose import consult
 from fit.doctor.finding import read_diagnosis
 from fit.doctor.text import say
 from fit.errors import FitError
-from fit.folder import RunFolder, write_atomically
+from fit.folder import write_atomically
 from fit.job import Job
 from fit.measure.errors import errors
 from fit.predict.predictor import Predictor, load_predictor
-from fit.report.figures import Drawing, draw_fit, draw_scatter, to_png
+from fit.report.committee import draw_committee
+from fit.report.figures import to_png
 from fit.report.metrics import baselines
 from fit.report.text import committee_after
 from fit.training.checkpoint import stored_epoch
@@ -60,18 +59,6 @@ def member(job: Job, number: int) -> Job:
     return Job(cfg, folder, folder.log)
 
 
-def member_config(cfg: DictConfig, number: int) -> DictConfig:
-    """Return the settings of one member: those of the whole, with a fold or a seed of its own."""
-    cfg = cfg.copy()
-    with open_dict(cfg):
-        if cfg.cv is not None:
-            cfg.data.folds, cfg.data.fold = cfg.cv, number
-        else:
-            cfg.seed = cfg.seed + number
-        cfg.cv = cfg.ensemble = None
-    return cfg
-
-
 def moved(loggers: DictConfig, before: Path, now: Path) -> DictConfig:
     """Have loggers write into another folder."""
     text = OmegaConf.to_yaml(loggers, resolve=True).replace(str(before.absolute()), str(now.absolute()))
@@ -92,7 +79,7 @@ def conclude(job: Job, parts: Sequence[Job], drawn: bool) -> None:
             problem = pose(build_dataset(job.cfg.data))
             metrics |= baselines(problem) | together(load_predictor(job.folder.path), problem)
         if drawn:
-            write_atomically(job.folder.fit_figure, to_png(draw(job.folder, job.cfg)))
+            write_atomically(job.folder.fit_figure, to_png(draw_committee(job.folder, job.cfg)))
         diagnosis = consult([read_diagnosis(part.folder) for part in parts])
         job.folder.write_diagnosis(diagnosis.as_json())
         job.folder.write_metrics(metrics)
@@ -128,24 +115,3 @@ def together(predict: Predictor, problem: Problem) -> dict[str, object]:
         measured = errors(predict(rows.inputs)[0].unsqueeze(0), rows.targets.unsqueeze(0))
         told |= {f"ensemble/{region}/{key}": float(values[0, 0]) for key, values in measured.items()}
     return told
-
-
-def draw(folder: RunFolder, cfg: DictConfig, which: str = "last") -> Figure:
-    """Draw what the members of a committee say together, by their `last` or `best` checkpoints."""
-    if cfg.cv is None:
-        problem = pose(build_dataset(cfg.data))
-        drawn = problem.dataset.drawn()
-        answers = load_predictor(folder.path, which)(drawn.inputs)
-        return draw_fit(Drawing(problem.dataset, problem.train, drawn, *answers))
-    # Of the whole's settings, which were checked for foreign code: a member's own file was not.
-    problems = [pose(build_dataset(member_config(cfg, number).data)) for number, _ in enumerate(folder.members)]
-    return draw_scatter(Drawing(problems[0].dataset, problems[0].train, *held_out(folder, problems, which)))
-
-
-def held_out(folder: RunFolder, problems: Sequence[Problem], which: str) -> tuple[Rows, Tensor]:
-    """Return every row that was held out, and what the network that did not see it answers."""
-    rows = [problem.fresh["val"] for problem in problems]
-    answers = [
-        load_predictor(member.path, which)(each.inputs)[0] for member, each in zip(folder.members, rows, strict=True)
-    ]
-    return Rows(*(torch.cat(columns) for columns in zip(*rows, strict=True))), torch.cat(answers)

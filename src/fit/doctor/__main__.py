@@ -66,7 +66,7 @@ def examine(folder: RunFolder, cure: bool, trust: bool) -> int:
 
 def diagnose_folder(folder: RunFolder, cfg: "DictConfig") -> "Diagnosis":
     """Diagnose a run, or what the members of a committee have in common."""
-    from fit.committee import member_config
+    from fit.config.members import member_config
     from fit.doctor.admission import stored_case
     from fit.doctor.diagnose import consult, diagnose
 

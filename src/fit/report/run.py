@@ -3,10 +3,10 @@
 from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
-from fit.committee import draw
 from fit.data.datamodule import build_dataset, pose
 from fit.folder import RunFolder, write_atomically
 from fit.predict.predictor import load_checkpoint
+from fit.report.committee import draw_committee
 from fit.report.figures import draw_fit, to_png
 from fit.report.summary import drawing, write_figures
 from fit.training.checkpoint import predictor
@@ -15,7 +15,7 @@ from fit.training.checkpoint import predictor
 def draw_run(folder: RunFolder, cfg: DictConfig, metrics: dict[str, object]) -> None:
     """Draw the figures of a run that has ended into its folder; raise FitError if it has no checkpoint."""
     if folder.members:
-        write_atomically(folder.fit_figure, to_png(draw(folder, cfg)))
+        write_atomically(folder.fit_figure, to_png(draw_committee(folder, cfg)))
         return
     predict = predictor(load_checkpoint(folder.path))
     write_figures(folder, pose(build_dataset(cfg.data)), predict, metrics)
@@ -24,6 +24,6 @@ def draw_run(folder: RunFolder, cfg: DictConfig, metrics: dict[str, object]) -> 
 def figure_of(folder: RunFolder, cfg: DictConfig, which: str) -> Figure:
     """Draw the fit of a run by its `last` or `best` checkpoint; raise FitError if there is none."""
     if folder.members:
-        return draw(folder, cfg, which)
+        return draw_committee(folder, cfg, which)
     predict = predictor(load_checkpoint(folder.path, which))
     return draw_fit(drawing(pose(build_dataset(cfg.data)), predict))

@@ -196,13 +196,15 @@ def too_few_epochs(case: Case) -> Finding | None:
     per_epoch = 1 - progress.lately ** (-4 / max(progress.epochs, 1))
     # On a power law each doubling of the steps lowers the loss as much as the last did.
     longer = min(10 ** (2 / math.log2(progress.falling)), 1e4)
+    more = float(f"{(longer - 1) * progress.epochs:.2g}")
     needed = min(max(longer, 4) * steps, max(MOST_FIT_STEPS, 4 * steps))
     return Finding(
         "too_few_epochs",
         "likely" if progress.falling > SURELY else "possible",
-        {"falling": progress.falling, "per_epoch": per_epoch, "epochs": progress.epochs, "times_as_long": longer},
+        {"falling": progress.falling, "per_epoch": per_epoch, "epochs": progress.epochs, "epochs_more": more},
         f"The loss was still falling, by {per_epoch:.2%} an epoch at the end; the last half of the steps lowered it "
-        f"{progress.falling:.2g} times.",
+        f"{progress.falling:.2g} times. On that course a hundredth of it takes {'about' if longer < 1e4 else 'over'} "
+        f"{more:,.0f} epochs more.",
         prescribe(case, bending(case), steps=max(FIT_STEPS, math.ceil(needed))),
         "a loss that goes on falling",
     )
