@@ -2,119 +2,21 @@
 
 import json
 import math
-import runpy
 import subprocess
 import sys
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 
+from export.runs import ASK, ask_c, ask_python, column, make_run, one
 from fit.data.xy_square import XYSquare
 from fit.export import c, python
-from fit.export.__main__ import ENDINGS, main
+from fit.export.__main__ import ENDINGS
 from fit.model.activations import ACTIVATIONS
 from fit.predict.predictor import load_predictor
-from fit.training.checkpoint import FORMAT, Checkpoint, save
-
-C_FLAGS = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
-STRICT = {"main.c": ["gcc", "-std=c99", *C_FLAGS], "main.cpp": ["g++", "-std=c++11", *C_FLAGS]}
-# Prints the targets of one row a line, and leaves the function for many rows unused: no compiler may mind.
-C_MAIN = """
-#include <stdio.h>
-#include "%(stem)s.h"
-int main(void) {
-    double inputs[%(inputs)d], targets[%(targets)d];
-    int i, read = 0;
-    while (scanf("%%lf", &inputs[read]) == 1)
-        if (++read == %(inputs)d) {
-            %(stem)s_predict(inputs, targets);
-            for (i = 0; i < %(targets)d; i++) printf("%%.17g ", targets[i]);
-            read = 0;
-        }
-    return 0;
-}
-"""
-
-
-def ask_pt2(path, inputs, targets):
-    return torch.export.load(path).module()(torch.from_numpy(inputs)).numpy()
-
-
-def ask_onnx(path, inputs, targets):
-    return onnxruntime.InferenceSession(path).run(None, {"inputs": inputs})[0]
-
-
-def ask_python(path, inputs, targets):
-    return runpy.run_path(path)["predict"](inputs)
-
-
-def ask_c(path, inputs, targets, source="main.c"):
-    folder = path.parent
-    (folder / source).write_text(C_MAIN % {"stem": path.stem, "inputs": inputs.shape[1], "targets": targets})
-    subprocess.run([*STRICT[source], "-o", "main", source, "-lm"], cwd=folder, check=True)
-    text = " ".join(map(repr, inputs.ravel().tolist()))
-    done = subprocess.run([folder / "main"], input=text, capture_output=True, text=True, check=True)
-    return np.array(done.stdout.split(), dtype=float).reshape(-1, targets)
-
-
-ASK = {"pt2": ask_pt2, "onnx": ask_onnx, "python": ask_python, "c": ask_c}
-
-
-@pytest.fixture
-def export(tmp_path, capfd):
-    """Return a function that exports and says how it went."""
-
-    def call(folder, kind, *arguments):
-        code = main([str(folder), "--format", kind, *arguments])
-        captured = capfd.readouterr()
-        return SimpleNamespace(code=code, out=captured.out, err=captured.err, path=folder / f"network{ENDINGS[kind]}")
-
-    return call
-
-
-def column(value):
-    return torch.tensor(value if isinstance(value, list) else [value], dtype=torch.float64)
-
-
-def make_run(folder, sizes, theta, *, activation="identity", output="identity", bias=False, which="last", **changed):
-    """Write the checkpoint of a run that nobody trained: what it answers is known beforehand."""
-    model = {"hidden": sizes[1:-1], "activation": activation, "output_activation": output, "bias": bias}
-    plain = {name: column([0.0] * size) for name, size in (("in", sizes[0]), ("out", sizes[-1]))}
-    fields = dict.fromkeys(Checkpoint.__annotations__, 0) | {
-        "format": FORMAT,
-        "diverged_epoch": None,
-        "sizes": sizes,
-        "theta": theta,
-        "input_scaler": {"center": plain["in"], "factor": plain["in"] + 1},
-        "target_scaler": {"center": plain["out"], "factor": plain["out"] + 1},
-        "inputs": [f"x{index}" for index in range(sizes[0])],
-        "targets": [f"y{index}" for index in range(sizes[-1])],
-        "categories": {},
-        "look": {},
-        "optimizer": {},
-        "generators": {},
-        "spread": plain["out"] + 1,
-        "low": plain["in"] - 3,
-        "high": plain["in"] + 3,
-        "config": {"model": model},
-    }
-    save(fields | changed, folder / "checkpoints" / f"{which}.ckpt")
-    return folder
-
-
-def one(*, activation="identity", output="identity", layers=1, dtype=torch.float64, **changed):
-    """Return the arguments of a run whose network is `output(activation(x))`, or x."""
-    return {
-        "sizes": [1] * (layers + 1),
-        "theta": torch.ones(layers, dtype=dtype),
-        "activation": activation,
-        "output": output,
-    } | changed
 
 
 def test_a_trained_run_has_the_same_error_as_its_exports(fit, export):
@@ -275,85 +177,3 @@ def test_best_and_last_are_told_apart(tmp_path, export):
         done = export(tmp_path, "python", "--checkpoint", which)
         assert ask_python(done.path, np.array([[2.0]]), 1).item() == answer
         assert f"{which} checkpoint" in done.path.read_text()
-
-
-@pytest.mark.parametrize(("kind", "table", "wrong"), [("python", python, "np.cos(sums)"), ("c", c, "1.001 * sin(x)")])
-def test_an_export_that_differs_is_not_written(tmp_path, export, monkeypatch, kind, table, wrong):
-    run = make_run(tmp_path, **one(activation="sin", layers=2))
-    right = export(run, kind).path.read_bytes()
-    monkeypatch.setitem(table.ACTIVATIONS, "sin", wrong)
-    done = export(run, kind)
-    assert done.code == 2
-    assert "differs from the run by" in done.err
-    assert (done.path.read_bytes(), done.out) == (right, "")
-    done.path.unlink()
-    assert export(run, kind).code == 2
-    assert sorted(each.name for each in run.iterdir()) == ["checkpoints"]
-
-
-def test_a_scale_that_is_a_number_hides_no_difference(tmp_path, export, monkeypatch):
-    tiny = {"center": column(0.0), "factor": column(1e-6)}
-    wrong = one(activation="sin", layers=2, dtype=torch.float32, target_scaler=tiny, spread=column(7e5))
-    run = make_run(tmp_path, **wrong)
-    assert export(run, "python").code == 0
-    # As a spread of 1/factor is 1e6 whatever the targets are, that of the targets themselves is what counts.
-    small = make_run(tmp_path, **wrong | {"theta": torch.tensor([1e-5, 1.0]), "spread": column(30.0)})
-    assert export(small, "python").code == 0
-    monkeypatch.setitem(python.ACTIVATIONS, "sin", "np.sin(sums) * 1.001")
-    assert "differs from the run by" in export(small, "python").err
-    far = one(dtype=torch.float32, theta=torch.tensor([1e-3, 1.0]), bias=True, target_scaler=tiny, spread=column(2e3))
-    assert export(make_run(tmp_path, **far), "python").code == 0
-
-
-def test_without_a_compiler_it_says_that_nothing_was_run(tmp_path, export, monkeypatch):
-    run = make_run(tmp_path, **one())
-    monkeypatch.setenv("PATH", "")
-    done = export(run, "c")
-    assert done.code == 0
-    assert "not run, as there is no C compiler" in done.out
-    monkeypatch.undo()
-    assert ask_c(done.path, np.array([[2.0]]), 1).item() == 2
-
-
-@pytest.mark.parametrize(
-    ("kind", "output", "words"),
-    [
-        ("c", "nowhere/net.h", "nowhere does not exist"),
-        ("c", "checkpoints", "it is a folder"),
-        ("c", "net.txt", "ending in .h"),
-        ("python", "my-net.py", "letters, digits and _"),
-        ("c", "2.h", "letters, digits and _"),
-        ("python", "class.py", "letters, digits and _"),
-    ],
-)
-def test_outputs_that_cannot_be_are_refused(tmp_path, export, kind, output, words):
-    run = make_run(tmp_path, **one())
-    done = export(run, kind, "--output", str(run / output))
-    assert done.code == 2
-    assert words in done.err
-    assert str(run / output) in done.err
-    assert sorted(each.name for each in run.iterdir()) == ["checkpoints"]
-
-
-def test_runs_that_cannot_be_exported_are_refused(tmp_path, export, monkeypatch):
-    assert "not a run folder" in export(tmp_path, "c").err
-    for wrong in ({"theta": column(math.nan)}, {"diverged_epoch": 11}):
-        make_run(tmp_path, **one() | wrong)
-        assert "has diverged" in export(tmp_path, "c").err
-    make_run(tmp_path, **one(high=column(math.inf)))
-    assert "not finite" in export(tmp_path, "c").err
-    make_run(tmp_path, **one())
-    monkeypatch.setitem(sys.modules, "onnxscript", None)
-    done = export(tmp_path, "onnx")
-    assert done.code == 2
-    assert "pip install 'fit[onnx]'" in done.err
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["checkpoints"]
-
-
-def test_help_needs_no_torch():
-    code = (
-        "import sys, runpy; sys.modules['torch'] = None; sys.argv = ['export', '--help']\n"
-        "runpy.run_module('fit.export', run_name='__main__')"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "--checkpoint" in done.stdout
