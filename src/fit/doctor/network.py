@@ -39,12 +39,16 @@ class Network:
         self.loss = LOSSES[cfg.loss]
         self.sizes = (scaled.inputs.shape[1], *cfg.model.hidden, scaled.targets.shape[1])
 
+    def starts(self, *seeds: int) -> Tensor:
+        """Return the weights that training starts from with each seed `[seeds, parameters]`."""
+        model = self.cfg.model
+        settings = {"init": model.init, "gain": model.gain, "bias": model.bias}
+        return torch.stack([start_values(self.sizes, seed, **settings) for seed in seeds])
+
     @cached_property
     def start(self) -> Stack:
         """The network before its first step."""
-        model = self.cfg.model
-        values = start_values(self.sizes, self.cfg.seed, init=model.init, gain=model.gain, bias=model.bias)
-        return self.stack(values.double().unsqueeze(0))
+        return self.stack(self.starts(self.cfg.seed).double())
 
     @cached_property
     def end(self) -> Stack:
@@ -53,10 +57,10 @@ class Network:
             return self.start
         return self.stack(self.theta.unsqueeze(0))
 
-    def stack(self, theta: Tensor) -> Stack:
+    def stack(self, theta: Tensor, dropout: float = 0.0) -> Stack:
         """Return networks of this shape with weights `[members, parameters]`."""
         model = self.cfg.model
-        return Stack(theta, self.sizes, model.activation, model.output_activation, bias=model.bias)
+        return Stack(theta, self.sizes, model.activation, model.output_activation, bias=model.bias, dropout=dropout)
 
     @cached_property
     def rows(self) -> Rows:

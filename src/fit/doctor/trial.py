@@ -1,6 +1,7 @@
 """A trial: the same training from other start values, all as one stack, as far as the time allows."""
 
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -9,7 +10,6 @@ from omegaconf import OmegaConf
 from fit.data.datamodule import DataModule
 from fit.doctor.case import Case
 from fit.measure.losses import LOSSES
-from fit.model.start import build_stack
 from fit.training.recipe import build_recipe
 from fit.training.stepper import Stepper
 
@@ -35,17 +35,20 @@ class Trial(NamedTuple):
 
 def trial(case: Case) -> Trial | None:
     """Train from other seeds; None where they are no better, or the time does not reach a look of the run."""
-    if case.seconds < LEAST_SECONDS:
+    # An epoch cannot be cut short: of all seeds it takes at most so many times that of one.
+    longest = SEEDS * float(str(case.metrics["seconds/fit"])) / max(1, case.progress.epochs)
+    if case.seconds < LEAST_SECONDS or longest > PART * case.seconds:
         return None
     began = time.perf_counter()
     seeds = range(case.cfg.seed + 1, case.cfg.seed + 1 + SEEDS)
-    cfgs = [OmegaConf.create(case.cfg.changed({"seed": seed}).plain()) for seed in seeds]
+    cfg = OmegaConf.create(case.cfg.plain())
     dtype = torch.float64 if case.cfg.trainer.precision == "64-true" else torch.float32
     with torch.inference_mode(False), torch.no_grad():
-        data = DataModule([case.problem] * SEEDS, [cfg.seed for cfg in cfgs], dtype)
-        stack = build_stack(cfgs, data.sizes, dtype)
+        data = DataModule([case.problem] * SEEDS, list(seeds), dtype)
+        stack = case.network.stack(case.network.starts(*seeds).to(dtype), cfg.model.dropout)
         stack.theta.requires_grad_(False)
-        stepper, reached = Stepper(stack, build_recipe(cfgs)), None
+        recipe = replace(build_recipe([cfg] * SEEDS), seeds=list(seeds))
+        stepper, reached = Stepper(stack, recipe), None
         rates = stepper.rates_ahead(len(data.batches), case.cfg.trainer.max_epochs)
         for look in (row for row in case.history if row["epoch"] > 0):
             while stepper.epoch < look["epoch"] and time.perf_counter() - began < PART * case.seconds:
@@ -62,4 +65,4 @@ def trial(case: Case) -> Trial | None:
     if best > FAR_BETTER * here:
         return None
     better = sum(each < BETTER * here for each in losses) / SEEDS
-    return Trial(SEEDS, better, int(reached["epoch"]), best, here, cfgs[losses.index(best)].seed)
+    return Trial(SEEDS, better, int(reached["epoch"]), best, here, seeds[losses.index(best)])
