@@ -104,10 +104,11 @@ def train_stack(
         outcome = module.outcome(run, rig.checkpoints.seconds)
         metrics = summarize(run, outcome, time.perf_counter() - started + rig.checkpoints.seconds_before)
         diagnosis = diagnose(live_case(run, module, metrics, len(runs)))
+        typed = run.folder.read_overrides() if diagnosis.findings else ()
         run.folder.write_diagnosis(diagnosis.as_json())
         picture = write_figures(run.folder, run.problem, outcome.predict, metrics) if swept is None else None
         rig.board.finish(run, picture, module.row(run), markdown(diagnosis))
-        job.tell(after(run, outcome, metrics, say(diagnosis)))
+        job.tell(after(run, outcome, metrics, say(diagnosis, typed)))
         finalize(run)
         # Last: a folder that has them is done.
         run.folder.write_metrics(metrics)
@@ -141,7 +142,7 @@ def warn(runs: "Mapping[Run, Job]", swept: bool) -> "dict[Run, str]":
     from fit.doctor.case import Case
     from fit.doctor.diagnose import foresee
     from fit.doctor.settings import Settings
-    from fit.doctor.text import warnings
+    from fit.doctor.text import quoted, warnings
 
     told = {}
     for run, job in runs.items():
@@ -150,10 +151,10 @@ def warn(runs: "Mapping[Run, Job]", swept: bool) -> "dict[Run, str]":
             continue
         findings = foresee(Case(Settings.of(job.cfg), run.problem))
         if findings and asked == "stop":
-            cure = " ".join(findings[0].cure)
+            cure = " ".join(quoted(findings[0].cure))
             job.error = FitError(
                 f"doctor.before=stop, {findings[0].title}: {findings[0].explanation.rstrip('.')}"
-                + (f"; cure: {cure}." if cure else ".")
+                + (f"; cure: {cure}" if cure else ".")
             )
         elif findings:
             told[run] = warnings(findings)

@@ -39,10 +39,10 @@ def test_the_largest_eigenvalue_of_every_member_is_that_of_the_whole_hessian(los
         assert float(found[member]) == pytest.approx(float(whole), rel=1e-3)
 
 
-def test_time_that_runs_out_makes_it_lower_not_wrong():
+def test_fewer_products_make_it_lower_not_wrong():
     stack, (inputs, targets) = networks(1, (2, 16, 16, 1)), rows()
     product = hessian_product(stack, inputs, targets, LOSSES["mse"])
-    early = float(largest_eigenvalue(product, stack.theta.data, seconds=0.0))
+    early = float(largest_eigenvalue(product, stack.theta.data, most=3))
     assert early <= float(largest_eigenvalue(product, stack.theta.data)) * (1 + 1e-9)
 
 

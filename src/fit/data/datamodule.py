@@ -80,7 +80,7 @@ def pose(dataset: DataSet) -> Problem:
         train,
         fresh,
         Scaler.fit(dataset.scale_inputs, train.inputs),
-        Scaler.fit(dataset.scale_targets, train.targets),
+        Scaler.fit(dataset.scale_targets, train.targets, zero_constants=True),
     )
 
 

@@ -13,11 +13,12 @@ class Scaler(NamedTuple):
     factor: Tensor
 
     @classmethod
-    def fit(cls, kind: str | float, values: Tensor) -> Self:
+    def fit(cls, kind: str | float, values: Tensor, zero_constants: bool = False) -> Self:
         """Take what `kind` needs from values `[rows, columns]`.
 
         `kind`: `standardize` (mean 0, sample standard deviation 1), `minmax` (0 to 1), `none`, or a number to multiply
-        by. Of a constant column the first two make 1 or -1 (0 stays), the others leave it alone.
+        by. Of a constant column the first two make 1 or -1 (0 stays), or 0 with `zero_constants`, as suits a target;
+        the others leave it alone.
         """
         low, high = values.amin(0), values.amax(0)
         center, factor = torch.zeros_like(low), torch.ones_like(low)
@@ -28,6 +29,8 @@ class Scaler(NamedTuple):
         elif kind != "none":
             factor = factor * float(kind)
         constant = low == high
+        if zero_constants and kind in ("standardize", "minmax"):
+            return cls(torch.where(constant, low, center), factor.masked_fill(constant, 1.0))
         # A column such as a year, which has no spread to divide by, would outweigh every other one.
         size = low.abs().masked_fill(low == 0, 1.0) if kind in ("standardize", "minmax") else torch.ones_like(low)
         return cls(center.masked_fill(constant, 0.0), torch.where(constant, 1 / size, factor))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fit.config.trust import check_trust
-from fit.errors import MENDABLE, FitError, refuse
+from fit.errors import MENDABLE, FitError, as_sentence, refuse
 from fit.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fit.job import Job
 
 # Prescriptions that are tried before giving up.
-MOST_CURES = 4
+MOST_CURES = 6
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--cure",
         action="store_true",
-        help="train what is prescribed, into RUN_FOLDER/cures, until one works; before and after in figures/cure.png",
+        help="train what is prescribed, into RUN_FOLDER/cures, until it works; before and after in figures/cure.png",
     )
     parser.add_argument("--trust", action="store_true", help="run code that the folder names, such as a data.function")
     typed = parser.parse_args(arguments)
@@ -44,20 +44,28 @@ def main(arguments: list[str] | None = None) -> int:
 
 def examine(folder: RunFolder, cure: bool, trust: bool) -> int:
     """Say what a run suffers from, and with `cure` try what is prescribed."""
+    from fit.config.rules import check
     from fit.doctor.text import say
     from fit.sweep.stored import StoredJob
 
+    if (folder.path / "multirun.yaml").is_file():
+        raise FitError(f"{folder.path} is a sweep: give one of its jobs, such as {folder.path / '0'}.")
     if not folder.config.is_file():
-        raise FitError(f"{folder.path} is not a run folder: give one that holds .hydra/config.yaml, under outputs.")
+        raise FitError(f"{folder.path} is not a run folder: give one that holds .hydra/config.yaml.")
     cfg = StoredJob(folder).cfg
     if not trust:
         check_trust(cfg, folder.path, "give --trust")
+    check(cfg)
     diagnosis = diagnose_folder(folder, cfg)
-    folder.write_diagnosis(diagnosis.as_json())
-    print(say(diagnosis) or "Healthy: there is nothing to say.")
+    print(say(diagnosis, folder.read_overrides()) or "Healthy: there is nothing to say.")
+    try:
+        folder.write_diagnosis(diagnosis.as_json())
+    except OSError as error:
+        print(f"fit: {as_sentence(error)} What is said here is not kept.", file=sys.stderr)
     if not cure or diagnosis.healthy:
-        if not diagnosis.healthy and any(finding.cure for finding in diagnosis.findings):
-            print(f"\nTry it: python -m fit.doctor {folder.path} --cure")
+        if any(finding.cure for finding in diagnosis.findings):
+            single = folder.member(0).path if folder.members else folder.path
+            print(f"\nTry it: python -m fit.doctor {single} --cure")
         return 0
     if folder.members:
         raise FitError(f"--cure needs a single run: give a member, such as {folder.member(0).path}.")
@@ -77,18 +85,18 @@ def diagnose_folder(folder: RunFolder, cfg: "DictConfig") -> "Diagnosis":
 
 
 def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> int:
-    """Train what is prescribed, together what one stack can train, until something works."""
+    """Train what is prescribed, what one stack can train together, and what is prescribed after that, until it works."""
     from fit.config.interruption import StopNow
-    from fit.doctor.cure import attempt, compare, draw, prepare, stacks
+    from fit.doctor.cure import attempt, compare, draw, prepare, prescriptions, stacks
+    from fit.doctor.finding import read_diagnosis
 
-    cures = list(dict.fromkeys(tuple(finding.cure) for finding in diagnosis.findings if finding.cure))[:MOST_CURES]
-    if not cures:
+    left, tried = stacks(cfg, prescriptions(diagnosis)), 0
+    if not left:
         print("\nThere is no setting to try.")
         return 1
-    left = stacks(cfg, cures)
-    while left:
+    while left and tried < MOST_CURES:
         print(flush=True)
-        stack = left.pop(0)
+        stack = left.pop(0)[: MOST_CURES - tried]
         jobs = [prepare(folder, cfg, overrides) for overrides in stack]
         try:
             train_together(jobs)
@@ -97,14 +105,17 @@ def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> i
         if not all(job.metrics for job in jobs):
             print("Interrupted: type it again to go on from there.")
             return 130
-        tried = [attempt(folder, cfg, job, overrides) for job, overrides in zip(jobs, stack, strict=True)]
-        print("\n".join(compare(tried)))
-        figure = draw(folder, next((each for each in tried if each.worked), tried[0]))
-        if any(each.worked for each in tried):
+        attempts = [attempt(folder, cfg, job, overrides) for job, overrides in zip(jobs, stack, strict=True)]
+        tried += len(attempts)
+        print("\n".join(compare(attempts)))
+        best = min(attempts, key=lambda each: (not each.worked, each.error))
+        figure = draw(folder, best)
+        if best.worked:
             if figure is not None:
                 print(f"       figure {figure}")
             return 0
-        if left:
+        left = left or stacks(cfg, prescriptions(read_diagnosis(best.folder), best.overrides))
+        if left and tried < MOST_CURES:
             print("       That did not cure it; the next:")
     print("\nNothing that was prescribed cured it.")
     return 1

@@ -9,6 +9,8 @@ from torch import Tensor
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
 from fit.data.scalers import Scaler
+from fit.doctor.strays import strays_by_inputs, strays_by_targets
+from fit.doctor.thresholds import MISSES, SHAPE_ROOM
 
 # Rows that are looked at; a kernel matrix of so many takes a few hundredths of a second.
 MOST_ROWS = 256
@@ -21,24 +23,43 @@ RIDGES = (1e-9, 1e-6, 1e-4, 1e-2, 1e-1, 1.0)
 class Attainable(NamedTuple):
     """Errors on rows left out, over each target's spread `[targets]`: of the best affine function, of a smooth one.
 
-    `length` is the longest length scale, in deviations of the inputs, whose functions explain all targets that any do.
+    `length` is the longest length scale, in deviations of the inputs, whose functions explain all targets that any do;
+    `strays` are the training rows `[rows]`, far from all others, without which alone anything is explained.
     """
 
     affine: Tensor
     smooth: Tensor
     length: float
     rows: int
+    strays: Tensor
 
 
 @lru_cache(maxsize=64)
 def attainable(problem: Problem) -> Attainable:
-    """Estimate, on training rows, what can be reached: leave one row out, predict it from the others.
+    """Estimate what can be reached on the training rows; of measured ones, without strays if these hide it."""
+    train = problem.train
+    none = torch.zeros(len(train.inputs), dtype=torch.bool)
+    if problem.dataset.knows_truth:
+        return estimate(sample(train, MOST_ROWS), none)
+    strays = strays_by_targets(train) | strays_by_inputs(train)
+    if not strays.any():
+        return estimate(sample(train, MOST_ROWS), none)
+    usual, odd = (train.take(which.nonzero()[:, 0]) for which in (~strays, strays))
+    odd = sample(odd, MOST_ROWS // 4)
+    among = sample(usual, MOST_ROWS - len(odd.inputs))
+    whole = estimate(Rows(torch.cat([among.inputs, odd.inputs]), torch.cat([among.targets, odd.targets])), none)
+    clean = estimate(sample(usual, MOST_ROWS), strays)
+    hidden = (whole.smooth > MISSES) & (clean.smooth < SHAPE_ROOM * whole.smooth)
+    return clean if bool(hidden.any()) else whole
+
+
+def estimate(rows: Rows, strays: Tensor) -> Attainable:
+    """Leave one row out, predict it from the others.
 
     The smooth function is an affine one plus kernel ridge regression on what that leaves, its length scale and ridge
     chosen by the same error. Source: Golub, Heath and Wahba, Generalized Cross-Validation (1979); Rasmussen and
     Williams, Gaussian Processes for Machine Learning (2006), section 5.4.2.
     """
-    rows = sample(problem.train, MOST_ROWS)
     inputs, targets = (Scaler.fit("standardize", each).transform(each) for each in rows)
     inputs = inputs[:, inputs.amin(0) < inputs.amax(0)]
     design = torch.cat([inputs, torch.ones_like(targets[:, :1])], 1)
@@ -59,7 +80,7 @@ def attainable(problem: Problem) -> Attainable:
             by_length[length] = reached
             best = torch.minimum(best, reached)
     enough = (length for length in reversed(LENGTHS) if length in by_length and explains(by_length[length], best))
-    return Attainable(affine, best, next(enough, LENGTHS[-1]), len(targets))
+    return Attainable(affine, best, next(enough, LENGTHS[-1]), len(targets), strays)
 
 
 def explains(reached: Tensor, best: Tensor) -> bool:

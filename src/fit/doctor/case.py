@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from fit.data.datamodule import Problem
@@ -17,12 +18,22 @@ from fit.doctor.network import MOST_ROWS, Network
 from fit.doctor.progress import Progress
 from fit.doctor.settings import Settings
 from fit.doctor.stability import State
-from fit.doctor.thresholds import GOOD_NRMSE, GRAY_NRMSE, NOISE_ROOM, NOTHING_NRMSE, RISEN, SETTLED
+from fit.doctor.strays import deviation
+from fit.doctor.thresholds import (
+    GOOD_NRMSE,
+    GRAY_NRMSE,
+    NOISE_ROOM,
+    NOTHING_NRMSE,
+    OUTLIER_DEVIATIONS,
+    RISEN,
+    SETTLED,
+)
 from fit.measure.floor import Shape, floor
 from fit.measure.losses import LOSSES
+from fit.training.recipe import build_schedule
 
-# Part of the time for a diagnosis that one curvature may take.
-PART_FOR_CURVATURE = 0.25
+# Losses that a few rows far off do not rule.
+ROBUST = ("mae", "huber")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +61,11 @@ class Case:
         """Whether the loss stopped being finite."""
         return bool(self.metrics.get("diverged"))
 
+    @property
+    def stopped_early(self) -> bool:
+        """Whether early stopping ended the run."""
+        return self.trained and not self.diverged and int(str(self.metrics["epochs"])) < self.cfg.trainer.max_epochs
+
     @cached_property
     def shape(self) -> Shape:
         """What decides the floor of the model."""
@@ -70,8 +86,8 @@ class Case:
     @cached_property
     def network(self) -> Network:
         """The network, to be measured."""
-        size, seconds = self.problem.dataset.batch_size, PART_FOR_CURVATURE * self.seconds
-        return Network(self.cfg, self.scaled, None if self.diverged else self.theta, self.state, size, seconds)
+        theta = None if self.diverged else self.theta
+        return Network(self.cfg, self.scaled, theta, self.state, self.problem.dataset.batch_size)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -84,6 +100,8 @@ class Case:
 
         The spread is that of the training rows for these, else that of all rows judged on together, if they vary.
         """
+        if self.cfg.loss in ROBUST and not self.diverged and self.attainable.strays.any():
+            return self.usual_errors(region)
         measured = self.metrics["targets"]
         assert isinstance(measured, Mapping)
         rows = [self.problem.train] if region == "train" else list(self.problem.fresh.values())
@@ -94,6 +112,17 @@ class Case:
         spreads = torch.where(judged > 0, judged, trained).tolist()
         errors = [finite(each.get(f"{region}/rmse")) for each in measured.values()]
         return [ratio(error, spread) for error, spread in zip(errors, spreads, strict=True)]
+
+    def usual_errors(self, region: str) -> list[float]:
+        """Return the same without the targets that are far off, as a loss that is robust asks for."""
+        train = self.problem.train
+        rows = sample(train if region == "train" else self.problem.fresh[region], MOST_ROWS)
+        errors = self.predict(rows.inputs) - rows.targets
+        center, reach = train.targets.median(0).values, OUTLIER_DEVIATIONS * deviation(train.targets)
+        columns = zip(errors.T, (rows.targets - center).T, reach, strict=True)
+        usual = [(error[away.abs() <= most], away[away.abs() <= most]) for error, away, most in columns]
+        sizes = ((float(error.square().mean().sqrt()), float(away.std(correction=0))) for error, away in usual)
+        return [ratio(error, spread) for error, spread in sizes]
 
     @property
     def regions(self) -> list[str]:
@@ -127,7 +156,7 @@ class Case:
     def good(self) -> bool:
         """Whether there is nothing to explain: errors are small, or those of the noise, and an affine fit settled."""
         targets = self.problem.train.targets
-        if not self.trained or self.diverged or self.excess > 1 or bool((targets.amin(0) == targets.amax(0)).any()):
+        if not self.trained or self.diverged or self.excess > 1 or bool((targets.amin(0) == targets.amax(0)).all()):
             return False
         errors = ((target, error) for region in self.regions for target, error in enumerate(self.errors(region)))
         return all(error <= GOOD_NRMSE or self.is_noise(error, target) for target, error in errors)
@@ -190,6 +219,13 @@ class Case:
         return Progress.of(self.history, self.floor if self.affine and self.floor is not None else 0.0)
 
     @cached_property
+    def spent(self) -> float:
+        """The learning rate that the schedule gave, on average, over optimizer.lr."""
+        schedule = build_schedule(OmegaConf.create({"scheduler": self.cfg.scheduler.plain()}))
+        factors = schedule.factors(range(max(1, self.progress.epochs)), 1, self.cfg.trainer.max_epochs)
+        return float(factors.mean())
+
+    @cached_property
     def condition(self) -> float:
         """The condition number of the inputs' second moments, as the network sees them, with the bias's one."""
         return second_moments(self.scaled.inputs, self.cfg.model.bias).condition
@@ -204,10 +240,13 @@ class Case:
     def residuals(self) -> Tensor:
         """Errors on some training rows over each target's spread `[rows, targets]`."""
         rows = sample(self.problem.train, MOST_ROWS)
+        return (self.predict(rows.inputs) - rows.targets) / self.problem.train.targets.std(0, correction=0)
+
+    def predict(self, inputs: Tensor) -> Tensor:
+        """Return what the network answers at the end, in the targets' units."""
         with torch.no_grad():
-            outputs = self.network.end(self.problem.input_scaler.transform(rows.inputs).unsqueeze(0))[0]
-        predictions = self.problem.target_scaler.inverse_transform(outputs)
-        return (predictions - rows.targets) / self.problem.train.targets.std(0, correction=0)
+            outputs = self.network.end(self.problem.input_scaler.transform(inputs).unsqueeze(0))[0]
+        return self.problem.target_scaler.inverse_transform(outputs)
 
 
 def ratio(error: float, spread: float) -> float:

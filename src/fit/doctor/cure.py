@@ -1,5 +1,6 @@
 """Trying cures: the run again with what was prescribed, and whether that helped."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import BytesIO
@@ -15,13 +16,14 @@ from fit.config.command import CONF
 from fit.config.identity import identity, plain, shared
 from fit.doctor.admission import stored_case
 from fit.doctor.case import Case
+from fit.doctor.finding import Diagnosis
 from fit.doctor.text import quoted
 from fit.doctor.thresholds import CURED
 from fit.folder import RunFolder, write_atomically
 from fit.job import Job
 from fit.report.figures import Picture, to_png
 
-INCHES_FOR_TITLE = 0.35
+PIXELS_PER_LETTER, PIXELS_PER_LINE = 9, 18
 
 
 class Attempt(NamedTuple):
@@ -36,6 +38,17 @@ class Attempt(NamedTuple):
     def worked(self) -> bool:
         """Whether the fit is good now, or its error is a tenth of what it was."""
         return self.after.good or (not self.after.diverged and self.after.worst <= CURED * worst(self.before))
+
+    @property
+    def error(self) -> float:
+        """What is compared: the largest error afterwards."""
+        return worst(self.after)
+
+
+def prescriptions(diagnosis: Diagnosis, after: Sequence[str] = ()) -> list[list[str]]:
+    """Return the cures of a diagnosis, each once; of a run that others were tried on, `after` these."""
+    cures = dict.fromkeys(tuple(finding.cure) for finding in diagnosis.findings if finding.cure)
+    return [[*(each for each in after if not replaced(each.partition("=")[0], keys_of(cure))), *cure] for cure in cures]
 
 
 def worst(case: Case) -> float:
@@ -72,11 +85,16 @@ def prepare(folder: RunFolder, cfg: DictConfig, overrides: Sequence[str]) -> Job
         text = OmegaConf.to_yaml(wanted.logger).replace("${hydra:runtime.output_dir}", str(place.path.absolute()))
         wanted.logger = OmegaConf.create(text)
     place.write_config(wanted)
-    keys = {override.partition("=")[0] for override in overrides}
+    keys = keys_of(overrides)
     typed = [f"{key}={value}" for key, value in folder.read_overrides().items() if not replaced(key, keys)]
     lines = OmegaConf.to_yaml(OmegaConf.create([*typed, *overrides]))
     write_atomically(place.config.with_name("overrides.yaml"), lines.encode())
     return Job(wanted, place, place.log, place.read_metrics())
+
+
+def keys_of(overrides: Sequence[str]) -> set[str]:
+    """Return what overrides set."""
+    return {override.partition("=")[0] for override in overrides}
 
 
 def replaced(key: str, keys: set[str]) -> bool:
@@ -109,14 +127,14 @@ def compare(attempts: Sequence[Attempt]) -> Iterator[str]:
     cases = [before, *(each.after for each in attempts)]
     for key in [*keys, "epochs", "seconds/fit"]:
         yield row(key, [cell(case.metrics.get(key)) for case in cases])
-    yield row("largest error, over the spread", [cell(worst(case)) for case in cases])
+    yield row("largest error of all, over spread", [cell(worst(case)) for case in cases])
     for number, each in enumerate(attempts, start=1):
         yield f"       {f'{number}: ' if many else ''}{'cured' if each.worked else 'NOT cured'}: {each.folder.path}"
 
 
 def row(name: str, cells: Sequence[str]) -> str:
     """Write a line of the table."""
-    return f"       {name:<34}{''.join(f'{each:>12}' for each in cells)}"
+    return f"       {name:<34}{''.join(f'{each:>14}' for each in cells)}"
 
 
 def cell(value: object) -> str:
@@ -128,14 +146,17 @@ def cell(value: object) -> str:
 
 
 def side_by_side(before: bytes, after: bytes, titles: tuple[str, str]) -> bytes:
-    """Put two pictures, PNG files, above each other, each with its title."""
+    """Put two pictures, PNG files, above each other, each with its title, whose lines are as long as they are wide."""
     pixels = [np.asarray(Image.open(BytesIO(each)).convert("RGB")) for each in (before, after)]
-    strip = int(100 * INCHES_FOR_TITLE)
-    width, height = max(each.shape[1] for each in pixels), sum(each.shape[0] + strip for each in pixels)
+    width = max(each.shape[1] for each in pixels)
+    heads = [textwrap.wrap(title, width // PIXELS_PER_LETTER, break_on_hyphens=False) for title in titles]
+    strips = [PIXELS_PER_LINE * (len(head) + 1) for head in heads]
+    height = sum(strips) + sum(each.shape[0] for each in pixels)
     figure = Picture(figsize=(width / 100, height / 100), dpi=100)
     top = height
-    for each, title in zip(pixels, titles, strict=True):
-        figure.text(0.01, (top - strip / 2) / height, title, va="center", fontsize=10, fontweight="bold")
+    for each, head, strip in zip(pixels, heads, strips, strict=True):
+        place = (top - strip / 2) / height
+        figure.text(0.01, place, "\n".join(head), va="center", fontsize=10, fontweight="bold")
         top -= each.shape[0] + strip
         figure.figimage(each, 0, top)
     return to_png(figure)
@@ -145,7 +166,7 @@ def draw(folder: RunFolder, attempt: Attempt) -> Path | None:
     """Draw before and after into the run's folder, if both were drawn, and return where."""
     if not (folder.fit_figure.exists() and attempt.folder.fit_figure.exists()):
         return None
-    titles = ("before", f"after {' '.join(attempt.overrides)}")
+    titles = ("before", f"after, {'cured' if attempt.worked else 'NOT cured'}: {' '.join(attempt.overrides)}")
     picture = side_by_side(folder.fit_figure.read_bytes(), attempt.folder.fit_figure.read_bytes(), titles)
     place = folder.fit_figure.with_name("cure.png")
     write_atomically(place, picture)

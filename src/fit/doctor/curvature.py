@@ -1,6 +1,5 @@
 """The curvature of a training loss: the largest eigenvalue of its Hessian."""
 
-import time
 from collections.abc import Callable
 
 import torch
@@ -40,19 +39,18 @@ def hessian_product(stack: Stack, inputs: Tensor, targets: Tensor, loss: Loss, l
     return product
 
 
-def largest_eigenvalue(product: Product, like: Tensor, seconds: float = float("inf")) -> Tensor:
+def largest_eigenvalue(product: Product, like: Tensor, most: int = MOST_PRODUCTS) -> Tensor:
     """Return each member's largest eigenvalue `[members]` of a symmetric product; `like` is `[members, parameters]`.
 
-    A Ritz value is never above the true one; what ends the iteration early (`seconds`) makes it lower, not wrong.
+    A Ritz value is never above the true one; fewer products (`most`) make it lower, not wrong.
     Source: Golub and Van Loan, Matrix Computations, the Lanczos method with full reorthogonalization.
     """
     with torch.inference_mode(False), torch.no_grad():
-        began = time.perf_counter()
         members, size = like.shape
         generator = torch.Generator().manual_seed(0)
         vector = torch.randn(1, size, generator=generator, dtype=like.dtype).to(like.device).expand(members, size)
         basis = [vector / torch.linalg.vector_norm(vector, dim=1, keepdim=True)]
-        most = max(3, min(MOST_PRODUCTS, size, MOST_NUMBERS // like.numel()))
+        most = max(3, min(most, size, MOST_NUMBERS // like.numel()))
         projected = like.new_zeros(members, most, most)
         value = like.new_zeros(members)
         for step in range(most):
@@ -61,7 +59,7 @@ def largest_eigenvalue(product: Product, like: Tensor, seconds: float = float("i
                 projected[:, step, index] = projected[:, index, step] = (image * each).sum(1)
             before, value = value, highest(projected[:, : step + 1, : step + 1])
             settled = step > 2 and bool(((value - before).abs() <= TOLERANCE * value.abs()).all())
-            if settled or step + 1 == most or time.perf_counter() - began > seconds:
+            if settled or step + 1 == most:
                 break
             for _ in range(2):
                 for each in basis:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fit.data.dataset import Rows
 from fit.doctor.attainable import sample
+from fit.doctor.curvature import MOST_PRODUCTS as MOST_TIMES
 from fit.doctor.curvature import hessian_product, largest_eigenvalue
 from fit.doctor.moments import second_moments
 from fit.doctor.settings import Settings
@@ -18,7 +19,10 @@ from fit.model.start import start_values
 
 # Rows on which it is measured, and products of rows and weights that one pass may take.
 MOST_ROWS = 1024
-MOST_PRODUCTS = 2e8
+MOST_PRODUCTS = 2e7
+# Products of rows and weights that one curvature may take, each time that the Hessian is applied; at least so often.
+CURVATURE_PRODUCTS = 1e8
+LEAST_TIMES = 6
 # Batches whose curvature is looked at, and whose gradients are compared.
 BATCHES = 4
 GRADIENTS = 16
@@ -27,14 +31,12 @@ GRADIENTS = 16
 class Network:
     """A network of some settings on scaled training rows; `theta [parameters]` and `state` are of its last step.
 
-    `batch_size` is None where every step takes all rows; `seconds` is what a curvature may take.
+    `batch_size` is None where every step takes all rows.
     """
 
-    def __init__(
-        self, cfg: Settings, scaled: Rows, theta: Tensor | None, state: State, batch_size: int | None, seconds: float
-    ) -> None:
+    def __init__(self, cfg: Settings, scaled: Rows, theta: Tensor | None, state: State, batch_size: int | None) -> None:
         """Take what is known; without `theta`, or where it is not finite, the end is the start."""
-        self.cfg, self.scaled, self.theta, self.state, self.seconds = cfg, scaled, theta, state, seconds
+        self.cfg, self.scaled, self.theta, self.state = cfg, scaled, theta, state
         self.batch_size = batch_size if batch_size is not None and batch_size < len(scaled.inputs) else None
         self.loss = LOSSES[cfg.loss]
         self.sizes = (scaled.inputs.shape[1], *cfg.model.hidden, scaled.targets.shape[1])
@@ -105,7 +107,9 @@ class Network:
         times = hessian_product(self.stack(theta), inputs, targets, self.loss, self.cfg.regularization.l2)
         part = 1.0 if self.loss.mean or self.batch_size else len(self.scaled.inputs) / inputs.shape[1]
         scale = torch.ones_like(theta) if divisor is None else divisor.clamp(min=1e-12).rsqrt().unsqueeze(0)
-        values = largest_eigenvalue(lambda vector: part * scale * times(scale * vector), theta, self.seconds)
+        often = int(CURVATURE_PRODUCTS / (inputs.shape[0] * inputs.shape[1] * self.parameters))
+        often = max(LEAST_TIMES, min(MOST_TIMES, often))
+        values = largest_eigenvalue(lambda vector: part * scale * times(scale * vector), theta, often)
         return float(values.max())
 
     @property

@@ -9,7 +9,6 @@ from fit.data.datamodule import pose
 from fit.data.scalers import Scaler
 from fit.doctor.case import Case
 from fit.doctor.moments import second_moments
-from fit.doctor.settings import Settings
 from fit.doctor.stability import is_descent, name
 from fit.doctor.thresholds import (
     ADAPTIVE_RATES,
@@ -22,11 +21,13 @@ from fit.doctor.thresholds import (
     FIT_STEPS,
     FLOOR_PART,
     GOOD_NRMSE,
+    LONG_WARMUP,
     MISSES,
     OFF_TARGETS,
     SHAPE_ROOM,
     SHORT_LENGTH,
     SIN_REACH,
+    SOUND_GAINS,
     TIGHT_CLIP,
     UNSCALED_CONDITION,
     UNSCALED_TARGETS,
@@ -43,7 +44,7 @@ def prescribe(case: Case, changes: Changes | None = None, steps: int = FIT_STEPS
     That is a model that could fit, scales to start from, and training long enough, well enough. Only what differs from
     the settings that the run had is there.
     """
-    wanted = shaping(case) | scaling(case) | reaching(case) | dict(changes or {})
+    wanted = shaping(case) | scaling(case) | staying(case) | dict(changes or {}) | reaching(case)
     wanted |= training(case_with(case, wanted), steps)
     return [f"{key}={shown(value)}" for key, value in wanted.items() if case.cfg.select(key) != value]
 
@@ -59,7 +60,17 @@ def shaping(case: Case) -> dict[str, object]:
         changes["model.output_activation"] = "identity"
     if (changes.get("model.hidden") or case.cfg.model.hidden) and not isinstance(case.cfg.model.init, str):
         changes["model.init"] = "default"
+    low, high = SOUND_GAINS
+    # Of sin the gain is a frequency, and wanted.
+    if not low <= case.cfg.model.gain <= high and case.cfg.model.activation != "sin":
+        changes["model.gain"] = 1.0
     return changes
+
+
+def staying(case: Case) -> dict[str, object]:
+    """Return what keeps a run going that ended long before it could have fitted anything."""
+    few = case.stopped_early and case.progress.epochs * case.steps_per_epoch < FIT_STEPS
+    return {"early_stopping.patience": None} if few else {}
 
 
 def reaching(case: Case) -> dict[str, object]:
@@ -119,14 +130,10 @@ def case_with(case: Case, changes: Changes) -> Case:
     cfg, train, problem = case.cfg.changed(changes), case.problem.train, case.problem
     data = {key.removeprefix("data."): value for key, value in changes.items() if key.startswith("data.")}
     if data.keys() <= {"scale_inputs", "scale_targets"}:  # the rows stay as they are
-        inputs, targets = (Scaler.fit(kind, each) for kind, each in zip(scales(cfg), train, strict=True))
+        inputs = Scaler.fit(cfg.data.scale_inputs, train.inputs)
+        targets = Scaler.fit(cfg.data.scale_targets, train.targets, zero_constants=True)
         return Case(cfg, replace(problem, input_scaler=inputs, target_scaler=targets))
     return Case(cfg, pose(replace(problem.dataset, **data)))  # type: ignore[arg-type]
-
-
-def scales(cfg: Settings) -> tuple[str | float, str | float]:
-    """Return how inputs and targets are scaled."""
-    return cfg.data.scale_inputs, cfg.data.scale_targets
 
 
 def training(case: Case, steps: int) -> dict[str, object]:
@@ -164,8 +171,10 @@ def adapt(case: Case, steps: int) -> dict[str, object]:
 
 
 def anneal(case: Case) -> dict[str, object]:
-    """Return a schedule that ends low, unless there is one that does so neither too early nor never."""
-    return {} if ends_low(case) else {"scheduler": "cosine"}
+    """Return a schedule that ends low, unless there is one, and that does not warm up for long."""
+    warmup = case.cfg.scheduler.get("warmup_epochs") if not isinstance(case.cfg.scheduler, str) else 0.0
+    long = float(warmup or 0.0) > LONG_WARMUP * case.cfg.trainer.max_epochs
+    return ({} if ends_low(case) else {"scheduler": "cosine"}) | ({"scheduler.warmup_epochs": 0.0} if long else {})
 
 
 def ends_low(case: Case) -> bool:

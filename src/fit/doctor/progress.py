@@ -12,7 +12,7 @@ class Progress(NamedTuple):
 
     `falling` is by what factor the loss fell over the last half of the rate spent, `lately` over its last quarter;
     `jitter` the standard deviation of the logarithm of the loss about its trend over the last half of the epochs at
-    which the rate was at least half its peak; `spent` the rate spent over what its peak would have.
+    which the rate was at least half its peak.
     """
 
     first: float
@@ -22,7 +22,6 @@ class Progress(NamedTuple):
     falling: float
     lately: float
     jitter: float
-    spent: float
     epochs: int
     looks: int
 
@@ -31,7 +30,7 @@ class Progress(NamedTuple):
         """Read the looks of a run whose loss cannot fall below `lowest`."""
         rows = [row for row in history if math.isfinite(row.get("train/loss", math.nan))]
         if len(rows) < 2:
-            return cls(math.nan, math.nan, math.nan, math.nan, 1.0, 1.0, 0.0, 1.0, 0, len(rows))
+            return cls(math.nan, math.nan, math.nan, math.nan, 1.0, 1.0, 0.0, 0, len(rows))
         epochs = np.array([row["epoch"] for row in rows])
         losses = np.maximum(np.array([row["train/loss"] for row in rows]) - lowest, 1e-300)
         rates = np.array([row.get("lr", math.nan) for row in rows])
@@ -48,7 +47,6 @@ class Progress(NamedTuple):
             falling=float(np.exp(middle(logs, spent, 0.5) - end(logs, spent))),
             lately=float(np.exp(middle(logs, spent, 0.75) - end(logs, spent))),
             jitter=scatter(epochs[full], logs[full]),
-            spent=float(spent[-1] / (rates.max() * epochs[-1])) if rates.max() > 0 and epochs[-1] > 0 else 1.0,
             epochs=int(epochs[-1]),
             looks=len(rows),
         )

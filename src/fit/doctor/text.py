@@ -1,36 +1,50 @@
 """What a person reads of a diagnosis."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 
 from fit.doctor.finding import Diagnosis, Finding
 
 WIDTH = 118
-MOST_FINDINGS = 4
+MOST_FINDINGS = 6
+NOBODY_KNOWS = "The fit is not good, and the doctor does not know why: nothing that it looks for fits what it measured."
 
 
-def say(diagnosis: Diagnosis) -> str:
-    """Say why a run is not good, and what cures it; nothing where it is."""
+def say(diagnosis: Diagnosis, typed: Collection[str] = ()) -> str:
+    """Say why a run is not good, and what cures it; nothing where it is. `typed` are the settings that it was given."""
     if diagnosis.healthy:
         return ""
-    if not diagnosis.findings:
-        return "The fit is not good, and the doctor does not know why: nothing that it looks for fits what it measured."
-    return "\n".join(lines(diagnosis.findings))
+    return "\n".join(lines(diagnosis.findings, typed)) if diagnosis.findings else NOBODY_KNOWS
 
 
-def lines(findings: Sequence[Finding]) -> Iterator[str]:
-    """Write findings, a cure that several share once."""
-    for cure, shared in groupby(findings[:MOST_FINDINGS], key=lambda finding: tuple(finding.cure)):
-        last = None
-        for last in shared:
-            doubt = "" if last.certainty == "certain" else f" ({last.certainty})"
-            yield textwrap.fill(f"{last.title} — {last.explanation}{doubt}", WIDTH, subsequent_indent="  ")
-        assert last is not None
-        told = f"cure: {' '.join(quoted(cure))}" if cure else f"no setting cures it: {last.expected}"
-        yield textwrap.fill(told, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+def lines(findings: Sequence[Finding], typed: Collection[str] = ()) -> Iterator[str]:
+    """Write findings, a cure that several share once, in one line as it is to be typed."""
+    for cure, shared in by_cure(findings[:MOST_FINDINGS]):
+        for each in shared:
+            doubt = "" if each.certainty == "certain" else f" ({each.certainty})"
+            yield textwrap.fill(f"{each.title} — {each.explanation}{doubt}", WIDTH, subsequent_indent="  ")
+        if not cure:
+            yield textwrap.fill(f"no setting cures it: {shared[-1].expected}", WIDTH, initial_indent="  ")
+            continue
+        yield f"  cure: {' '.join(quoted(cure))}"
+        instead = superseded(cure, typed)
+        if instead:
+            yield f"  instead of what was typed for {', '.join(instead)}"
     if len(findings) > MOST_FINDINGS:
         yield f"… {len(findings) - MOST_FINDINGS} more in diagnosis.json"
+
+
+def by_cure(findings: Sequence[Finding]) -> Iterator[tuple[tuple[str, ...], list[Finding]]]:
+    """Yield cures, each with the findings in a row that share it."""
+    for cure, shared in groupby(findings, key=lambda finding: tuple(finding.cure)):
+        yield cure, list(shared)
+
+
+def superseded(cure: Sequence[str], typed: Collection[str]) -> list[str]:
+    """Return the settings that were typed for an option, such as a scheduler, in whose place a cure puts another."""
+    keys = {each.partition("=")[0] for each in cure}
+    return [key for key in typed if "." in key and key.partition(".")[0] in keys and key not in keys]
 
 
 def quoted(overrides: Sequence[str]) -> list[str]:
@@ -44,11 +58,12 @@ def warnings(findings: Sequence[Finding]) -> str:
 
 
 def markdown(diagnosis: Diagnosis) -> str:
-    """Write a diagnosis for TensorBoard."""
+    """Write a diagnosis for TensorBoard, which breaks no line within code."""
     if diagnosis.healthy:
         return "healthy: nothing to say"
-    return "\n\n".join(
-        f"**{finding.title}** ({finding.certainty}): {finding.explanation}"
-        + (f"\n\n    {' '.join(quoted(finding.cure))}" if finding.cure else "")
-        for finding in diagnosis.findings
-    ) or say(diagnosis)
+    parts = []
+    for cure, shared in by_cure(diagnosis.findings):
+        parts += [f"**{each.title}** ({each.certainty}): {each.explanation}" for each in shared]
+        told = " ".join(f"`{each}`" for each in quoted(cure))
+        parts.append(f"cure: {told}" if cure else f"no setting cures it: {shared[-1].expected}")
+    return "\n\n".join(parts) or NOBODY_KNOWS

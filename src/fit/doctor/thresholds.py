@@ -9,8 +9,8 @@ GRAY_NRMSE = 0.06
 NOISE_ROOM = 1.3
 # A validation loss that was lower by this factor before has been let go of.
 RISEN = 1.3
-# An affine fit has settled when its loss is within 5 % (and what a good fit may miss) of the least squares one.
-SETTLED = 0.05
+# An affine fit has settled when its loss is within a fifth (and what a good fit may miss) of the least squares one.
+SETTLED = 0.2
 
 # --- data ---
 # Targets that vary by less than a hundredth of their size are those of a constant, as far as R² can tell.
@@ -31,6 +31,8 @@ ENOUGH_ROWS = 100
 OUTLIER_DEVIATIONS = 10.0
 OUTLIER_PART = 0.5
 OUTLIER_ROWS = 0.15
+# An input is one when it lies so many times further out than all that are not: a long tail has no such gap.
+OUTLIER_GAP = 3.0
 # Of so few rows none can be told from the others.
 FEW_ROWS = 20
 # Where their neighbours are far off, too, the fit is, not the rows.
@@ -46,6 +48,9 @@ FITS_NRMSE = 0.1
 FITS_TIMES = 3.0
 # A validation loss that rose by a tenth since its lowest is rising, and so many times the points are enough.
 OVERFITS, MORE_POINTS = 1.1, 16
+# One that has doubled while the training loss went on falling says it all; and what is learned by heart is met.
+LET_GO = 2.0
+BY_HEART = 0.5
 # A region is not covered by the training rows when its rows lie so many times further from them than they from another.
 FAR = 2.0
 FAR_PART = 0.3
@@ -127,6 +132,8 @@ DEFAULT_RATE = 1e-2
 # or where layers are many or wide.
 DEEP, WIDE = 5, 128
 DEEP_RATE = 3e-3
+# A warm-up of more than a third of the run leaves too little of it.
+LONG_WARMUP = 1 / 3
 # Gradients clipped to less than this give steps of hardly any size.
 TIGHT_CLIP = 0.1
 # Annealed steps after which a small network has fitted a smooth function, and an affine one a line.

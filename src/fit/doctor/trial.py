@@ -16,10 +16,10 @@ from fit.training.stepper import Stepper
 SEEDS = 16
 # A start is better that has less than this part of the run's loss, and worth a try with less than that.
 BETTER, FAR_BETTER = 0.5, 0.2
-# Part of the time for a diagnosis.
+# Part of the time for a diagnosis, which is told by the work so that the trial is the same each time: what a step
+# takes, and every product of a row and a weight in it. A machine that is slower ends it when all of the time is spent.
 PART = 0.5
-# With less time there is no use in beginning.
-LEAST_SECONDS = 0.2
+STEP_SECONDS, PRODUCT_SECONDS = 5e-4, 4e-10
 
 
 class Trial(NamedTuple):
@@ -35,9 +35,10 @@ class Trial(NamedTuple):
 
 def trial(case: Case) -> Trial | None:
     """Train from other seeds; None where they are no better, or the time does not reach a look of the run."""
-    # An epoch cannot be cut short: of all seeds it takes at most so many times that of one.
-    longest = SEEDS * float(str(case.metrics["seconds/fit"])) / max(1, case.progress.epochs)
-    if case.seconds < LEAST_SECONDS or longest > PART * case.seconds:
+    products = SEEDS * len(case.problem.train.inputs) * case.network.parameters
+    epochs = int(PART * case.seconds / (STEP_SECONDS * case.steps_per_epoch + PRODUCT_SECONDS * products))
+    looks = [look for look in case.history if 0 < look["epoch"] <= epochs]
+    if not looks:
         return None
     began = time.perf_counter()
     seeds = range(case.cfg.seed + 1, case.cfg.seed + 1 + SEEDS)
@@ -50,8 +51,8 @@ def trial(case: Case) -> Trial | None:
         recipe = replace(build_recipe([cfg] * SEEDS), seeds=list(seeds))
         stepper, reached = Stepper(stack, recipe), None
         rates = stepper.rates_ahead(len(data.batches), case.cfg.trainer.max_epochs)
-        for look in (row for row in case.history if row["epoch"] > 0):
-            while stepper.epoch < look["epoch"] and time.perf_counter() - began < PART * case.seconds:
+        for look in looks:
+            while stepper.epoch < look["epoch"] and time.perf_counter() - began < case.seconds:
                 stepper.train_epoch(data.batches, rates)
             if stepper.epoch < look["epoch"]:
                 break

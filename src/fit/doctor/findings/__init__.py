@@ -20,6 +20,7 @@ from fit.doctor.findings.model import (
     network_too_small,
     output_range,
     over_regularized,
+    wild_start,
 )
 from fit.doctor.findings.rows import does_not_generalize, outliers, overfit
 from fit.doctor.findings.steps import noisy_plateau, step_too_large, step_too_small, too_few_epochs
@@ -35,6 +36,7 @@ SPOILING: tuple[Find, ...] = (
     output_range,
     affine_model,
     equal_start,
+    wild_start,
     step_too_large,
     float_floor,
     inputs_unscaled,

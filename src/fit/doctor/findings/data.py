@@ -29,24 +29,27 @@ def target_constant(case: Case) -> Finding | None:
     relative = torch.where(spread > 0, spread / targets.abs().mean(0), 0.0)
     target = int(relative.argmin())
     part, mean, size = (float(each[target]) for each in (relative, targets.mean(0), spread))
-    if part >= CONSTANT_SPREAD or (part > 0 and dataset.scale_targets in ("standardize", "minmax")):
+    scaled = dataset.scale_targets in ("standardize", "minmax") and bool((spread > 0).any())
+    if part >= CONSTANT_SPREAD or scaled:
         return None
     changes = {"data.scale_targets": "standardize"} | dict(dataset.covering)
-    name = dataset.target_names[target]
+    name, some = dataset.target_names[target], bool((spread > 0).any())
     return Finding(
         "target_constant",
         "certain",
         {"target": name, "mean": mean, "spread": size},
-        f"{name} is {mean:.6g} on all training rows, give or take {size:.2g}: as good as constant to the network, "
-        "and R² compares with next to nothing.",
-        prescribe(case, changes) if part > 0 else (),
-        "errors of the spread, not of the size, of the targets" if part > 0 else "give rows on which the target varies",
+        f"{name} is {mean:.6g} on all training rows{f', give or take {size:.2g}' if size > 0 else ''}: as good as "
+        "constant to the network, and R² compares with next to nothing.",
+        prescribe(case, changes) if some else (),
+        "errors of the spread, not of the size, of the targets" if some else "give rows on which the target varies",
     )
 
 
 def nothing_to_learn(case: Case) -> Finding | None:
     """Find targets that the inputs say nothing about."""
-    known = case.attainable
+    known, dataset = case.attainable, case.problem.dataset
+    if hasattr(dataset, "noise") and float(case.noise.min()) < NOTHING_NRMSE:  # a function that is known is there
+        return None
     left = known.smooth[~known.smooth.isnan()]
     if len(left) == 0 or float(left.min()) < NOTHING_NRMSE or known.rows < FEW_ROWS:
         return None
@@ -54,8 +57,8 @@ def nothing_to_learn(case: Case) -> Finding | None:
         "nothing_to_learn",
         "certain" if known.rows >= ENOUGH_ROWS else "likely",
         {"nrmse_smooth": float(left.min()), "nrmse_affine": float(known.affine.nan_to_num(torch.inf).min())},
-        "Rows that are left out cannot be predicted from the others: neither an affine nor a smooth function leaves "
-        f"less than {min(float(left.min()), 1.0):.0%} of the spread, so the targets look like noise.",
+        "Rows that are left out cannot be predicted from the others: the best affine or smooth function misses them by "
+        f"{float(left.min()):.0%} of the spread, always answering the mean by 100%, so the targets look like noise.",
         (),
         "give inputs that the targets depend on, or more rows",
     )
@@ -87,8 +90,8 @@ def targets_unscaled(case: Case) -> Finding | None:
         "targets_unscaled",
         "certain" if off > UNSCALED_TARGETS**2 else "likely",
         {"low": low, "high": high, "factor": off},
-        f"As the network sees them, the targets go from {low:.3g} to {high:.3g}, {off:.2g} times away from the numbers "
-        "of about one that it starts with.",
+        f"As the network sees them, the targets are {(low + high) / 2:.3g}, give or take {(high - low) / 2:.2g}: "
+        f"{off:.2g} times off the mean 0 and spread 1 that start values are made for.",
         prescribe(case, {"data.scale_targets": "standardize"}),
         "targets of mean 0 and spread 1, which start values are made for",
     )

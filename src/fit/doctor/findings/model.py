@@ -2,6 +2,8 @@
 
 import math
 
+import torch
+
 from fit.doctor.case import Case
 from fit.doctor.finding import Finding
 from fit.doctor.findings.steps import settled
@@ -20,7 +22,9 @@ from fit.doctor.thresholds import (
     SHAPE_ROOM,
     SHORT_LENGTH,
     SOME_WEIGHTS,
+    SOUND_GAINS,
     STRONG_DROPOUT,
+    UNSCALED_TARGETS,
 )
 from fit.doctor.trial import trial
 from fit.measure.floor import Shape, floor
@@ -56,11 +60,12 @@ def affine_model(case: Case) -> Finding | None:
     target = int((known.affine * (known.smooth < SHAPE_ROOM * known.affine)).nan_to_num(0.0).argmax())
     name = case.problem.dataset.target_names[target]
     affine, smooth = float(known.affine[target]), float(known.smooth[target])
+    bent = "an activation between its layers" if case.cfg.model.hidden else "a hidden layer"
     return Finding(
         "affine_model",
         "certain" if smooth < SHAPE_ROOM**2 * affine else "likely",
         {"target": name, "nrmse_affine": affine, "nrmse_smooth": smooth},
-        "Without an activation, any number of layers is one affine function; the best one misses "
+        f"Without {bent}, the network is one affine function; the best one misses "
         f"{name} by {affine:.2g} of its spread, a smooth function by {smooth:.2g}.",
         prescribe(case),
         f"an error of about {smooth:.2g} of the spread",
@@ -155,6 +160,27 @@ def equal_start(case: Case) -> Finding | None:
         "All units of a layer start from the same weights, get the same gradient, and so remain one and the same unit.",
         prescribe(case),
         "units that differ",
+    )
+
+
+def wild_start(case: Case) -> Finding | None:
+    """Find start values whose answers are so large that training has to undo them first."""
+    gain, network = case.cfg.model.gain, case.network
+    if gain <= SOUND_GAINS[1] or case.cfg.model.activation == "sin":
+        return None
+    with torch.no_grad():
+        answers = network.start(network.rows.inputs.unsqueeze(0))
+    times = float(answers.square().mean().sqrt() / network.rows.targets.square().mean().sqrt().clamp(min=1e-300))
+    if times < UNSCALED_TARGETS:
+        return None
+    return Finding(
+        "bad_start",
+        "certain",
+        {"gain": float(gain), "times": times},
+        f"With model.gain = {gain:g} the network starts from answers {times:.2g} times as large as the targets, which "
+        "training has to undo first.",
+        prescribe(case),
+        "answers of the size of the targets at the start",
     )
 
 

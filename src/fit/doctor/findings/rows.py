@@ -5,70 +5,103 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from fit.config.rules import plural
 from fit.data.dataset import Rows
 from fit.doctor.attainable import sample
 from fit.doctor.case import Case
 from fit.doctor.finding import Finding
 from fit.doctor.network import MOST_ROWS
 from fit.doctor.prescription import prescribe
+from fit.doctor.strays import deviation, far_off, strays_by_targets
 from fit.doctor.thresholds import (
+    BY_HEART,
     FAR,
     FAR_PART,
     FEW_ROWS,
     FIT_STEPS,
     FITS_NRMSE,
     FITS_TIMES,
+    LET_GO,
     MISSES,
     MORE_POINTS,
+    OFF_TARGETS,
     OUTLIER_COMPANY,
-    OUTLIER_DEVIATIONS,
     OUTLIER_PART,
     OUTLIER_ROWS,
     OVERFITS,
     SURELY,
+    UNSCALED_TARGETS,
 )
 
 
 def outliers(case: Case) -> Finding | None:
-    """Find a few rows so far off that they hold most of the squared error."""
-    rows = sample(case.problem.train, MOST_ROWS)
-    if case.cfg.loss not in ("mse", "mse_sum") or len(rows.inputs) < FEW_ROWS:
+    """Find a few rows so far off that they hold most of the squared error, or squeeze all others together."""
+    train, strays = case.problem.train, case.attainable.strays
+    if case.problem.dataset.knows_truth or len(strays) < FEW_ROWS:
         return None
-    for target, errors in suspects(case, rows):
-        far, part = far_off(errors)
+    if strays.any() and not strays_by_targets(train).any():
+        return far_inputs(case, int(strays.sum()))
+    if case.cfg.loss not in ("mse", "mse_sum"):
+        return None
+    rows = sample(train, MOST_ROWS)
+    for target, errors, far in suspects(case, rows):
+        middle = errors - errors.median()
+        part = float(middle[far].square().sum() / middle.square().sum().clamp(min=1e-300))
         count = int(far.sum())
         if not 0 < count <= OUTLIER_ROWS * len(far) or part < OUTLIER_PART or company(rows, far) > OUTLIER_COMPANY:
             continue
+        name = case.problem.dataset.target_names[target]
         return Finding(
             "outliers",
             "certain" if part > 1 - (1 - OUTLIER_PART) / 2 else "likely",
-            {"target": case.problem.dataset.target_names[target], "rows": count, "of": len(far), "part": part},
-            f"{count} of {len(far)} rows hold {part:.0%} of the squared error of "
-            f"{case.problem.dataset.target_names[target]}: squaring makes them count for far more than all others.",
-            prescribe(case, {"loss": "mae", "data.scale_targets": "standardize"}),
+            {"target": name, "rows": count, "of": len(far), "part": part},
+            f"{count} of {plural(len(far), 'row')} {'holds' if count == 1 else 'hold'} {part:.0%} of the squared error "
+            f"of {name}: squaring makes them count for far more than all others.",
+            prescribe(case, {"loss": "mae", "data.scale_targets": scale_of_most(train.targets)}),
             "the median instead of the mean, which a few rows cannot move",
         )
     return None
 
 
-def suspects(case: Case, rows: Rows) -> Iterator[tuple[int, Tensor]]:
-    """Yield each target's errors `[rows]`, and its distance from the median where no smooth function explains it.
+def suspects(case: Case, rows: Rows) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Yield each target, its values or the errors there `[rows]`, and which of these are far off.
 
-    A network may have learned what is far off by heart.
+    A network may have learned what is far off by heart; an error matters only where it is one beside the spread, too.
     """
-    for target in range(rows.targets.shape[1]):
+    for target, values in enumerate(rows.targets.T):
+        if case.attainable.strays.any():
+            yield target, values, far_off(values)
         if not case.diverged:
-            yield target, case.residuals[:, target]
-        if float(case.attainable.smooth[target]) > MISSES:
-            yield target, rows.targets[:, target] - rows.targets[:, target].median()
+            errors = case.residuals[:, target]
+            yield target, errors, far_off(errors) & ((errors - errors.median()).abs() > MISSES)
 
 
-def far_off(errors: Tensor) -> tuple[Tensor, float]:
-    """Return which errors `[rows]` are far from the middle half, and their part of the squared error."""
-    middle = errors - errors.median()
-    deviation = 1.4826 * middle.abs().median()
-    far = (middle.abs() > OUTLIER_DEVIATIONS * deviation) & (deviation > 0)
-    return far, float(middle[far].square().sum() / middle.square().sum().clamp(min=1e-300))
+def far_inputs(case: Case, count: int) -> Finding:
+    """Say that some inputs are so far off that scaling by their spread leaves none to the others."""
+    inputs = case.problem.train.inputs
+    scale = scale_of_most(inputs)
+    return Finding(
+        "outliers",
+        "certain",
+        {"rows": count, "of": len(inputs)},
+        f"{count} of {plural(len(inputs), 'row')} {'has' if count == 1 else 'have'} inputs so far from all others that "
+        "beside them these look the same, and without them a smooth function explains the targets.",
+        prescribe(case, {"data.scale_inputs": scale}) if scale != "standardize" else (),
+        "inputs that differ from each other" if scale != "standardize" else "take these rows out of the data",
+    )
+
+
+def scale_of_most(values: Tensor) -> str | float:
+    """Return how to scale columns `[rows, columns]` of which a few rows have made the spread meaningless."""
+    usual = deviation(values)
+    varying = usual > 0
+    usual, center = usual[varying], values.median(0).values[varying].abs()
+    if len(usual) == 0 or bool((center > UNSCALED_TARGETS * usual).any()):
+        return "standardize"
+    if bool(((usual > 1 / OFF_TARGETS) & (usual < OFF_TARGETS)).all()):
+        return "none"
+    even = float(usual.max() / usual.min()) < UNSCALED_TARGETS
+    return float(f"{float(1 / usual.mean()):.2g}") if even else "standardize"
 
 
 def company(rows: Rows, far: Tensor) -> float:
@@ -117,13 +150,20 @@ def does_not_generalize(case: Case) -> Finding | None:
     return None
 
 
+def turned(case: Case) -> bool:
+    """Whether the validation loss has grown far above its lowest while the training loss went on falling."""
+    best = [row["train/loss"] for row in case.history if row["epoch"] == case.metrics["best/epoch"]]
+    return case.rise > LET_GO and bool(best) and case.train_loss < best[0]
+
+
 def overfit(case: Case) -> Finding | None:
     """Find training rows learned by heart, noise included."""
     if case.diverged:
         return None
     val, rows, weights = max(case.errors("val")), len(case.problem.train.inputs), case.network.parameters
     rising = case.rise > OVERFITS or weights >= rows
-    if val < SURELY * case.train_error or not rising or uncovered(case, "val") >= FAR_PART:
+    apart = val >= SURELY * case.train_error and rising and uncovered(case, "val") < FAR_PART
+    if case.train_error > BY_HEART or not (apart or turned(case)):
         return None
     best, data = case.metrics["best/epoch"], case.cfg.data
     since = f"; val/loss was lowest at epoch {best} and has grown {case.rise:.2g} times since" * (case.rise > OVERFITS)

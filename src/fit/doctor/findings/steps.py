@@ -2,6 +2,7 @@
 
 import math
 
+from fit.config.rules import plural
 from fit.doctor.case import Case
 from fit.doctor.finding import Evidence, Finding
 from fit.doctor.prescription import bending, ends_low, prescribe
@@ -17,6 +18,7 @@ from fit.doctor.thresholds import (
     JITTER,
     LARGE_MOVE,
     MOST_FIT_STEPS,
+    MOST_SILENT,
     NO_STEPS,
     NO_WEIGHTS,
     RECOVERS,
@@ -82,6 +84,11 @@ def leaps(case: Case) -> tuple[str, Evidence, str] | None:
         f"optimizer.lr = {lr:g} is {over:.2g} times the stability limit {limit:.3g} {where} "
         f"(λmax = {network.start_sharpness:.5g} at the start)"
     )
+    if over < 1:
+        told = (
+            f"optimizer.lr = {lr:g} is below the stability limit {limit:.3g} that was measured {where}, and yet too "
+            "large for batches or places that are steeper"
+        )
     return "certain" if case.diverged or over > SURELY else "likely", evidence, told
 
 
@@ -109,24 +116,30 @@ def step_too_small(case: Case) -> Finding | None:
     """Find steps that hardly move."""
     progress, moved = case.progress, case.network.moved
     fell = progress.first / max(progress.last, 1e-300)
-    # What does not move at all gets no gradient, whatever the step.
-    if case.diverged or fell > WELL_FALLEN or moved < NO_WEIGHTS:
+    # What does not move at all gets no gradient, whatever the step; what was stopped at once could not move.
+    dead = max((layer.dead for layer in case.network.end_units[:-1]), default=0.0) > MOST_SILENT
+    if case.diverged or fell > WELL_FALLEN or moved < NO_WEIGHTS or dead or cut_short(case):
         return None
-    still = case.network.moved < HARDLY_MOVED or case.progress.spent < SPENT
+    still = case.network.moved < HARDLY_MOVED or case.spent < SPENT
     found = creeps(case, still) if is_descent(case.cfg.optimizer) else trickles(case, still)
     if found is None:
         return None
     evidence, told = found
-    early = f", as the schedule spends only {progress.spent:.2g} of what that rate could" * (progress.spent < SPENT)
+    early = f", as the schedule spends only {case.spent:.2g} of what that rate could" * (case.spent < SPENT)
     return Finding(
         "step_too_small",
         "certain" if still or progress.falling > STILL_FALLING else "likely",
-        {**evidence, "fell": fell, "moved": moved, "spent": progress.spent},
+        {**evidence, "fell": fell, "moved": moved, "spent": case.spent},
         f"{told}; in {progress.epochs} epochs the weights moved by {moved:.2g} of their size and the loss fell "
         f"{f'{fell:.2g} times' if fell > 2 else f'by {1 - 1 / fell:.1%}'}{early}.",
         prescribe(case),
         "the same in far fewer steps",
     )
+
+
+def cut_short(case: Case) -> bool:
+    """Whether early stopping ended the run long before it could have fitted anything."""
+    return case.stopped_early and case.progress.epochs * case.steps_per_epoch < FIT_STEPS / 2
 
 
 def creeps(case: Case, still: bool) -> tuple[Evidence, str] | None:
@@ -141,28 +154,34 @@ def creeps(case: Case, still: bool) -> tuple[Evidence, str] | None:
 def trickles(case: Case, still: bool) -> tuple[Evidence, str] | None:
     """Compare all the steps that an adaptive optimizer can have taken with the size of the weights."""
     lr, kind = float(case.cfg.optimizer.lr), name(case.cfg.optimizer)
-    travel = lr * case.cfg.trainer.max_epochs * case.steps_per_epoch / max(case.network.weight_size, 1e-12)
+    travel = lr * case.progress.epochs * case.steps_per_epoch / max(case.network.weight_size, 1e-12)
     if not still and (kind in ("Adagrad", "Adadelta") or lr >= SMALL_RATE or travel > SMALL_TRAVEL):
         return None
-    return {"lr": lr, "travel": travel}, f"{kind} moves each weight by about optimizer.lr = {lr:g} in a step"
+    told = f"{kind} moves each weight by about optimizer.lr = {lr:g} in a step"
+    return {"lr": lr, "travel": travel}, told + " at most" * (case.spent < SPENT)
 
 
 def noisy_plateau(case: Case) -> Finding | None:
     """Find a loss that jumps about a level, as the steps of small batches do."""
-    if case.diverged or case.steps_per_epoch == 1 or case.progress.falling > 2:
+    if case.diverged or case.steps_per_epoch == 1 or case.progress.falling > 2 or case.spent < SPENT:
         return None
     jitter, noise, size = case.progress.jitter, case.network.gradient_noise, case.problem.dataset.batch_size
     torn = (noise >= GRADIENT_NOISE and settled(case)) or (case.useless and jitter > JITTER / 2)
     if jitter < JITTER and (ends_low(case) or not torn):
         return None
-    seen = f"Between looks the loss jumps by {math.expm1(jitter):.0%} about a level that no longer falls"
-    seen = seen if jitter >= JITTER / 2 else "The loss stands still at a level that steps of this size do not get below"
+    seen = "The loss stands still at a level that steps of this size do not get below"
+    if jitter >= JITTER / 2:
+        seen = f"Between looks the loss jumps by {math.expm1(jitter):.0%} about a level that no longer falls"
+    if noise >= 1:
+        seen += (
+            f": the gradients of batches of {plural(size or 0, 'row')} differ {noise**0.5:.2g} times as much as they "
+            "agree, and the steps follow each"
+        )
     return Finding(
         "noisy_plateau",
         "likely",
         {"jitter": jitter, "gradient_noise": noise, "batch_size": size},
-        f"{seen}: the gradients of batches of {size} rows differ {noise**0.5:.2g} times as much as they agree, and the "
-        "steps follow each.",
+        f"{seen}.",
         prescribe(case, calmer(case)),
         "steps that end small enough to average over batches",
     )
@@ -179,9 +198,19 @@ def calmer(case: Case) -> dict[str, object]:
 
 def too_few_epochs(case: Case) -> Finding | None:
     """Find a loss that was still falling when the run ended."""
-    progress, steps = case.progress, case.cfg.trainer.max_epochs * case.steps_per_epoch
+    progress, steps = case.progress, case.progress.epochs * case.steps_per_epoch
     if case.diverged:
         return None
+    if cut_short(case):
+        return Finding(
+            "too_few_epochs",
+            "certain",
+            {"steps": steps, "epochs": progress.epochs, "patience": int(case.cfg.early_stopping.patience)},
+            f"early_stopping.patience = {case.cfg.early_stopping.patience} ended the run after "
+            f"{plural(progress.epochs, 'epoch')} of {case.cfg.trainer.max_epochs}, which is {plural(steps, 'step')}.",
+            prescribe(case),
+            "a loss that goes on falling",
+        )
     if steps < FIT_STEPS * (0.5 if progress.looks < FEW_LOOKS else 0.1):
         return Finding(
             "too_few_epochs",
@@ -194,6 +223,7 @@ def too_few_epochs(case: Case) -> Finding | None:
     if settled(case):
         return None
     per_epoch = 1 - progress.lately ** (-4 / max(progress.epochs, 1))
+    rate = f", by {per_epoch:.2%} an epoch at the end" if per_epoch > 1e-4 else ""
     # On a power law each doubling of the steps lowers the loss as much as the last did.
     longer = min(10 ** (2 / math.log2(progress.falling)), 1e4)
     more = float(f"{(longer - 1) * progress.epochs:.2g}")
@@ -202,9 +232,8 @@ def too_few_epochs(case: Case) -> Finding | None:
         "too_few_epochs",
         "likely" if progress.falling > SURELY else "possible",
         {"falling": progress.falling, "per_epoch": per_epoch, "epochs": progress.epochs, "epochs_more": more},
-        f"The loss was still falling, by {per_epoch:.2%} an epoch at the end; the last half of the steps lowered it "
-        f"{progress.falling:.2g} times. On that course a hundredth of it takes {'about' if longer < 1e4 else 'over'} "
-        f"{more:,.0f} epochs more.",
+        f"The loss was still falling{rate}; the last half of the steps lowered it {progress.falling:.2g} times. On "
+        f"that course a hundredth of it takes {'about' if longer < 1e4 else 'over'} {more:,.0f} epochs more.",
         prescribe(case, bending(case), steps=max(FIT_STEPS, math.ceil(needed))),
         "a loss that goes on falling",
     )

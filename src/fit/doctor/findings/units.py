@@ -3,13 +3,7 @@
 from fit.doctor.case import Case
 from fit.doctor.finding import Finding
 from fit.doctor.prescription import prescribe
-from fit.doctor.thresholds import FEW_LAYERS, FEW_UNITS, MOST_SILENT, SILENT_UNITS, SOUND_GAINS, VANISHED
-
-
-def sound_gain(case: Case) -> dict[str, object]:
-    """Return a gain of the start values that is not to blame."""
-    low, high = SOUND_GAINS
-    return {} if low <= case.cfg.model.gain <= high else {"model.gain": 1.0}
+from fit.doctor.thresholds import FEW_LAYERS, FEW_UNITS, MOST_SILENT, SILENT_UNITS, VANISHED
 
 
 def dead_units(case: Case) -> Finding | None:
@@ -19,7 +13,7 @@ def dead_units(case: Case) -> Finding | None:
         return None
     layer = dead.index(max(dead))
     before, activation = case.network.start_units[layer].dead, case.cfg.model.activation
-    changes = {"model.activation": "leaky_relu" if activation == "gelu" else "gelu"} | sound_gain(case)
+    changes: dict[str, object] = {"model.activation": "leaky_relu" if activation == "gelu" else "gelu"}
     if min(case.cfg.model.hidden) < FEW_UNITS:
         changes["model.hidden"] = [64, 64]
     return Finding(
@@ -41,13 +35,14 @@ def saturated_units(case: Case) -> Finding | None:
     )
     if max(start, end) < SILENT_UNITS:
         return None
+    where = f"sit at their bounds ({start:.0%} at the start)" if end >= start else "sat at their bounds at the start"
     return Finding(
         "saturated_units",
-        "certain" if start >= SILENT_UNITS else "likely",
+        "certain" if min(start, end) >= SILENT_UNITS else "likely",
         {"part_saturated": end, "part_saturated_at_start": start},
-        f"{end:.0%} of the {case.cfg.model.activation} units of a hidden layer sit at their bounds ({start:.0%} at the "
-        "start), where next to no gradient passes.",
-        prescribe(case, sound_gain(case)),
+        f"{max(start, end):.0%} of the {case.cfg.model.activation} units of a hidden layer {where}, where next to no "
+        "gradient passes.",
+        prescribe(case),
         "units in the middle of their range",
     )
 
@@ -62,8 +57,9 @@ def vanishing_gradient(case: Case) -> Finding | None:
         "vanishing_gradient",
         "certain" if first / last < 0.1 * VANISHED else "likely",
         {"gradient_first": first, "gradient_last": last, "ratio": first / last},
-        f"At the start the gradient of the first layer is {first / last:.2g} of that of the last, behind "
-        f"{len(looks) - 1} layers of {case.cfg.model.activation}: what is near the inputs is hardly trained.",
-        prescribe(case, sound_gain(case) | {"model.activation": "gelu", "model.init": "kaiming_normal"}),
+        f"At the start the gradient of the first layer is {f'{first / last:.2g} of' if first else 'nothing beside'} "
+        f"that of the last, behind {len(looks) - 1} layers of {case.cfg.model.activation}: what is near the inputs is "
+        "hardly trained.",
+        prescribe(case, {"model.activation": "gelu", "model.init": "kaiming_normal"}),
         "a gradient of the same size in all layers",
     )

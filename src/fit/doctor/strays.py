@@ -1,0 +1,36 @@
+"""Rows so far from all others that they look like mistakes."""
+
+import torch
+from torch import Tensor
+
+from fit.data.dataset import Rows
+from fit.doctor.thresholds import OUTLIER_DEVIATIONS, OUTLIER_GAP, OUTLIER_ROWS
+
+
+def deviation(values: Tensor) -> Tensor:
+    """Return the standard deviation of the middle half of values `[rows, ...]`, as that of a normal distribution."""
+    return 1.4826 * (values - values.median(0).values).abs().median(0).values
+
+
+def far_off(values: Tensor) -> Tensor:
+    """Return which values `[rows, ...]` are far from the middle half of their column."""
+    usual = deviation(values)
+    return ((values - values.median(0).values).abs() > OUTLIER_DEVIATIONS * usual) & (usual > 0)
+
+
+def strays_by_targets(rows: Rows) -> Tensor:
+    """Return the few rows `[rows]` that have a target far off."""
+    return few(far_off(rows.targets)).any(1)
+
+
+def strays_by_inputs(rows: Rows) -> Tensor:
+    """Return the few rows `[rows]` that have an input far off, and far from all others: not the end of a long tail."""
+    far = few(far_off(rows.inputs))
+    away = (rows.inputs - rows.inputs.median(0).values).abs()
+    nearest = away.masked_fill(~far, torch.inf).amin(0)
+    return (far & (nearest > OUTLIER_GAP * away.masked_fill(far, 0.0).amax(0))).any(1)
+
+
+def few(far: Tensor) -> Tensor:
+    """Leave out columns of `[rows, columns]` of which too many are far off to be mistakes."""
+    return far & (far.double().mean(0) <= OUTLIER_ROWS)
