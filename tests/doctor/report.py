@@ -10,7 +10,9 @@ import torch
 from omegaconf import OmegaConf
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from doctor.cases import FAULTY, FILES, HEALTHY, write_files
+from doctor.cases import FILES, write_files
+from doctor.faulty import FAULTY
+from doctor.healthy import HEALTHY
 from fit.api import opened
 from fit.callbacks.progress import Bar
 from fit.config.interruption import Interruption

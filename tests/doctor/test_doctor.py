@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from doctor.cases import FAULTY, FILES, HEALTHY, write_files
+from doctor.cases import FILES, write_files
+from doctor.faulty import FAULTY
+from doctor.healthy import HEALTHY
 from fit.doctor.__main__ import main as doctor
 
 # One case of each kind, and some healthy ones; `make doctor-report` goes through all of them, and tries the cures.

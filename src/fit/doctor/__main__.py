@@ -85,7 +85,7 @@ def diagnose_folder(folder: RunFolder, cfg: "DictConfig") -> "Diagnosis":
 
 
 def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> int:
-    """Train what is prescribed, what one stack can train together, and what is prescribed after that, until it works."""
+    """Train what is prescribed, together what one stack can, then what is prescribed after that, until it works."""
     from fit.config.interruption import StopNow
     from fit.doctor.cure import attempt, compare, draw, prepare, prescriptions, stacks
     from fit.doctor.finding import read_diagnosis

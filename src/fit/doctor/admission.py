@@ -9,7 +9,7 @@ from fit.doctor.case import Case
 from fit.doctor.settings import Settings
 from fit.errors import FitError
 from fit.folder import RunFolder
-from fit.training.checkpoint import load
+from fit.training.checkpoint import check_rows, load
 from fit.training.module import StackModule
 from fit.training.optimizer import member_state
 from fit.training.run import Run
@@ -37,11 +37,15 @@ def stored_case(folder: RunFolder, cfg: DictConfig) -> Case:
     """Read everything that a run left; raise FitError if it has not ended or cannot be read."""
     metrics = folder.read_metrics()
     if not metrics or not folder.last.exists():
-        raise FitError(f"{folder.path} has not ended: go on with it by python -m fit.train resume={folder.path}.")
-    checkpoint = load(folder.last)
+        raise FitError(
+            f"{folder.path} has not ended, or its metrics.json or last.ckpt is damaged: "
+            f"go on with it by python -m fit.train resume={folder.path}."
+        )
+    checkpoint, problem = load(folder.last), pose(build_dataset(cfg.data))
+    check_rows(checkpoint, problem, folder.last)
     return Case(
         Settings.of(cfg),
-        pose(build_dataset(cfg.data)),
+        problem,
         checkpoint["theta"].double(),
         checkpoint["optimizer"],
         folder.read_history(),

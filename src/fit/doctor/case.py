@@ -18,7 +18,7 @@ from fit.doctor.network import MOST_ROWS, Network
 from fit.doctor.progress import Progress
 from fit.doctor.settings import Settings
 from fit.doctor.stability import State
-from fit.doctor.strays import deviation
+from fit.doctor.strays import deviation, strays_by_targets
 from fit.doctor.thresholds import (
     GOOD_NRMSE,
     GRAY_NRMSE,
@@ -82,6 +82,13 @@ class Case:
         """The training rows as the network sees them."""
         (inputs, targets), problem = self.problem.train, self.problem
         return Rows(problem.input_scaler.transform(inputs), problem.target_scaler.transform(targets))
+
+    @cached_property
+    def usual_targets(self) -> Tensor:
+        """The targets as the network sees them, without strays."""
+        train = self.problem.train
+        odd = not self.problem.dataset.knows_truth and bool(strays_by_targets(train).any())
+        return self.scaled.targets[~self.attainable.strays] if odd else self.scaled.targets
 
     @cached_property
     def network(self) -> Network:

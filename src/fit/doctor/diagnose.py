@@ -36,8 +36,13 @@ def explain(case: Case) -> list[Finding]:
 
 
 def found(finds: Sequence[Find], case: Case) -> list[Finding]:
-    """Return what is found."""
-    return [finding for find in finds if (finding := find(case)) is not None]
+    """Return what is found, each cause once."""
+    first: dict[str, Finding] = {}
+    for find in finds:
+        finding = find(case)
+        if finding is not None:
+            first.setdefault(finding.id, finding)
+    return list(first.values())
 
 
 def consult(diagnoses: Sequence[Diagnosis]) -> Diagnosis:

@@ -116,7 +116,7 @@ def is_unscaled(case: Case) -> bool:
 
 def targets_off(case: Case) -> float:
     """Return how far the targets, as the network sees them, are from numbers about one: the factor, or the offset."""
-    targets = case.scaled.targets
+    targets = case.usual_targets
     spread = targets.std(0, correction=0)
     varying = spread > 0
     if not varying.any():

@@ -174,7 +174,7 @@ def draw_loss(history: Sequence[dict[str, float]], floor: float | None) -> Figur
     if floor is not None and floor > 0:
         panel.axhline(floor, color=DATA, linewidth=1, linestyle=":", label=f"floor of this model, {floor:.4g}")
     panel.set_xlabel("epoch")
-    panel.set_ylabel("loss")
+    panel.set_title("loss", loc="left", fontsize="medium")  # beside long numbers there is no room
     panel.legend(frameon=False)
     return figure
 

@@ -57,7 +57,11 @@ def after(run: Run, outcome: Outcome, metrics: Mapping[str, object], diagnosis: 
         epoch = metrics["diverged_epoch"]
         told = f"Diverged: the loss stopped being finite at epoch {epoch}, and the run ended there."
     else:
-        told = "\n".join([*results(problem, outcome.predict), "", *losses(metrics), *formulas(problem, outcome.affine)])
+        lines = [*results(problem, outcome.predict), "", *losses(metrics), *formulas(problem, outcome.affine)]
+        if run.stopped:
+            patience = run.cfg.early_stopping.patience
+            lines.append(f"stopped      early, of {run.max_epochs} epochs: no lower val/loss in the last {patience}")
+        told = "\n".join(lines)
     return "\n\n".join([told, *([diagnosis] if diagnosis else []), block(places)])
 
 

@@ -11,6 +11,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from fit.data.datamodule import Problem
 from fit.data.scalers import Scaler
 from fit.errors import FitError
 from fit.folder import write_atomically
@@ -71,6 +72,18 @@ def load(path: Path) -> Checkpoint:
     if not sound:
         raise damaged
     return checkpoint
+
+
+def check_rows(checkpoint: Checkpoint, problem: Problem, path: Path) -> None:
+    """Raise FitError if a checkpoint is of other training rows than there are now, as where a table was changed."""
+    inputs, targets = problem.train
+    then = [*checkpoint["input_scaler"].values(), *checkpoint["target_scaler"].values()]
+    then += [checkpoint["low"], checkpoint["high"], checkpoint["spread"]]
+    now = [*problem.input_scaler, *problem.target_scaler]
+    now += [inputs.amin(0), inputs.amax(0), targets.std(0, correction=0)]
+    pairs = zip(then, now, strict=True)
+    if not all(one.shape == other.shape and torch.allclose(one, other, rtol=1e-9, atol=0.0) for one, other in pairs):
+        raise FitError(f"{path} was trained on other rows than its data hold now: give it those back, or train anew.")
 
 
 def is_sound(checkpoint: Checkpoint) -> bool:

@@ -17,7 +17,7 @@ from fit.data.datamodule import Problem, build_dataset, pose
 from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.job import Job
-from fit.training.checkpoint import Checkpoint, load
+from fit.training.checkpoint import Checkpoint, check_rows, load
 from fit.training.recipe import build_schedule
 
 
@@ -107,6 +107,7 @@ def build_run(job: Job, problem: Problem) -> Run:
         parameters = sum((fan_in + cfg.model.bias) * fan_out for fan_in, fan_out in pairwise(sizes))
         if run.stored["sizes"] != sizes or run.stored["theta"].shape != (parameters,):
             raise FitError(f"{folder.last} does not fit the model of {folder.config}: one of them was changed.")
+        check_rows(run.stored, problem, folder.last)
         if run.stored["epoch"] > run.max_epochs:
             raise FitError(
                 f"trainer.max_epochs={run.max_epochs} is not allowed: {folder.path} has done {run.stored['epoch']}; "

@@ -85,7 +85,7 @@ def targets_unscaled(case: Case) -> Finding | None:
     off = targets_off(case)
     if off <= UNSCALED_TARGETS or case.cfg.data.scale_targets == "standardize":
         return None
-    low, high = float(case.scaled.targets.min()), float(case.scaled.targets.max())
+    low, high = float(case.usual_targets.min()), float(case.usual_targets.max())
     return Finding(
         "targets_unscaled",
         "certain" if off > UNSCALED_TARGETS**2 else "likely",

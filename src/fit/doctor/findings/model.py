@@ -7,6 +7,7 @@ import torch
 from fit.doctor.case import Case
 from fit.doctor.finding import Finding
 from fit.doctor.findings.steps import settled
+from fit.doctor.findings.units import dead_units, saturated_units
 from fit.doctor.prescription import bending, cannot_bend, prescribe
 from fit.doctor.thresholds import (
     BENDS_STEPS,
@@ -164,10 +165,13 @@ def equal_start(case: Case) -> Finding | None:
 
 
 def wild_start(case: Case) -> Finding | None:
-    """Find start values whose answers are so large that training has to undo them first."""
+    """Find start values so large that units are silent, or answers so large that training has to undo them first."""
     gain, network = case.cfg.model.gain, case.network
     if gain <= SOUND_GAINS[1] or case.cfg.model.activation == "sin":
         return None
+    silent = saturated_units(case) or dead_units(case)
+    if silent is not None:
+        return silent
     with torch.no_grad():
         answers = network.start(network.rows.inputs.unsqueeze(0))
     times = float(answers.square().mean().sqrt() / network.rows.targets.square().mean().sqrt().clamp(min=1e-300))
