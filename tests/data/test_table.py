@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from fit.data.table import Table
+from fit.doctor.__main__ import main as doctor
 from tables import ABC, QUICK, frame, train, weights
 
 
@@ -63,6 +64,17 @@ def as_marked(table):
 
 def as_utf16(table):
     table.to_csv("t.csv", index=False, encoding="utf-16")
+
+
+def test_a_table_that_was_changed_is_neither_gone_on_with_nor_diagnosed(fit, capfd):
+    table = frame()
+    as_csv(table)
+    run = train(fit, *ABC)
+    as_csv(table.iloc[:-2])
+    resumed = fit(f"resume={run.folder}", "trainer.max_epochs=50")
+    assert resumed.code == doctor([str(run.folder)]) == 2
+    for told in (resumed.err, capfd.readouterr().err):
+        assert "was trained on other rows than its data hold now" in told
 
 
 def test_the_same_numbers_are_the_same_run_however_they_are_written(fit):

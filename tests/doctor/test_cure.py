@@ -38,24 +38,40 @@ def test_the_articles_failures_are_cured(fit, capfd, experiment, first, more):
 
 
 def test_a_cure_that_does_not_work_is_said_not_to(fit, capfd):
-    """A jump in two dimensions, from 40 points: no smooth network gets to a tenth of the error."""
-    jump = "where(a<0,0,1)+where(b<0,0,1)-2*where(a<0,0,1)*where(b<0,0,1)"
-    domain = "data.domain={a: [-1, 1], b: [-1, 1]}"
+    run = fit("data=random_linear", "trainer.max_epochs=3", "logger=none")
+    folder = RunFolder(run.folder)
+    prescribed = [Finding("bad_start", "possible", {}, "", ["seed=7"])]
+    capfd.readouterr()
+    assert try_cures(folder, StoredJob(folder).cfg, Diagnosis(False, prescribed)) == 1
+    out = capfd.readouterr().out
+    assert out.count("tried  ") == out.count("NOT cured: ") == 1
+    assert "Nothing that was prescribed cured it." in out
+    assert doctor([str(run.folder), "--cure"]) == 1
+    assert "There is no setting to try." in capfd.readouterr().out
+
+
+def test_what_is_prescribed_to_a_cure_that_failed_is_tried_next(fit, capfd):
+    """Two units behind a sigmoid: once the range is right, the network is too small."""
     run = fit(
         "data=expression",
-        f'data.targets={{y: "{jump}"}}',
-        domain,
-        "data.points=40",
-        "data.batch_size=null",
-        "model=mlp_relu",
+        'data.targets={wave: "sin(3*x)*exp(-x)"}',
+        "data.domain={x: [-3, 3]}",
+        "data.points=256",
+        "model=mlp_sigmoid",
+        "model.output_activation=sigmoid",
         "model.hidden=[2]",
-        "trainer.max_epochs=300",
+        "optimizer.lr=3",
+        "trainer.max_epochs=5",
         "logger=none",
     )
-    assert doctor([str(run.folder), "--cure"]) == 1
-    out = capfd.readouterr().out
-    assert out.count("tried  ") == out.count("NOT cured: ") > 0  # no two of them fit into one stack
-    assert "Nothing that was prescribed cured it." in out
+    assert doctor([str(run.folder), "--cure"]) == 0
+    told = capfd.readouterr().out
+    tried = [line for line in told.splitlines() if line.startswith("tried  ")]
+    assert len(set(tried)) == len(tried) > 1
+    assert "model.hidden" not in tried[0]
+    assert "model.output_activation=identity" in tried[-1]
+    assert "model.hidden=[64, 64]" in tried[-1]
+    assert told.count("NOT cured: ") == len(tried) - 1
 
 
 def test_cures_that_one_stack_can_train_are_trained_together_and_told_side_by_side(fit, capfd):

@@ -72,26 +72,66 @@ def test_what_is_known_before_is_said_before_or_stops(fit, tmp_path):
     )
 
 
-def test_a_sweep_has_a_column(fit, tmp_path):
+def test_a_sweep_has_a_column(fit, tmp_path, capfd):
     run = fit("-m", "experiment=a3_exploding", "optimizer.lr=1e-2,1e-4", "hydra.sweep.dir=s", "sweep.figures=none")
     assert "step too large" in run.out
     assert "inputs unscaled" in run.out
     assert "step too large" in (tmp_path / "s" / "sweep.csv").read_text()
+    assert doctor(["s"]) == 2
+    assert "s is a sweep: give one of its jobs, such as s/0" in capfd.readouterr().err
 
 
-def test_members_are_diagnosed_together(fit):
+def test_members_are_diagnosed_together(fit, capfd):
     run = fit("experiment=a3_exploding", "ensemble=2", "logger=none")
     first = diagnosis(run)["findings"][0]
     assert (first["id"], first["evidence"]["members"]) == ("step_too_large", 2)
     assert "step too large" in run.out
-
-
-def test_said_again_it_is_the_same(fit, capfd):
-    run = fit("experiment=a3_slow", "trainer.max_epochs=500", "logger=none")
-    before = diagnosis(run)
     assert doctor([str(run.folder)]) == 0
-    assert "inputs unscaled" in capfd.readouterr().out
+    assert f"python -m fit.doctor {run.folder / 'members' / '0'} --cure" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["experiment=a3_slow", "trainer.max_epochs=500"], "inputs unscaled"),
+        (["optimizer=sgd", "optimizer.lr=1e-4", "trainer.max_epochs=20"], "of the stability limit"),
+        (["model=mlp_relu", "model.hidden=[2]", "seed=3", "trainer.max_epochs=100"], ""),
+    ],
+)
+def test_said_again_it_is_the_same(fit, capfd, settings, words):
+    run = fit(*settings, "logger=none")
+    before = diagnosis(run)
+    assert not before["healthy"]
+    assert doctor([str(run.folder)]) == 0
+    assert words in capfd.readouterr().out
     assert diagnosis(run)["findings"] == before["findings"]
+
+
+def test_what_cannot_be_kept_is_said_all_the_same(fit, capfd):
+    run = fit("experiment=a3_exploding", "logger=none")
+    (run.folder / "diagnosis.json").unlink()
+    (run.folder / "diagnosis.json").mkdir()
+    assert doctor([str(run.folder)]) == 0
+    told = capfd.readouterr()
+    assert "step too large" in told.out
+    assert "is not kept" in told.err
+
+
+def test_a_cure_is_one_line_and_says_in_place_of_what_it_is(fit):
+    run = fit("scheduler=exponential", "scheduler.gamma=0.3", "trainer.max_epochs=60", "logger=none")
+    cure = next(line for line in run.out.splitlines() if line.startswith("  cure: "))
+    assert cure.removeprefix("  cure: ").split() == diagnosis(run)["findings"][0]["cure"]
+    assert "instead of what was typed for scheduler.gamma" in run.out
+    cured = fit(*cure.removeprefix("  cure: ").split(), "logger=none")
+    assert cured.metrics["val/r2"] > 0.999
+
+
+def test_settings_that_were_spoiled_are_refused(fit, capfd):
+    run = fit("experiment=a3_exploding", "logger=none")
+    config = run.folder / ".hydra" / "config.yaml"
+    config.write_text(config.read_text().replace("lr: 0.01", "lr: abc"))
+    assert doctor([str(run.folder)]) == 2
+    assert "optimizer.lr=abc is not allowed" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "."])

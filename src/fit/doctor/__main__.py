@@ -60,7 +60,7 @@ def examine(folder: RunFolder, cure: bool, trust: bool) -> int:
     print(say(diagnosis, folder.read_overrides()) or "Healthy: there is nothing to say.")
     try:
         folder.write_diagnosis(diagnosis.as_json())
-    except OSError as error:
+    except (FitError, OSError) as error:
         print(f"fit: {as_sentence(error)} What is said here is not kept.", file=sys.stderr)
     if not cure or diagnosis.healthy:
         if any(finding.cure for finding in diagnosis.findings):
@@ -87,16 +87,16 @@ def diagnose_folder(folder: RunFolder, cfg: "DictConfig") -> "Diagnosis":
 def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> int:
     """Train what is prescribed, together what one stack can, then what is prescribed after that, until it works."""
     from fit.config.interruption import StopNow
-    from fit.doctor.cure import attempt, compare, draw, prepare, prescriptions, stacks
+    from fit.doctor.cure import Attempt, attempt, compare, draw, prepare, prescriptions, stacks
     from fit.doctor.finding import read_diagnosis
 
-    left, tried = stacks(cfg, prescriptions(diagnosis)), 0
+    left, tried = stacks(cfg, prescriptions(diagnosis)), list[Attempt]()
     if not left:
         print("\nThere is no setting to try.")
         return 1
-    while left and tried < MOST_CURES:
-        print(flush=True)
-        stack = left.pop(0)[: MOST_CURES - tried]
+    while left and len(tried) < MOST_CURES:
+        print("       That did not cure it; the next:\n" if tried else "", flush=True)
+        stack = left.pop(0)
         jobs = [prepare(folder, cfg, overrides) for overrides in stack]
         try:
             train_together(jobs)
@@ -105,18 +105,18 @@ def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> i
         if not all(job.metrics for job in jobs):
             print("Interrupted: type it again to go on from there.")
             return 130
-        attempts = [attempt(folder, cfg, job, overrides) for job, overrides in zip(jobs, stack, strict=True)]
-        tried += len(attempts)
-        print("\n".join(compare(attempts)))
-        best = min(attempts, key=lambda each: (not each.worked, each.error))
+        tried += [attempt(folder, cfg, job, overrides) for job, overrides in zip(jobs, stack, strict=True)]
+        print("\n".join(compare(tried[-len(stack) :])))
+        best = min(tried, key=lambda each: (not each.worked, each.error))
         figure = draw(folder, best)
         if best.worked:
             if figure is not None:
                 print(f"       figure {figure}")
             return 0
-        left = left or stacks(cfg, prescriptions(read_diagnosis(best.folder), best.overrides))
-        if left and tried < MOST_CURES:
-            print("       That did not cure it; the next:")
+        if not left:
+            known = [each.overrides for each in tried]
+            more = prescriptions(read_diagnosis(best.folder), best.overrides)
+            left = stacks(cfg, [each for each in more if each not in known])
     print("\nNothing that was prescribed cured it.")
     return 1
 
