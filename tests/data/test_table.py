@@ -154,6 +154,9 @@ def test_named_groups_are_held_out_whole(fit):
     as_csv(table)
     run = train(fit, *ABC, "data.group=who", "data.val_groups=[g1,g4]")
     assert "judged on val (20 held-out rows, 2 groups of who)" in run.out
+    as_csv(table.assign(site=table["who"].str[1:].astype(float)))  # written 1.0, typed 1
+    assert torch.equal(weights(train(fit, *ABC, "data.group=site", "data.val_groups=[1,4]")), weights(run))
+    as_csv(table)
     table[~table["who"].isin(["g1", "g4"])].to_csv("t.csv", index=False)
     table[table["who"].isin(["g1", "g4"])].to_csv("other.csv", index=False)
     same = train(fit, *ABC, "data.val_path=other.csv")

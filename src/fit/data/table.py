@@ -1,6 +1,7 @@
 """A table of one's own: CSV, TSV or Parquet."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -207,12 +208,14 @@ class Table(DataSet):
         assert self.group is not None
         groups = sorted(set(self._loaded.words[self.group].tolist()))
         if self.val_groups is not None:
-            chosen, there = list(dict.fromkeys(map(str, self.val_groups))), set(groups)
-            for name in chosen:
-                if name not in there:
+            chosen = []
+            for name in map(str, self.val_groups):
+                called = [group for group in groups if group == name or same_number(group, name)]
+                if not called:
                     raise FitError(
                         f"data.val_groups={name} is not in column {self.group} of {self.path}{nearest(name, groups)}."
                     )
+                chosen += [group for group in called if group not in chosen]
         else:
             count = max(1, round(self.val_fraction * len(groups)))
             chosen = [groups[index] for index in torch.randperm(len(groups), generator=self.generator(2))[:count]]
@@ -226,3 +229,10 @@ class Table(DataSet):
         assert self.group is not None
         held_out = set(self._held_out)
         return torch.tensor([group in held_out for group in self._loaded.words[self.group]])
+
+
+def same_number(one: str, other: str) -> bool:
+    """Whether two texts are the same number, such as 8 and 8.0."""
+    with suppress(ValueError):
+        return float(one) == float(other)
+    return False
