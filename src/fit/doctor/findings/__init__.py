@@ -11,6 +11,7 @@ from fit.doctor.findings.data import (
     one_target_dominates,
     target_constant,
     targets_unscaled,
+    undersampled,
 )
 from fit.doctor.findings.model import (
     affine_model,
@@ -52,7 +53,7 @@ SPOILING: tuple[Find, ...] = (
     noisy_plateau,
 )
 # What is left where nothing spoils it for certain.
-LACKING: tuple[Find, ...] = (too_few_epochs, bad_start, network_too_small)
+LACKING: tuple[Find, ...] = (undersampled, too_few_epochs, bad_start, network_too_small)
 # What can be known before the first step.
 BEFORE: tuple[Find, ...] = (
     target_constant,

@@ -11,6 +11,7 @@ from fit.doctor.thresholds import (
     DOMINATED,
     ENOUGH_ROWS,
     FEW_ROWS,
+    MORE_POINTS,
     NOTHING_NRMSE,
     UNSCALED_TARGETS,
 )
@@ -61,6 +62,23 @@ def nothing_to_learn(case: Case) -> Finding | None:
         f"{float(left.min()):.0%} of the spread, always answering the mean by 100%, so the targets look like noise.",
         (),
         "give inputs that the targets depend on, or more rows",
+    )
+
+
+def undersampled(case: Case) -> Finding | None:
+    """Find points of a known function that lie too far apart to show it."""
+    known, data = case.attainable, case.cfg.data
+    if not hasattr(case.problem.dataset, "noise") or not bool((known.smooth >= NOTHING_NRMSE).all()):
+        return None
+    points = MORE_POINTS * int(data.points)
+    return Finding(
+        "nothing_to_learn",
+        "likely",
+        {"nrmse_smooth": float(known.smooth.min()), "points": int(data.points)},
+        f"The {data.points} points lie too far apart to show what the function does between them: none can be "
+        "predicted from the others.",
+        prescribe(case, {"data.points": points, "data.batch_size": 64}, steps=0),
+        "points close enough to tell the function from noise",
     )
 
 
