@@ -84,6 +84,8 @@ NO_STEPS = 5.0
 STILL_FALLING = 1.1
 # With fewer looks than these nothing can be said of how it falls.
 FEW_LOOKS = 4
+# A tenth of the steps that a fit takes are too few, whatever the loss does.
+FEW_STEPS = 0.1
 # A loss that jumps by more than this much (the deviation of its logarithm) between looks is at its noise floor.
 JITTER = 0.25
 # Batches whose gradients differ by more than they agree (squared) take turns in where to go.

@@ -11,6 +11,7 @@ from fit.doctor.thresholds import (
     ADAPTIVE_RATES,
     DEFAULT_RATE,
     FEW_LOOKS,
+    FEW_STEPS,
     FIT_STEPS,
     GRADIENT_NOISE,
     GROWN,
@@ -139,7 +140,7 @@ def step_too_small(case: Case) -> Finding | None:
 
 def cut_short(case: Case) -> bool:
     """Whether early stopping ended the run long before it could have fitted anything."""
-    return case.stopped_early and case.progress.epochs * case.steps_per_epoch < FIT_STEPS / 2
+    return case.stopped_early and case.progress.epochs * case.steps_per_epoch < FEW_STEPS * FIT_STEPS
 
 
 def creeps(case: Case, still: bool) -> tuple[Evidence, str] | None:
@@ -204,14 +205,14 @@ def too_few_epochs(case: Case) -> Finding | None:
     if cut_short(case):
         return Finding(
             "too_few_epochs",
-            "certain",
+            "likely",
             {"steps": steps, "epochs": progress.epochs, "patience": int(case.cfg.early_stopping.patience)},
             f"early_stopping.patience = {case.cfg.early_stopping.patience} ended the run after "
             f"{plural(progress.epochs, 'epoch')} of {case.cfg.trainer.max_epochs}, which is {plural(steps, 'step')}.",
             prescribe(case),
             "a loss that goes on falling",
         )
-    if steps < FIT_STEPS * (0.5 if progress.looks < FEW_LOOKS else 0.1):
+    if steps < FIT_STEPS * (0.5 if progress.looks < FEW_LOOKS else FEW_STEPS):
         return Finding(
             "too_few_epochs",
             "likely",
