@@ -81,8 +81,9 @@ class RunFolder:
             self.path.rmdir()
 
     def read_overrides(self) -> dict[str, str]:
-        """Read what was typed for the run, by key; nothing of how its sweep was gone on with."""
-        lines = read_yaml(self.config.with_name("overrides.yaml"))
+        """Read what was typed for the run, by key, if it was; nothing of how its sweep was gone on with."""
+        typed = self.config.with_name("overrides.yaml")
+        lines = read_yaml(typed) if typed.exists() else []
         pairs = (str(line).partition("=") for line in (lines if isinstance(lines, list) else []))
         return {key.lstrip("+"): value for key, _, value in pairs if not key.startswith("sweep.")}
 
