@@ -274,6 +274,23 @@ FAULTY = [
     Case("120 rows of eight inputs", arrays("many", *LONG), ("overfit",)),
     # noisy_plateau
     Case(
+        "batches of 1, SGD, line and noise",
+        formula(
+            "2*x+1",
+            -1,
+            1,
+            "model=linear",
+            "data.points=128",
+            "data.batch_size=1",
+            "data.noise=1.0",
+            *GD,
+            "optimizer.lr=0.3",
+            "trainer.max_epochs=40",
+            "trainer.check_val_every_n_epoch=1",
+        ),
+        ("noisy_plateau", "step_too_large"),
+    ),
+    Case(
         "batches of 2, Adam at 0.03",
         formula(
             "sin(3*x)",
@@ -302,23 +319,6 @@ FAULTY = [
             "scheduler=constant",
             "trainer.max_epochs=60",
             "trainer.check_val_every_n_epoch=2",
-        ),
-        ("noisy_plateau", "step_too_large"),
-    ),
-    Case(
-        "batches of 1, SGD, line and noise",
-        formula(
-            "2*x+1",
-            -1,
-            1,
-            "model=linear",
-            "data.points=128",
-            "data.batch_size=1",
-            "data.noise=1.0",
-            *GD,
-            "optimizer.lr=0.3",
-            "trainer.max_epochs=40",
-            "trainer.check_val_every_n_epoch=1",
         ),
         ("noisy_plateau", "step_too_large"),
     ),

@@ -56,7 +56,8 @@ def test_what_is_prescribed_to_a_cure_that_failed_is_tried_next(fit, capfd):
         "data=expression",
         'data.targets={wave: "sin(3*x)*exp(-x)"}',
         "data.domain={x: [-3, 3]}",
-        "data.points=256",
+        "data.points=64",
+        "data.batch_size=null",
         "model=mlp_sigmoid",
         "model.output_activation=sigmoid",
         "model.hidden=[2]",
@@ -75,7 +76,8 @@ def test_what_is_prescribed_to_a_cure_that_failed_is_tried_next(fit, capfd):
 
 
 def test_cures_that_one_stack_can_train_are_trained_together_and_told_side_by_side(fit, capfd):
-    run = fit("data=xy_square", "optimizer.lr=1e-7", "trainer.max_epochs=200", "model.hidden=[8]", "logger=none")
+    small = ("data.points=256", "data.batch_size=16", "trainer.max_epochs=200", "model.hidden=[8]", "logger=none")
+    run = fit("optimizer.lr=1e-7", *small)
     cures = [["optimizer.lr=1e-6"], ["optimizer.lr=0.01"], ["optimizer.lr=0.02", "trainer.max_epochs=400"]]
     prescribed = [Finding("step_too_small", "certain", {}, "", cure) for cure in cures]
     folder = RunFolder(run.folder)
@@ -88,6 +90,6 @@ def test_cures_that_one_stack_can_train_are_trained_together_and_told_side_by_si
     assert "1: NOT cured" in told
     assert "2: cured" in told
     assert not (folder.path / "cures" / "3").exists()  # it takes longer, and was not needed
-    alone = fit("data=xy_square", "optimizer.lr=0.01", "trainer.max_epochs=200", "model.hidden=[8]", "logger=none")
+    alone = fit("optimizer.lr=0.01", *small)
     theirs = json.loads((folder.path / "cures" / "2" / "metrics.json").read_text())
     assert theirs["train/loss"] == json.loads((alone.folder / "metrics.json").read_text())["train/loss"]
