@@ -36,9 +36,10 @@ from fit.doctor.thresholds import (
 
 def outliers(case: Case) -> Finding | None:
     """Find a few rows so far off that they hold most of the squared error, or squeeze all others together."""
-    train, strays = case.problem.train, case.attainable.strays
-    if case.problem.dataset.knows_truth or len(strays) < FEW_ROWS:
+    train = case.problem.train
+    if case.problem.dataset.knows_truth or len(train.inputs) < FEW_ROWS:
         return None
+    strays = case.attainable.strays
     if strays.any() and not strays_by_targets(train).any():
         return far_inputs(case, int(strays.sum()))
     if case.cfg.loss not in ("mse", "mse_sum"):

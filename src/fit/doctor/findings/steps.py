@@ -121,7 +121,7 @@ def step_too_small(case: Case) -> Finding | None:
     dead = max((layer.dead for layer in case.network.end_units[:-1]), default=0.0) > MOST_SILENT
     if case.diverged or fell > WELL_FALLEN or moved < NO_WEIGHTS or dead or cut_short(case):
         return None
-    still = case.network.moved < HARDLY_MOVED or case.spent < SPENT
+    still = moved < HARDLY_MOVED or case.spent < SPENT
     found = creeps(case, still) if is_descent(case.cfg.optimizer) else trickles(case, still)
     if found is None:
         return None
