@@ -12,14 +12,15 @@ from torch import Tensor
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
 from fit.data.scalers import Scaler
-from fit.doctor.attainable import Attainable, attainable, sample
+from fit.doctor.attainable import Attainable, attainable, estimate, sample
 from fit.doctor.moments import second_moments
 from fit.doctor.network import MOST_ROWS, Network
 from fit.doctor.progress import Progress
 from fit.doctor.settings import Settings
 from fit.doctor.stability import State
-from fit.doctor.strays import deviation, strays_by_targets
+from fit.doctor.strays import deviation, strays_by_inputs, strays_by_targets
 from fit.doctor.thresholds import (
+    FEW_ROWS,
     GOOD_NRMSE,
     GRAY_NRMSE,
     NOISE_ROOM,
@@ -27,6 +28,8 @@ from fit.doctor.thresholds import (
     OUTLIER_DEVIATIONS,
     RISEN,
     SETTLED,
+    SURELY,
+    USEFUL_NRMSE,
 )
 from fit.measure.floor import Shape, floor
 from fit.measure.losses import LOSSES
@@ -103,28 +106,34 @@ class Case:
         return -(-rows // min(self.problem.dataset.batch_size or rows, rows))
 
     def errors(self, region: str) -> list[float]:
-        """Return the RMSE of every target in a region over its spread, infinite where it is not known.
+        """Return the RMSE of every target in a region over its spread `[targets]`, infinite where it is not known.
 
-        The spread is that of the training rows for these, else that of all rows judged on together, if they vary.
+        Rows held out are of the same kind as those trained on, and few of them do not know their own spread: all share
+        one. Where the function is known, the rows judged on have a spread of their own, if they vary.
         """
         if self.cfg.loss in ROBUST and not self.diverged and self.attainable.strays.any():
             return self.usual_errors(region)
         measured = self.metrics["targets"]
         assert isinstance(measured, Mapping)
-        rows = [self.problem.train] if region == "train" else list(self.problem.fresh.values())
+        train, fresh = self.problem.train, list(self.problem.fresh.values())
+        rows = [train, *fresh] if self.measured else [train] if region == "train" else fresh
         judged, trained = (
-            targets.std(0, correction=0)
-            for targets in (torch.cat([each.targets for each in rows]), self.problem.train.targets)
+            targets.std(0, correction=0) for targets in (torch.cat([each.targets for each in rows]), train.targets)
         )
         spreads = torch.where(judged > 0, judged, trained).tolist()
         errors = [finite(each.get(f"{region}/rmse")) for each in measured.values()]
         return [ratio(error, spread) for error, spread in zip(errors, spreads, strict=True)]
 
+    @property
+    def measured(self) -> bool:
+        """Whether the rows were measured: no function is known that they come from."""
+        return not self.problem.dataset.knows_truth
+
     def usual_errors(self, region: str) -> list[float]:
         """Return the same without the targets that are far off, as a loss that is robust asks for."""
         train = self.problem.train
         rows = sample(train if region == "train" else self.problem.fresh[region], MOST_ROWS)
-        errors = self.predict(rows.inputs) - rows.targets
+        errors = self.errors_on(rows)
         center, reach = train.targets.median(0).values, OUTLIER_DEVIATIONS * deviation(train.targets)
         columns = zip(errors.T, (rows.targets - center).T, reach, strict=True)
         usual = [(error[away.abs() <= most], away[away.abs() <= most]) for error, away, most in columns]
@@ -136,10 +145,16 @@ class Case:
         """The regions judged on, without the training rows."""
         return list(self.problem.fresh)
 
+    @property
+    def judged(self) -> list[str]:
+        """The regions that decide whether a fit is good: with few rows held out the training rows count, too."""
+        few = sum(len(rows.inputs) for rows in self.problem.fresh.values()) < FEW_ROWS
+        return [*self.regions, "train"] if few else self.regions
+
     @cached_property
     def worst(self) -> float:
-        """The largest error of any target in any region judged on, over its spread."""
-        return max(max(self.errors(region)) for region in self.regions)
+        """The largest error of any target in any region judged on, over its spread; infinite where the run diverged."""
+        return math.inf if self.diverged else max(max(self.errors(region)) for region in self.judged)
 
     @cached_property
     def train_error(self) -> float:
@@ -152,12 +167,10 @@ class Case:
         return attainable(self.problem)
 
     @cached_property
-    def noise(self) -> Tensor:
-        """What no network can explain, over each target's spread `[targets]`: known, or estimated from the rows."""
-        dataset = self.problem.dataset
-        if hasattr(dataset, "noise"):
-            return float(dataset.noise) / self.problem.train.targets.std(0, correction=0)
-        return self.attainable.smooth
+    def noise(self) -> Tensor | None:
+        """The noise over each target's spread `[targets]`, where it is known."""
+        noise = getattr(self.problem.dataset, "noise", None)
+        return None if noise is None else float(noise) / self.problem.train.targets.std(0, correction=0)
 
     @cached_property
     def good(self) -> bool:
@@ -165,14 +178,44 @@ class Case:
         targets = self.problem.train.targets
         if not self.trained or self.diverged or self.excess > 1 or bool((targets.amin(0) == targets.amax(0)).all()):
             return False
-        errors = ((target, error) for region in self.regions for target, error in enumerate(self.errors(region)))
+        errors = ((target, error) for region in self.judged for target, error in enumerate(self.errors(region)))
         return all(error <= GOOD_NRMSE or self.is_noise(error, target) for target, error in errors)
 
     def is_noise(self, error: float, target: int) -> bool:
-        """Whether a target's error is no larger than what no network can explain, nor was once far smaller."""
-        noise = float(self.noise[target])
-        lost = not self.problem.dataset.knows_truth and self.rise > RISEN
-        return error <= NOISE_ROOM * noise and noise < NOTHING_NRMSE and not lost
+        """Whether a target's error is the noise: no larger than what is known, or without structure where it is not.
+
+        Measured errors are noise if a smooth function of the inputs explains next to nothing of them, if they are the
+        same on rows held out and trained on, and if they leave something explained.
+        """
+        if self.noise is not None:
+            noise = float(self.noise[target])
+            return error <= NOISE_ROOM * noise and noise < NOTHING_NRMSE
+        alike = self.gap(target) < SURELY and self.risen <= RISEN
+        return error < USEFUL_NRMSE and alike and float(self.structure[target]) * NOISE_ROOM >= 1
+
+    @cached_property
+    def structure(self) -> Tensor:
+        """What a smooth function of the inputs leaves of the errors, on rows left out, over their spread `[targets]`.
+
+        1 where they look like noise.
+        """
+        rows = [self.problem.train, *self.problem.fresh.values()]
+        errors = Rows(torch.cat([each.inputs for each in rows]), torch.cat([self.errors_on(each) for each in rows]))
+        usual = ~(strays_by_targets(errors) | strays_by_inputs(errors))
+        chosen = sample(errors.take(usual.nonzero()[:, 0]), MOST_ROWS // 4)
+        left = estimate(chosen, torch.zeros(len(errors.inputs), dtype=torch.bool)).smooth
+        return left.nan_to_num(1.0)
+
+    def gap(self, target: int) -> float:
+        """Return how many times larger a target's error on rows held out is than on those trained on, at least.
+
+        That is less two standard errors of the ratio's logarithm, each mean square of n normal errors having one of
+        sqrt(2/n).
+        """
+        train, val = (self.errors(region)[target] for region in ("train", self.regions[0]))
+        rows = (len(self.problem.train.inputs), len(self.problem.fresh[self.regions[0]].inputs))
+        doubt = math.sqrt(sum(2 / count for count in rows))
+        return val / max(train, 1e-300) * math.exp(-doubt)
 
     @property
     def gray(self) -> bool:
@@ -184,6 +227,11 @@ class Case:
         """How many times larger the validation loss is at the end than it was at its lowest."""
         best, last = (finite(self.metrics.get(key)) for key in ("best/val/loss", "val/loss"))
         return last / best if best > 0 else 1.0
+
+    @cached_property
+    def risen(self) -> float:
+        """The same, less two standard errors of a mean square over so few rows."""
+        return self.rise * math.exp(-2 * math.sqrt(2 / len(self.problem.fresh[self.regions[0]].inputs)))
 
     @cached_property
     def floor(self) -> float | None:
@@ -222,8 +270,13 @@ class Case:
 
     @cached_property
     def progress(self) -> Progress:
-        """How the loss fell."""
+        """How the loss on the training rows fell."""
         return Progress.of(self.history, self.floor if self.affine and self.floor is not None else 0.0)
+
+    @cached_property
+    def val_progress(self) -> Progress:
+        """How the loss on the rows judged on fell."""
+        return Progress.of(self.history, 0.0, "val/loss")
 
     @cached_property
     def spent(self) -> float:
@@ -247,7 +300,11 @@ class Case:
     def residuals(self) -> Tensor:
         """Errors on some training rows over each target's spread `[rows, targets]`."""
         rows = sample(self.problem.train, MOST_ROWS)
-        return (self.predict(rows.inputs) - rows.targets) / self.problem.train.targets.std(0, correction=0)
+        return self.errors_on(rows) / self.problem.train.targets.std(0, correction=0)
+
+    def errors_on(self, rows: Rows) -> Tensor:
+        """Return what the network answers less the targets, in their units `[rows, targets]`."""
+        return self.predict(rows.inputs) - rows.targets
 
     def predict(self, inputs: Tensor) -> Tensor:
         """Return what the network answers at the end, in the targets' units."""

@@ -8,6 +8,15 @@ from dataclasses import replace
 from fit.doctor.case import Case
 from fit.doctor.finding import CERTAINTIES, Diagnosis, Finding
 from fit.doctor.findings import BEFORE, HOPELESS, LACKING, SPOILING, Find
+from fit.doctor.findings.data import unexplained
+
+# Of what cannot both be true of one run, what is found first is what is said: a network that learned its rows by heart
+# has not learned too little, and steps are not too large and too small.
+OPPOSITES = (
+    ({"overfit"}, {"too_few_epochs", "step_too_small", "network_too_small", "over_regularized"}),
+    ({"step_too_large", "noisy_plateau"}, {"step_too_small", "too_few_epochs"}),
+    ({"jump"}, {"too_few_epochs", "network_too_small", "noisy_plateau", "bad_start"}),
+)
 
 
 def diagnose(case: Case) -> Diagnosis:
@@ -28,11 +37,29 @@ def explain(case: Case) -> list[Finding]:
     sure = {finding.id for finding in findings if finding.certainty == "certain"}
     if sure <= {"dead_units"}:  # units may be dead for where they started
         findings += found(LACKING, case)
-    findings = ordered(findings)
+    findings = one_story(ordered(findings))
     if case.gray:
         return [finding for finding in findings if finding.certainty == "certain"]
     surer = [finding for finding in findings if finding.certainty != "possible"]
-    return surer or findings
+    return surer or findings or [unexplained(case)]
+
+
+def one_story(findings: Sequence[Finding]) -> list[Finding]:
+    """Leave out what contradicts a more important finding, and give cures that set the same thing the same value."""
+    story: list[Finding] = []
+    cures: dict[tuple[tuple[str, str], ...], Sequence[str]] = {}
+    values: dict[str, str] = {}
+    for finding in findings:
+        told = {each.id for each in story}
+        if any(finding.id in one and told & other for pair in OPPOSITES for one, other in (pair, pair[::-1])):
+            continue
+        pairs = {key: value for key, _, value in (each.partition("=") for each in finding.cure)}
+        for key in pairs:
+            values.setdefault(key, pairs[key])
+        agreed = {key: values[key] for key in pairs}
+        cure = cures.setdefault(tuple(sorted(agreed.items())), [f"{key}={value}" for key, value in agreed.items()])
+        story.append(replace(finding, cure=cure))
+    return story
 
 
 def found(finds: Sequence[Find], case: Case) -> list[Finding]:
@@ -56,12 +83,12 @@ def consult(diagnoses: Sequence[Diagnosis]) -> Diagnosis:
             )
     common = sorted(first.values(), key=lambda finding: -members[finding.id])
     healthy = all(diagnosis.healthy for diagnosis in diagnoses)
-    return Diagnosis(healthy, ordered(common), sum(diagnosis.seconds for diagnosis in diagnoses))
+    return Diagnosis(healthy, one_story(ordered(common)), sum(diagnosis.seconds for diagnosis in diagnoses))
 
 
 def foresee(case: Case) -> list[Finding]:
     """Look for what can be known before the first step."""
-    return ordered(found(BEFORE, case))
+    return one_story(ordered(found(BEFORE, case)))
 
 
 def ordered(findings: list[Finding]) -> list[Finding]:

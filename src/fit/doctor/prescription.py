@@ -21,6 +21,7 @@ from fit.doctor.thresholds import (
     FIT_STEPS,
     FLOOR_PART,
     GOOD_NRMSE,
+    LONG_PATIENCE,
     LONG_WARMUP,
     MISSES,
     OFF_TARGETS,
@@ -44,8 +45,10 @@ def prescribe(case: Case, changes: Changes | None = None, steps: int = FIT_STEPS
     That is a model that could fit, scales to start from, and training long enough, well enough. Only what differs from
     the settings that the run had is there.
     """
-    wanted = shaping(case) | scaling(case) | staying(case) | dict(changes or {}) | reaching(case)
+    wanted = shaping(case) | scaling(case) | dict(changes or {}) | reaching(case)
     wanted |= training(case_with(case, wanted), steps)
+    if "early_stopping.patience" not in wanted:
+        wanted |= staying(case, int(str(wanted.get("trainer.max_epochs", case.cfg.trainer.max_epochs))))
     return [f"{key}={shown(value)}" for key, value in wanted.items() if case.cfg.select(key) != value]
 
 
@@ -67,10 +70,10 @@ def shaping(case: Case) -> dict[str, object]:
     return changes
 
 
-def staying(case: Case) -> dict[str, object]:
-    """Return what keeps a run going that ended long before it could have fitted anything."""
-    few = case.stopped_early and case.progress.epochs * case.steps_per_epoch < FIT_STEPS
-    return {"early_stopping.patience": None} if few else {}
+def staying(case: Case, epochs: int) -> dict[str, object]:
+    """Return what keeps a run going that is to be cured: early stopping that would end it long before its time."""
+    patience = case.cfg.early_stopping.patience
+    return {"early_stopping.patience": None} if patience is not None and patience < LONG_PATIENCE * epochs else {}
 
 
 def reaching(case: Case) -> dict[str, object]:

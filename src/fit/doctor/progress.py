@@ -26,13 +26,13 @@ class Progress(NamedTuple):
     looks: int
 
     @classmethod
-    def of(cls, history: Sequence[Mapping[str, float]], lowest: float) -> Self:
-        """Read the looks of a run whose loss cannot fall below `lowest`."""
-        rows = [row for row in history if math.isfinite(row.get("train/loss", math.nan))]
+    def of(cls, history: Sequence[Mapping[str, float]], lowest: float, loss: str = "train/loss") -> Self:
+        """Read the looks of a run of which a loss cannot fall below `lowest`."""
+        rows = [row for row in history if math.isfinite(row.get(loss, math.nan))]
         if len(rows) < 2:
             return cls(math.nan, math.nan, math.nan, math.nan, 1.0, 1.0, 0.0, 0, len(rows))
         epochs = np.array([row["epoch"] for row in rows])
-        losses = np.maximum(np.array([row["train/loss"] for row in rows]) - lowest, 1e-300)
+        losses = np.maximum(np.array([row[loss] for row in rows]) - lowest, 1e-300)
         rates = np.array([row.get("lr", math.nan) for row in rows])
         rates[0] = rates[1] if not math.isfinite(rates[0]) or rates[0] == 0 else rates[0]
         rates = np.where(np.isfinite(rates), rates, 0.0)

@@ -8,14 +8,13 @@ from fit.doctor.finding import Diagnosis, Finding
 
 WIDTH = 118
 MOST_FINDINGS = 6
-NOBODY_KNOWS = "The fit is not good, and the doctor does not know why: nothing that it looks for fits what it measured."
 
 
 def say(diagnosis: Diagnosis, typed: Collection[str] = ()) -> str:
-    """Say why a run is not good, and what cures it; nothing where it is. `typed` are the settings that it was given."""
+    """Say why a run is not good, and what cures it; nothing of a good one. `typed` are the settings it was given."""
     if diagnosis.healthy:
         return ""
-    return "\n".join(lines(diagnosis.findings, typed)) if diagnosis.findings else NOBODY_KNOWS
+    return "\n".join(lines(diagnosis.findings, typed))
 
 
 def lines(findings: Sequence[Finding], typed: Collection[str] = ()) -> Iterator[str]:
@@ -66,4 +65,4 @@ def markdown(diagnosis: Diagnosis) -> str:
         parts += [f"**{each.title}** ({each.certainty}): {each.explanation}" for each in shared]
         told = " ".join(f"`{each}`" for each in quoted(cure))
         parts.append(f"cure: {told}" if cure else f"no setting cures it: {shared[-1].expected}")
-    return "\n\n".join(parts) or NOBODY_KNOWS
+    return "\n\n".join(parts)

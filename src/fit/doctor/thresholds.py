@@ -5,8 +5,11 @@
 GOOD_NRMSE = 0.03
 # Up to twice that a fit is not talked down unless the cause is certain.
 GRAY_NRMSE = 0.06
-# Errors of the size of the noise are as good as can be; the estimate of the noise is itself uncertain by so much.
+# Errors of the size of the noise are as good as can be; the estimate of the noise is itself uncertain by so much, and
+# errors of which a smooth function explains no more than that are noise themselves.
 NOISE_ROOM = 1.3
+# Errors that leave less than half of the variance explained are not called a good fit, even if they look like noise.
+USEFUL_NRMSE = 0.7
 # A validation loss that was lower by this factor before has been let go of.
 RISEN = 1.3
 # An affine fit has settled when its loss is within a fifth (and what a good fit may miss) of the least squares one.
@@ -33,10 +36,19 @@ OUTLIER_PART = 0.5
 OUTLIER_ROWS = 0.15
 # An input is one when it lies so many times further out than all that are not: a long tail has no such gap.
 OUTLIER_GAP = 3.0
-# Of so few rows none can be told from the others.
+# Of so few rows none can be told from the others,
 FEW_ROWS = 20
+# unless it is so many times further away than they are from each other.
+SQUEEZED = 100.0
 # Where their neighbours are far off, too, the fit is, not the rows.
 OUTLIER_COMPANY = 0.5
+
+# A target jumps between near rows, of so many neighbours each, that differ by so much of its spread, if that is so many
+# times what nine tenths of all rows differ by,
+NEIGHBOURS = 4
+JUMP, NO_SLOPE, JUMPS = 0.3, 6.0, 0.1
+# and it is to blame where the rows beside it, within a tenth of the usual distance, hold most of the squared error.
+BESIDE_JUMP, JUMP_PART = 0.1, 0.5
 
 # --- what the network could do ---
 # A model's shape is at fault when a smooth function leaves so much less than the best of its shape.
@@ -136,6 +148,8 @@ DEEP, WIDE = 5, 128
 DEEP_RATE = 3e-3
 # A warm-up of more than a third of the run leaves too little of it.
 LONG_WARMUP = 1 / 3
+# Early stopping with a patience of less than a tenth of a run ends it by chance.
+LONG_PATIENCE = 0.1
 # Gradients clipped to less than this give steps of hardly any size.
 TIGHT_CLIP = 0.1
 # Annealed steps after which a small network has fitted a smooth function, and an affine one a line.

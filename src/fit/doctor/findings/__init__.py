@@ -7,6 +7,7 @@ from fit.doctor.finding import Finding
 from fit.doctor.findings.data import (
     constant,
     inputs_unscaled,
+    jump,
     nothing_to_learn,
     one_target_dominates,
     target_constant,
@@ -41,6 +42,7 @@ SPOILING: tuple[Find, ...] = (
     step_too_large,
     float_floor,
     inputs_unscaled,
+    jump,
     one_target_dominates,
     targets_unscaled,
     over_regularized,

@@ -1,17 +1,28 @@
 """Causes that lie in the data, or in how they are presented."""
 
 import torch
+from torch import Tensor
 
+from fit.data.scalers import Scaler
+from fit.doctor.attainable import sample
 from fit.doctor.case import Case
 from fit.doctor.finding import Finding
+from fit.doctor.network import MOST_ROWS
 from fit.doctor.prescription import is_unscaled, prescribe, targets_off
 from fit.doctor.thresholds import (
+    BESIDE_JUMP,
     CONSTANT_SPREAD,
     DOMINANCE,
     DOMINATED,
     ENOUGH_ROWS,
     FEW_ROWS,
+    JUMP,
+    JUMP_PART,
+    JUMPS,
     MORE_POINTS,
+    NEIGHBOURS,
+    NO_SLOPE,
+    NOISE_ROOM,
     NOTHING_NRMSE,
     UNSCALED_TARGETS,
 )
@@ -48,8 +59,8 @@ def target_constant(case: Case) -> Finding | None:
 
 def nothing_to_learn(case: Case) -> Finding | None:
     """Find targets that the inputs say nothing about."""
-    known, dataset = case.attainable, case.problem.dataset
-    if hasattr(dataset, "noise") and float(case.noise.min()) < NOTHING_NRMSE:  # a function that is known is there
+    known = case.attainable
+    if case.noise is not None and float(case.noise.min()) < NOTHING_NRMSE:  # a function that is known is there
         return None
     left = known.smooth[~known.smooth.isnan()]
     if len(left) == 0 or float(left.min()) < NOTHING_NRMSE or known.rows < FEW_ROWS:
@@ -68,7 +79,7 @@ def nothing_to_learn(case: Case) -> Finding | None:
 def undersampled(case: Case) -> Finding | None:
     """Find points of a known function that lie too far apart to show it."""
     known, data = case.attainable, case.cfg.data
-    if not hasattr(case.problem.dataset, "noise") or not bool((known.smooth >= NOTHING_NRMSE).all()):
+    if case.noise is None or not bool((known.smooth >= NOTHING_NRMSE).all()):
         return None
     points = MORE_POINTS * int(data.points)
     return Finding(
@@ -134,3 +145,66 @@ def one_target_dominates(case: Case) -> Finding | None:
         prescribe(case, {"data.scale_targets": "standardize"}),
         "all targets weigh the same",
     )
+
+
+def unexplained(case: Case) -> Finding:
+    """Say that a fit is not good although nothing that the doctor looks for explains it."""
+    smooth = float(case.attainable.smooth.nan_to_num(0.0).max())
+    better = smooth * NOISE_ROOM < case.worst
+    hope = "something better is possible" if better else "nothing better was found"
+    return Finding(
+        "unexplained",
+        "possible",
+        {"nrmse": case.worst, "nrmse_train": case.train_error, "nrmse_smooth": smooth},
+        f"The error is {case.worst:.2g} of the spread, {case.train_error:.2g} on the training rows, for no reason that the "
+        f"doctor knows; a smooth function of the inputs leaves {smooth:.2g} on rows that it did not see: {hope}.",
+        (),
+        "try other layers and settings" if better else "inputs that tell more, or more rows",
+    )
+
+
+def jump(case: Case) -> Finding | None:
+    """Find targets that jump, where the rows beside the jump hold most of the squared error."""
+    if case.diverged:
+        return None
+    rows = sample(case.problem.train, MOST_ROWS)
+    inputs, targets = (Scaler.fit("standardize", each).transform(each) for each in rows)
+    distances = torch.cdist(inputs, inputs).fill_diagonal_(torch.inf)
+    nearest = distances.topk(min(NEIGHBOURS, len(inputs) - 1), largest=False).indices
+    near = distances.median(1).values.median() * BESIDE_JUMP
+    for target, name in enumerate(case.problem.dataset.target_names):
+        steps = (targets[:, target, None] - targets[nearest, target]).abs().amax(1)
+        usual = float(steps.quantile(1 - JUMPS))
+        least = max(JUMP, NO_SLOPE * usual)
+        beside = steps > least
+        count, sloping = int(beside.sum()), int((steps[~beside] > least / 3).sum())
+        if not 0 < count <= JUMPS * len(steps) or sloping > count:
+            continue
+        errors = case.errors_on(rows)[:, target].square()
+        close = distances[:, beside].amin(1) < near
+        part = float(errors[close | beside].sum() / errors.sum().clamp(min=1e-300))
+        if part < JUMP_PART:
+            continue
+        size = float(steps[beside].median())
+        height = size * float(rows.targets[:, target].std())
+        return Finding(
+            "jump",
+            "certain" if part > 1 - JUMP_PART / 2 else "likely",
+            {"target": name, "height": height, "rows": count, "part": part},
+            f"{name} jumps by about {height:.3g}{place(case, rows.inputs[beside])}, {size / max(usual, 1e-3):.2g} times "
+            f"what neighbours differ by elsewhere, and the rows beside the jump hold {part:.0%} of the squared error: "
+            "a network is a smooth function, and crosses a jump on a slope.",
+            (),
+            "fit the two sides of the jump apart, or judge the fit by its errors away from the jump",
+        )
+    return None
+
+
+def place(case: Case, inputs: Tensor) -> str:
+    """Say near which value of which input some rows `[rows, inputs]` lie, if it is one."""
+    train = case.problem.train.inputs
+    width = (inputs.amax(0) - inputs.amin(0)) / (train.amax(0) - train.amin(0))
+    column = int(width.nan_to_num(torch.inf).argmin())
+    if float(width[column]) > JUMPS:
+        return ""
+    return f" near {case.problem.dataset.input_names[column]} = {float(inputs[:, column].median()):.4g}"

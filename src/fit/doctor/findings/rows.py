@@ -18,17 +18,20 @@ from fit.doctor.thresholds import (
     FAR,
     FAR_PART,
     FEW_ROWS,
+    FEW_STEPS,
     FIT_STEPS,
     FITS_NRMSE,
     FITS_TIMES,
     LET_GO,
     MISSES,
     MORE_POINTS,
+    NOISE_ROOM,
     OFF_TARGETS,
     OUTLIER_COMPANY,
     OUTLIER_PART,
     OUTLIER_ROWS,
     OVERFITS,
+    SQUEEZED,
     SURELY,
     UNSCALED_TARGETS,
 )
@@ -37,8 +40,10 @@ from fit.doctor.thresholds import (
 def outliers(case: Case) -> Finding | None:
     """Find a few rows so far off that they hold most of the squared error, or squeeze all others together."""
     train = case.problem.train
-    if case.problem.dataset.knows_truth or len(train.inputs) < FEW_ROWS:
+    if not case.measured:
         return None
+    if len(train.inputs) < FEW_ROWS:
+        return squeezed(case)
     strays = case.attainable.strays
     if strays.any() and not strays_by_targets(train).any():
         return far_inputs(case, int(strays.sum()))
@@ -90,6 +95,30 @@ def far_inputs(case: Case, count: int) -> Finding:
         prescribe(case, {"data.scale_inputs": scale}) if scale != "standardize" else (),
         "inputs that differ from each other" if scale != "standardize" else "take these rows out of the data",
     )
+
+
+def squeezed(case: Case) -> Finding | None:
+    """Find an input of which one value is so far from all others that beside it these are the same to the network."""
+    for column, name in enumerate(case.problem.dataset.input_names):
+        values = torch.tensor(sorted(set(case.problem.train.inputs[:, column].tolist())))
+        if len(values) < 3:  # two values are as far apart as can be
+            continue
+        steps = values.diff()
+        for far, others, gap in ((values[-1], values[:-1], steps[-1]), (values[0], values[1:], steps[0])):
+            width = others[-1] - others[0]
+            if gap < SQUEEZED * width:
+                continue
+            return Finding(
+                "outliers",
+                "certain",
+                {"input": name, "value": float(far), "times": float(gap / width)},
+                f"{name} is from {float(others[0]):.6g} to {float(others[-1]):.6g}, but {float(far):.6g} once: scaled "
+                f"together, the others lie {float(width / (values[-1] - values[0])):.2g} of the range apart, and are all "
+                "the same to the network.",
+                (),
+                f"check {name} = {float(far):.6g}, or take that row out",
+            )
+    return None
 
 
 def scale_of_most(values: Tensor) -> str | float:
@@ -158,17 +187,22 @@ def turned(case: Case) -> bool:
 
 
 def overfit(case: Case) -> Finding | None:
-    """Find training rows learned by heart, noise included."""
-    if case.diverged:
+    """Find training rows learned by heart, noise included: a validation loss that rose, or one that never fell."""
+    if case.diverged or case.train_error > BY_HEART:
         return None
-    val, rows, weights = max(case.errors("val")), len(case.problem.train.inputs), case.network.parameters
-    rising = case.rise > OVERFITS or weights >= rows
-    apart = val >= SURELY * case.train_error and rising and uncovered(case, "val") < FAR_PART
-    if case.train_error > BY_HEART or not (apart or turned(case)):
+    errors, rows, weights = case.errors("val"), len(case.problem.train.inputs), case.network.parameters
+    val, gap = max(errors), max(case.gap(target) for target in range(len(errors)))
+    rose = case.risen > OVERFITS
+    smooth = float(case.attainable.smooth.nan_to_num(0.0).max())
+    by_heart = weights >= rows and learned(case) and val > NOISE_ROOM * smooth
+    apart = gap >= SURELY and (rose or by_heart) and uncovered(case, "val") < FAR_PART
+    if not (apart or turned(case)):
         return None
     best, data = case.metrics["best/epoch"], case.cfg.data
-    since = f"; val/loss was lowest at epoch {best} and has grown {case.rise:.2g} times since" * (case.rise > OVERFITS)
-    changes: dict[str, object] = {"early_stopping.patience": max(10, case.cfg.trainer.max_epochs // 10)}
+    since = f"; val/loss was lowest at epoch {best} and has grown {case.rise:.2g} times since" * rose
+    changes: dict[str, object] = {}
+    if rose:
+        changes["early_stopping.patience"] = max(10, case.cfg.trainer.max_epochs // 10)
     if "points" in data:
         points = max(MORE_POINTS * int(data.points), 8 * 64)
         changes = {"data.points": points, "data.batch_size": 64, "trainer.max_epochs": -(-FIT_STEPS * 64 // points)}
@@ -176,10 +210,15 @@ def overfit(case: Case) -> Finding | None:
         changes["regularization.l2"] = 1e-3
     return Finding(
         "overfit",
-        "certain" if case.rise > SURELY else "likely",
+        "certain" if case.risen > SURELY else "likely",
         {"nrmse_train": case.train_error, "nrmse_val": val, "rise": case.rise, "rows": rows, "weights": weights},
         f"The error is {case.train_error:.2g} of the spread on training rows and {val:.2g} on others{since}: {weights} "
         f"weights have learned {rows} rows by heart.",
         prescribe(case, changes, steps=0),
         "rows enough to tell the function from the noise" if "points" in data else "less of the noise learned",
     )
+
+
+def learned(case: Case) -> bool:
+    """Whether training has gone on for long enough to say that what is missed on other rows will stay missed."""
+    return case.progress.epochs * case.steps_per_epoch >= FEW_STEPS * FIT_STEPS

@@ -198,7 +198,7 @@ def calmer(case: Case) -> dict[str, object]:
 
 
 def too_few_epochs(case: Case) -> Finding | None:
-    """Find a loss that was still falling when the run ended."""
+    """Find losses, on the training rows and on those judged on, that were still falling when the run ended."""
     progress, steps = case.progress, case.progress.epochs * case.steps_per_epoch
     if case.diverged:
         return None
@@ -212,29 +212,31 @@ def too_few_epochs(case: Case) -> Finding | None:
             prescribe(case),
             "a loss that goes on falling",
         )
-    if steps < FIT_STEPS * (0.5 if progress.looks < FEW_LOOKS else FEW_STEPS):
+    few = steps < FIT_STEPS * (0.5 if progress.looks < FEW_LOOKS else FEW_STEPS)
+    # What falls on the training rows alone is learned by heart.
+    falling = min(progress.falling, case.val_progress.falling)
+    if falling < (1.0 if few else STILL_FALLING):
+        return None
+    if few:
         return Finding(
             "too_few_epochs",
             "likely",
             {"steps": steps, "epochs": progress.epochs},
-            f"{steps} steps are few: small networks take some thousands to fit a smooth function.",
+            f"{plural(steps, 'step')} are few: small networks take some thousands to fit a smooth function.",
             prescribe(case),
             "a loss that goes on falling",
         )
-    if settled(case):
-        return None
     per_epoch = 1 - progress.lately ** (-4 / max(progress.epochs, 1))
     rate = f", by {per_epoch:.2%} an epoch at the end" if per_epoch > 1e-4 else ""
     # On a power law each doubling of the steps lowers the loss as much as the last did.
-    longer = min(10 ** (2 / math.log2(progress.falling)), 1e4)
-    more = float(f"{(longer - 1) * progress.epochs:.2g}")
+    longer = min(10 ** (2 / math.log2(falling)), 1e4)
     needed = min(max(longer, 4) * steps, max(MOST_FIT_STEPS, 4 * steps))
     return Finding(
         "too_few_epochs",
-        "likely" if progress.falling > SURELY else "possible",
-        {"falling": progress.falling, "per_epoch": per_epoch, "epochs": progress.epochs, "epochs_more": more},
-        f"The loss was still falling{rate}; the last half of the steps lowered it {progress.falling:.2g} times. On "
-        f"that course a hundredth of it takes {'about' if longer < 1e4 else 'over'} {more:,.0f} epochs more.",
+        "likely" if falling > SURELY else "possible",
+        {"falling": falling, "per_epoch": per_epoch, "epochs": progress.epochs},
+        f"The loss was still falling{rate}, on rows held out too; the last half of the steps lowered it "
+        f"{falling:.2g} times.",
         prescribe(case, bending(case), steps=max(FIT_STEPS, math.ceil(needed))),
         "a loss that goes on falling",
     )
