@@ -59,6 +59,22 @@ def write_files(folder):
     measured, fresh_measured = wave + random.normal(0, 0.2, x.shape), fresh_wave + random.normal(0, 0.2, x.shape)
     save("lost", x, np.where(far, -999.0, measured), fresh, fresh_measured)
     save("few", few, np.sin(few) + random.normal(0, 0.3, few.shape), 1.5 * fresh, np.sin(1.5 * fresh))
+    wide = random.normal(0, 1, (120, 1500))
+    save("wide", wide, wide[:, :1] + 0.5 * wide[:, 1:2] + random.normal(0, 0.5, (120, 1)))
+
+
+# What people and NIST's Statistical Reference Datasets measured.
+TABLES = Path(__file__).parent / "tables"
+
+
+def table(name, inputs, target, *more):
+    return [
+        "data=table",
+        f"data.path={TABLES / name}.csv",
+        f"data.inputs=[{inputs}]",
+        f"data.targets=[{target}]",
+        *more,
+    ]
 
 
 def arrays(name, *more):

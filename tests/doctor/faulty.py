@@ -1,6 +1,6 @@
 """Runs that fail for a known reason: what a person typed, and what the doctor should say."""
 
-from doctor.cases import GD, LONG, QUICK, RAW, Case, arrays, formula, plane
+from doctor.cases import GD, LONG, QUICK, RAW, Case, arrays, formula, plane, table
 
 FAULTY = [
     # step_too_large
@@ -442,4 +442,42 @@ FAULTY = [
         plane("sin(4*a)*sin(4*b)", -2, 2, "data.points=25", "data.batch_size=null", "trainer.max_epochs=1000"),
         ("overfit",),
     ),
+    # from public reports
+    Case(
+        "sums of sines behind a sigmoid",
+        table(
+            "sinsum",
+            "a,b,c,d,bias",
+            "y",
+            "model=mlp_sigmoid",
+            "model.hidden=[6]",
+            "model.output_activation=sigmoid",
+            *GD,
+            "optimizer.lr=0.1",
+            *RAW,
+        ),
+        ("output_range", "step_too_small"),
+    ),
+    Case(
+        "a line of seven points behind a ReLU",
+        table(
+            "line7",
+            "x",
+            "y",
+            "model=mlp_relu",
+            "model.hidden=[4,2]",
+            "model.output_activation=relu",
+            "optimizer.lr=1e-3",
+            "scheduler=constant",
+            *RAW,
+            "trainer.max_epochs=500",
+        ),
+        ("output_range",),
+    ),
+    Case("XOR with 1000 for 1", table("xor1000", "a,b", "y"), ("outliers",)),
+    Case("electron mobility, 200 steps", table("thurber", "x", "y"), ("too_few_epochs",)),
+    Case("pressure differences", table("enso", "x", "y", "trainer.max_epochs=1000"), ("unexplained",)),
+    Case("1500 columns, 120 rows", arrays("wide"), ("overfit",)),
+    Case("a step", formula("where(x<0.5, 1, 0)", 0, 1), ("jump",)),
+    Case("a cliff in the plane", plane("where(a<0.3, 1, 0)+0.2*b", -1, 1, "model=mlp_tanh"), ("jump",)),
 ]

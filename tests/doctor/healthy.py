@@ -1,6 +1,6 @@
 """Runs that are good, of all kinds: the doctor is to say nothing."""
 
-from doctor.cases import LONG, QUICK, RAW, Case, arrays, formula, plane
+from doctor.cases import LONG, QUICK, RAW, Case, arrays, formula, plane, table
 
 HEALTHY = [
     Case("main job", ["model=mlp_gelu", "data=xy_square", "trainer.max_epochs=100"]),
@@ -96,4 +96,7 @@ HEALTHY = [
     Case("Kelvin", formula("300+sin(2*x)", -2, 2, *QUICK)),
     Case("robust loss, lost values", arrays("lost", "loss=mae", "trainer.max_epochs=60")),
     Case("robust loss, lost and raw", arrays("lost", "loss=huber", "data.scale_targets=none", "trainer.max_epochs=60")),
+    Case("a product and its noise", table("product_noise", "a,b", "c")),
+    Case("a spectral line, 35 rows", table("eckerle4", "x", "y")),
+    Case("an edge smoothed", formula("tanh(10*x)", -1, 1)),
 ]

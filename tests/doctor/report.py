@@ -17,7 +17,8 @@ from fit.api import opened
 from fit.callbacks.progress import Bar
 from fit.config.interruption import Interruption
 from fit.config.rules import check
-from fit.doctor.cure import attempt, prepare
+from fit.doctor.__main__ import train_all
+from fit.doctor.cure import attempt, plan
 from fit.doctor.finding import read_diagnosis
 from fit.job import Job
 from fit.train import train
@@ -42,24 +43,19 @@ def run(case, folder):
         return fitted(Job(cfg, place, lambda text: None))
 
 
-def within_noise(tried):
-    """Whether the error after the cure is at most twice the noise."""
-    noise = float(tried.after.noise.nan_to_num(0.0).max())
-    return not tried.after.diverged and tried.after.worst <= 2 * noise
-
-
 def cured(job, finding):
-    """Try a prescription; None where there is none."""
+    """Try a prescription as `--cure` does, and say how it went; None where there is none."""
     if not finding.cure:
         return None
-    tried = attempt(job.folder, job.cfg, fitted(prepare(job.folder, job.cfg, finding.cure)), finding.cure)
-    return tried.worked or within_noise(tried)
+    trial = plan(job.folder, job.cfg, finding.cure)
+    train_all([trial.job, *trial.before, *trial.after])
+    return attempt(job.folder, job.cfg, trial).verdict
 
 
 def main():
     """Go through the table."""
     torch.set_num_threads(1)
-    named, first, tried, worked, cases, said, right = (Counter() for _ in range(7))
+    named, first, tried, worked, better, stray, cases, said, right = (Counter() for _ in range(9))
     seconds, alarms = [], 0
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -81,22 +77,26 @@ def main():
             first[kind] += bool(ids) and ids[0] in case.ids
             said.update(ids[:1])
             right.update(each for each in ids[:1] if each in case.ids)
-            success = cured(job, told.findings[0]) if told.findings else None
-            tried[kind] += success is not None
-            worked[kind] += bool(success)
-            outcome = {True: "cured", False: "NOT cured", None: "no cure"}[success]
-            print(f"{'named' if hit else 'MISSED':<12}{case.name:<36}{outcome:<12}{', '.join(ids)}", flush=True)
-    print(f"\n{'id':<24}{'cases':>6}{'named':>7}{'first':>7}{'precision':>11}{'cured':>9}")
+            verdict = cured(job, told.findings[0]) if told.findings else None
+            tried[kind] += verdict is not None
+            worked[kind] += verdict is not None and verdict.word == "cured"
+            better[kind] += verdict is not None and verdict.word == "better"
+            stray[kind] += len(set(ids) - set(case.ids))
+            print(
+                f"{'named' if hit else 'MISSED':<8}{case.name:<34}{', '.join(ids)}\n{'':<8}{verdict or 'no cure'}",
+                flush=True,
+            )
+    print(f"\n{'id':<24}{'cases':>6}{'named':>7}{'first':>7}{'precision':>11}{'others':>8}{'cured':>9}{'better':>8}")
     for kind in [*cases, *(each for each in said if each not in cases)]:
         precision = f"{right[kind]}/{said[kind]}" if said[kind] else "-"
         print(
             f"{kind:<24}{cases[kind]:>6}{named[kind]:>7}{first[kind]:>7}{precision:>11}"
-            f"{f'{worked[kind]}/{tried[kind]}':>9}"
+            f"{stray[kind]:>8}{f'{worked[kind]}/{tried[kind]}':>9}{better[kind]:>8}"
         )
     total = sum(cases.values())
     print(
         f"\n{total} faulty: {sum(named.values())} named, {sum(first.values())} as the first; "
-        f"{sum(worked.values())} of {sum(tried.values())} prescriptions worked; "
+        f"{sum(worked.values())} of {sum(tried.values())} prescriptions cured, {sum(better.values())} helped; "
         f"{len(HEALTHY)} healthy: {alarms} false alarms"
     )
     seconds = sorted(seconds)

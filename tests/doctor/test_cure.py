@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from doctor.cases import formula, table
 from fit.doctor.__main__ import main as doctor
 from fit.doctor.__main__ import try_cures
 from fit.doctor.finding import Diagnosis, Finding
@@ -30,8 +31,8 @@ def test_the_articles_failures_are_cured(fit, capfd, experiment, first, more):
     assert diagnosis(run.folder)["findings"][0]["id"] == first
     assert doctor([str(run.folder), "--cure"]) == 0
     out = capfd.readouterr().out
-    assert "cured: " in out
-    assert "NOT cured" not in out
+    assert "cured, the largest error is" in out
+    assert "no better" not in out
     assert (run.folder / "figures" / "cure.png").stat().st_size > 10_000
     after = diagnosis(run.folder / "cures" / "1")
     assert after["healthy"] or after["findings"][0]["id"] != first
@@ -44,8 +45,8 @@ def test_a_cure_that_does_not_work_is_said_not_to(fit, capfd):
     capfd.readouterr()
     assert try_cures(folder, StoredJob(folder).cfg, Diagnosis(False, prescribed)) == 1
     out = capfd.readouterr().out
-    assert out.count("tried  ") == out.count("NOT cured: ") == 1
-    assert "Nothing that was prescribed cured it." in out
+    assert out.count("tried  ") == out.count("no better, the largest error is") == 1
+    assert "Nothing that was prescribed made it better." in out
     assert doctor([str(run.folder), "--cure"]) == 1
     assert "There is no setting to try." in capfd.readouterr().out
 
@@ -72,7 +73,8 @@ def test_what_is_prescribed_to_a_cure_that_failed_is_tried_next(fit, capfd):
     assert "model.hidden" not in tried[0]
     assert "model.output_activation=identity" in tried[-1]
     assert "model.hidden=[64, 64]" in tried[-1]
-    assert told.count("NOT cured: ") == len(tried) - 1
+    assert told.count("better, the largest error is") == len(tried) - 1
+    assert told.count("cured, the largest error is") == 1
 
 
 def test_cures_that_one_stack_can_train_are_trained_together_and_told_side_by_side(fit, capfd):
@@ -87,9 +89,44 @@ def test_cures_that_one_stack_can_train_are_trained_together_and_told_side_by_si
     assert [line.split() for line in told.splitlines() if line.split()[:1] == ["before"]] == [
         ["before", "after", "1", "after", "2"]
     ]
-    assert "1: NOT cured" in told
+    assert "1: no better" in told
     assert "2: cured" in told
     assert not (folder.path / "cures" / "3").exists()  # it takes longer, and was not needed
     alone = fit("optimizer.lr=0.01", *small)
     theirs = json.loads((folder.path / "cures" / "2" / "metrics.json").read_text())
     assert theirs["train/loss"] == json.loads((alone.folder / "metrics.json").read_text())["train/loss"]
+
+
+def test_noise_is_not_cured_by_learning_it(fit, capfd):
+    """The error is the noise, 0.05: longer training learns the noise of the training rows."""
+    run = fit(*table("product_noise", "a,b", "c"), "trainer.max_epochs=100", "logger=none")
+    assert diagnosis(run.folder)["healthy"]
+    assert run.metrics["val/rmse"] == pytest.approx(0.05, rel=0.25)
+    folder = RunFolder(run.folder)
+    prescribed = [Finding("too_few_epochs", "likely", {}, "", ["trainer.max_epochs=1500"])]
+    capfd.readouterr()
+    assert try_cures(folder, StoredJob(folder).cfg, Diagnosis(False, prescribed)) == 1
+    told = capfd.readouterr().out
+    assert "worse, the largest error is" in told
+    assert "cured, the" not in told
+    after = json.loads((run.folder / "cures" / "1" / "metrics.json").read_text())
+    assert f"{after['val/rmse']:.6g}" in told
+    assert after["train/rmse"] < run.metrics["train/rmse"]
+
+
+def test_the_same_settings_in_another_order_are_one_cure(fit, capfd):
+    run = fit("optimizer.lr=1e-7", "data.points=64", "trainer.max_epochs=20", "model.hidden=[8]", "logger=none")
+    cure = ["optimizer.lr=1e-6", "regularization.l2=0.001"]
+    prescribed = [Finding("step_too_small", "certain", {}, "", each) for each in (cure, cure[::-1])]
+    folder = RunFolder(run.folder)
+    capfd.readouterr()
+    try_cures(folder, StoredJob(folder).cfg, Diagnosis(False, prescribed))
+    assert capfd.readouterr().out.count("regularization.l2") == 1
+
+
+def test_a_cure_leaves_out_an_early_stopping_that_would_end_it(fit, capfd):
+    settings = (*formula("x**2", -500, 500), "early_stopping.patience=5", "trainer.check_val_every_n_epoch=1")
+    run = fit(*settings, "model=mlp_relu", "model.hidden=[8]", "optimizer.lr=1e-3", "logger=none")
+    assert "early_stopping.patience=null" in diagnosis(run.folder)["findings"][0]["cure"]
+    assert doctor([str(run.folder), "--cure"]) == 0
+    assert "cured, the largest error" in capfd.readouterr().out

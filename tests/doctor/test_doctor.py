@@ -32,7 +32,11 @@ def test_a_failing_run_is_told_why(fit, tmp_path, case):
     assert not told["healthy"]
     assert set(case.ids) & {finding["id"] for finding in told["findings"]}
     first = told["findings"][0]
-    assert first["explanation"].split()[0] in run.out
+    told_of = {finding["id"] for finding in told["findings"]}
+    assert told_of <= set(case.ids)
+    settings = [override.partition("=")[::2] for finding in told["findings"] for override in finding["cure"]]
+    assert len(dict(settings)) == len(set(settings))  # they can be pasted together
+    assert " ".join(first["explanation"].split()[:8]) in " ".join(run.out.split())
     assert set(first) == {"id", "certainty", "evidence", "explanation", "cure", "expected"}
     for override in first["cure"]:
         assert override in run.out

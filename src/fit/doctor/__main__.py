@@ -86,62 +86,73 @@ def diagnose_folder(folder: RunFolder, cfg: "DictConfig") -> "Diagnosis":
 
 def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> int:
     """Train what is prescribed, together what one stack can, then what is prescribed after that, until it works."""
+    from fit.config.identity import identity, plain
     from fit.config.interruption import StopNow
-    from fit.doctor.cure import Attempt, attempt, compare, draw, prepare, prescriptions, stacks
+    from fit.doctor.cure import Attempt, attempt, compare, draw, plan, prescriptions, stacks
     from fit.doctor.finding import read_diagnosis
+    from fit.doctor.text import quoted
+    from fit.report.run import draw_run
 
-    left, tried = stacks(cfg, prescriptions(diagnosis)), list[Attempt]()
+    known = {identity(plain(cfg))}
+    left, tried = stacks(cfg, prescriptions(diagnosis), known), list[Attempt]()
     if not left:
         print("\nThere is no setting to try.")
         return 1
     while left and len(tried) < MOST_CURES:
         print("       That did not cure it; the next:\n" if tried else "", flush=True)
         stack = left.pop(0)
-        jobs = [prepare(folder, cfg, overrides) for overrides in stack]
+        trials = [plan(folder, cfg, overrides) for overrides in stack]
         try:
-            train_together(jobs)
+            done = train_all([job for trial in trials for job in (trial.job, *trial.after, *trial.before)])
         except StopNow:
             return 130
-        if not all(job.metrics for job in jobs):
+        if not done:
             print("Interrupted: type it again to go on from there.")
             return 130
-        tried += [attempt(folder, cfg, job, overrides) for job, overrides in zip(jobs, stack, strict=True)]
+        for trial in trials:
+            draw_run(trial.job.folder, trial.job.cfg, trial.job.folder.read_metrics())
+        tried += [attempt(folder, cfg, trial) for trial in trials]
         print("\n".join(compare(tried[-len(stack) :])))
-        best = min(tried, key=lambda each: (not each.worked, each.error))
+        best = min(tried, key=lambda each: (not each.verdict.worked, each.after.worst))
         figure = draw(folder, best)
-        if best.worked:
+        if best.verdict.word == "cured":
             if figure is not None:
                 print(f"       figure {figure}")
             return 0
         if not left:
-            known = [each.overrides for each in tried]
-            more = prescriptions(read_diagnosis(best.folder), best.overrides)
-            left = stacks(cfg, [each for each in more if each not in known])
-    print("\nNothing that was prescribed cured it.")
+            left = stacks(cfg, prescriptions(read_diagnosis(best.folder), best.overrides), known)
+    if best.verdict.worked:
+        print(f"\nNothing that was prescribed cured it; this helped most: {' '.join(quoted(best.overrides))}")
+        return 0
+    print("\nNothing that was prescribed made it better.")
     return 1
 
 
-def train_together(jobs: "Sequence[Job]") -> None:
-    """Train the jobs that are not done yet as one stack; raise what goes wrong with one."""
+def train_all(jobs: "Sequence[Job]") -> bool:
+    """Train the jobs that are not done yet, as few stacks; raise what goes wrong with one, return whether all ended."""
     from fit.callbacks.progress import Bar
+    from fit.config.identity import shared
     from fit.config.interruption import Interruption
     from fit.config.rules import check
     from fit.train import train
 
-    new = [job for job in jobs if not job.metrics]
-    epochs = 0
-    for job in new:
+    new = {job.folder.path: job for job in jobs if not job.metrics}
+    groups: dict[str, list[Job]] = {}
+    for job in new.values():
         check(job.cfg)
-        epochs += job.cfg.trainer.max_epochs
+        groups.setdefault(shared(job.cfg), []).append(job)
     with ExitStack() as locks:
-        interruption, bar = locks.enter_context(Interruption()), locks.enter_context(Bar(len(new), epochs))
-        for job in new:
+        interruption = locks.enter_context(Interruption())
+        bar = locks.enter_context(Bar(len(new), sum(job.cfg.trainer.max_epochs for job in new.values())))
+        for job in new.values():
             locks.enter_context(job.folder.locked())
-        if new:
-            train(new, interruption, bar)
-    for job in new:
+        for group in groups.values():
+            if not interruption():
+                train(group, interruption, bar, ())
+    for job in new.values():
         if job.error is not None:
             raise job.error
+    return all(job.folder.read_metrics() for job in jobs)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,16 @@ def estimate(rows: Rows, strays: Tensor) -> Attainable:
     return Attainable(affine, best, next(enough, LENGTHS[-1]), len(targets), strays)
 
 
+def unexplained(errors: Rows) -> Tensor:
+    """Return what a smooth function of the inputs leaves of a fit's errors, on rows left out, over their spread.
+
+    Of shape `[targets]`: 1 where errors look like noise, less where they follow the inputs. Those far off are left out.
+    """
+    usual = ~(strays_by_targets(errors) | strays_by_inputs(errors))
+    rows = sample(errors.take(usual.nonzero()[:, 0]), MOST_ROWS)
+    return estimate(rows, torch.zeros(len(rows.inputs), dtype=torch.bool)).smooth.nan_to_num(1.0)
+
+
 def explains(reached: Tensor, best: Tensor) -> bool:
     """Whether errors are about as small as the best, or small."""
     return bool((reached <= (ROOM * best).clamp(min=SMALL)).all() or best.isnan().all())

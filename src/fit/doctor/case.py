@@ -12,20 +12,19 @@ from torch import Tensor
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
 from fit.data.scalers import Scaler
-from fit.doctor.attainable import Attainable, attainable, estimate, sample
+from fit.doctor.attainable import Attainable, attainable, sample, unexplained
 from fit.doctor.moments import second_moments
 from fit.doctor.network import MOST_ROWS, Network
 from fit.doctor.progress import Progress
 from fit.doctor.settings import Settings
 from fit.doctor.stability import State
-from fit.doctor.strays import deviation, strays_by_inputs, strays_by_targets
+from fit.doctor.strays import ratio, strays_by_targets, usual_errors
 from fit.doctor.thresholds import (
     FEW_ROWS,
     GOOD_NRMSE,
     GRAY_NRMSE,
     NOISE_ROOM,
     NOTHING_NRMSE,
-    OUTLIER_DEVIATIONS,
     RISEN,
     SETTLED,
     SURELY,
@@ -56,7 +55,7 @@ class Case:
 
     @property
     def trained(self) -> bool:
-        """Whether there is more than what was asked for."""
+        """Whether the run has been trained."""
         return self.theta is not None
 
     @property
@@ -74,11 +73,6 @@ class Case:
         """What decides the floor of the model."""
         model = self.cfg.model
         return Shape(model.hidden, model.activation, model.output_activation, model.bias)
-
-    @property
-    def affine(self) -> bool:
-        """Whether the model is an affine function, whatever its weights."""
-        return self.shape.affine
 
     @cached_property
     def scaled(self) -> Rows:
@@ -112,7 +106,8 @@ class Case:
         one. Where the function is known, the rows judged on have a spread of their own, if they vary.
         """
         if self.cfg.loss in ROBUST and not self.diverged and self.attainable.strays.any():
-            return self.usual_errors(region)
+            some = sample(self.problem.train if region == "train" else self.problem.fresh[region], MOST_ROWS)
+            return usual_errors(self.errors_on(some), some.targets, self.problem.train.targets)
         measured = self.metrics["targets"]
         assert isinstance(measured, Mapping)
         train, fresh = self.problem.train, list(self.problem.fresh.values())
@@ -128,17 +123,6 @@ class Case:
     def measured(self) -> bool:
         """Whether the rows were measured: no function is known that they come from."""
         return not self.problem.dataset.knows_truth
-
-    def usual_errors(self, region: str) -> list[float]:
-        """Return the same without the targets that are far off, as a loss that is robust asks for."""
-        train = self.problem.train
-        rows = sample(train if region == "train" else self.problem.fresh[region], MOST_ROWS)
-        errors = self.errors_on(rows)
-        center, reach = train.targets.median(0).values, OUTLIER_DEVIATIONS * deviation(train.targets)
-        columns = zip(errors.T, (rows.targets - center).T, reach, strict=True)
-        usual = [(error[away.abs() <= most], away[away.abs() <= most]) for error, away, most in columns]
-        sizes = ((float(error.square().mean().sqrt()), float(away.std(correction=0))) for error, away in usual)
-        return [ratio(error, spread) for error, spread in sizes]
 
     @property
     def regions(self) -> list[str]:
@@ -200,11 +184,9 @@ class Case:
         1 where they look like noise.
         """
         rows = [self.problem.train, *self.problem.fresh.values()]
-        errors = Rows(torch.cat([each.inputs for each in rows]), torch.cat([self.errors_on(each) for each in rows]))
-        usual = ~(strays_by_targets(errors) | strays_by_inputs(errors))
-        chosen = sample(errors.take(usual.nonzero()[:, 0]), MOST_ROWS // 4)
-        left = estimate(chosen, torch.zeros(len(errors.inputs), dtype=torch.bool)).smooth
-        return left.nan_to_num(1.0)
+        return unexplained(
+            Rows(torch.cat([each.inputs for each in rows]), torch.cat([self.errors_on(each) for each in rows]))
+        )
 
     def gap(self, target: int) -> float:
         """Return how many times larger a target's error on rows held out is than on those trained on, at least.
@@ -246,7 +228,7 @@ class Case:
         """
         cfg = self.cfg
         penalized = cfg.regularization.l1 or cfg.regularization.l2 or cfg.optimizer.get("weight_decay")
-        if not self.affine or self.floor is None or not self.trained or penalized:
+        if not self.shape.affine or self.floor is None or not self.trained or penalized:
             return 0.0
         room = SETTLED * self.floor + GOOD_NRMSE**2 * self.spread
         return (self.train_loss - self.floor) / room if room > 0 else 0.0
@@ -271,7 +253,7 @@ class Case:
     @cached_property
     def progress(self) -> Progress:
         """How the loss on the training rows fell."""
-        return Progress.of(self.history, self.floor if self.affine and self.floor is not None else 0.0)
+        return Progress.of(self.history, self.floor if self.shape.affine and self.floor is not None else 0.0)
 
     @cached_property
     def val_progress(self) -> Progress:
@@ -311,11 +293,6 @@ class Case:
         with torch.no_grad():
             outputs = self.network.end(self.problem.input_scaler.transform(inputs).unsqueeze(0))[0]
         return self.problem.target_scaler.inverse_transform(outputs)
-
-
-def ratio(error: float, spread: float) -> float:
-    """Return an error over its spread; a target without a spread is not judged."""
-    return error / spread if spread > 0 else 0.0
 
 
 def finite(value: object) -> float:

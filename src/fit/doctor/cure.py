@@ -18,42 +18,39 @@ from fit.doctor.admission import stored_case
 from fit.doctor.case import Case
 from fit.doctor.finding import Diagnosis
 from fit.doctor.text import quoted
-from fit.doctor.thresholds import CURED
+from fit.doctor.verdict import Verdict, judge
 from fit.folder import RunFolder, write_atomically
 from fit.job import Job
 from fit.report.figures import Picture, to_png
 
+# Trainings with other seeds that a cure is judged by, beside the run itself: they share its stack.
+REPLICATES = 4
 PIXELS_PER_LETTER, PIXELS_PER_LINE = 9, 18
 
 
 class Attempt(NamedTuple):
-    """A cure that was tried: the overrides, the folder, and the run before and after as cases."""
+    """A cure that was tried: the overrides, the folder, the run before and after as cases, and whether it worked."""
 
     overrides: Sequence[str]
     folder: RunFolder
     before: Case
     after: Case
+    verdict: Verdict
 
-    @property
-    def worked(self) -> bool:
-        """Whether the fit is good now, or its error is a tenth of what it was."""
-        return self.after.good or (not self.after.diverged and self.after.worst <= CURED * worst(self.before))
 
-    @property
-    def error(self) -> float:
-        """What is compared: the largest error afterwards."""
-        return worst(self.after)
+class Trial(NamedTuple):
+    """What has to be trained to judge a cure: the run with it, and both with other seeds and other rows held out."""
+
+    overrides: Sequence[str]
+    job: Job
+    before: Sequence[Job]
+    after: Sequence[Job]
 
 
 def prescriptions(diagnosis: Diagnosis, after: Sequence[str] = ()) -> list[list[str]]:
     """Return the cures of a diagnosis, each once; of a run that others were tried on, `after` these."""
     cures = dict.fromkeys(tuple(finding.cure) for finding in diagnosis.findings if finding.cure)
     return [[*(each for each in after if not replaced(each.partition("=")[0], keys_of(cure))), *cure] for cure in cures]
-
-
-def worst(case: Case) -> float:
-    """Return the largest error of any target in any region, over its spread; infinite where the run diverged."""
-    return float("inf") if case.diverged else case.worst
 
 
 def variant(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
@@ -69,11 +66,26 @@ def variant(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
     return changed
 
 
-def prepare(folder: RunFolder, cfg: DictConfig, overrides: Sequence[str]) -> Job:
-    """Make the job of a cure, in a folder of its own below that of the run, or in the one that has it already."""
+def plan(folder: RunFolder, cfg: DictConfig, overrides: Sequence[str]) -> Trial:
+    """Make the jobs that judge a cure, in folders of their own below that of the run.
+
+    They differ in the seed, and in what the data's seed draws, as far as the cure does not set these.
+    """
+    cures = folder.path / "cures"
+    job = prepare(cures, folder, cfg, overrides)
+    seeds = {"seed": cfg.seed} | ({"data.seed": cfg.data.seed} if "seed" in cfg.data else {})
+    free = {key: int(seed) for key, seed in seeds.items() if key not in keys_of(overrides)}
+    others = [[f"{key}={seed + number}" for key, seed in free.items()] for number in range(1, REPLICATES + 1)]
+    before = [prepare(cures / "before", folder, cfg, each) for each in others if each]
+    after = [prepare(job.folder.path / "replicates", job.folder, job.cfg, each) for each in others if each]
+    return Trial(overrides, job, before, after)
+
+
+def prepare(home: Path, folder: RunFolder, cfg: DictConfig, overrides: Sequence[str]) -> Job:
+    """Make the job of a run with some overrides, in a folder of its own, or in the one that has it already."""
     wanted = variant(cfg, overrides)
     for number in count(1):
-        place = RunFolder(folder.path / "cures" / str(number))
+        place = RunFolder(home / str(number))
         if not place.config.exists():
             break
         known = OmegaConf.load(place.config)
@@ -102,12 +114,18 @@ def replaced(key: str, keys: set[str]) -> bool:
     return key in keys or key.partition(".")[0] in keys
 
 
-def stacks(cfg: DictConfig, cures: Sequence[Sequence[str]]) -> list[list[Sequence[str]]]:
-    """Put cures together, in their order, that one stack can train and that take no longer than its first."""
+def stacks(cfg: DictConfig, cures: Sequence[Sequence[str]], known: set[str]) -> list[list[Sequence[str]]]:
+    """Put cures together, in their order, that one stack can train and that take no longer than its first.
+
+    What comes to settings that are `known` is left out, and what is not becomes known.
+    """
     groups: list[tuple[str, int, list[Sequence[str]]]] = []
     for overrides in cures:
         wanted = variant(cfg, overrides)
-        key, epochs = shared(wanted), wanted.trainer.max_epochs
+        settings, key, epochs = identity(plain(wanted)), shared(wanted), wanted.trainer.max_epochs
+        if settings in known:
+            continue
+        known.add(settings)
         home = next((group for each, most, group in groups if each == key and epochs <= most), None)
         if home is None:
             groups.append((key, epochs, home := []))
@@ -127,9 +145,9 @@ def compare(attempts: Sequence[Attempt]) -> Iterator[str]:
     cases = [before, *(each.after for each in attempts)]
     for key in [*keys, "epochs", "seconds/fit"]:
         yield row(key, [cell(case.metrics.get(key)) for case in cases])
-    yield row("largest error of all, over spread", [cell(worst(case)) for case in cases])
+    yield row("largest error of all, over spread", [cell(case.worst) for case in cases])
     for number, each in enumerate(attempts, start=1):
-        yield f"       {f'{number}: ' if many else ''}{'cured' if each.worked else 'NOT cured'}: {each.folder.path}"
+        yield f"       {f'{number}: ' if many else ''}{each.verdict}: {each.folder.path}"
 
 
 def row(name: str, cells: Sequence[str]) -> str:
@@ -166,13 +184,15 @@ def draw(folder: RunFolder, attempt: Attempt) -> Path | None:
     """Draw before and after into the run's folder, if both were drawn, and return where."""
     if not (folder.fit_figure.exists() and attempt.folder.fit_figure.exists()):
         return None
-    titles = ("before", f"after, {'cured' if attempt.worked else 'NOT cured'}: {' '.join(attempt.overrides)}")
+    titles = ("before", f"after, {attempt.verdict.word}: {' '.join(attempt.overrides)}")
     picture = side_by_side(folder.fit_figure.read_bytes(), attempt.folder.fit_figure.read_bytes(), titles)
     place = folder.fit_figure.with_name("cure.png")
     write_atomically(place, picture)
     return place
 
 
-def attempt(folder: RunFolder, cfg: DictConfig, job: Job, overrides: Sequence[str]) -> Attempt:
+def attempt(folder: RunFolder, cfg: DictConfig, trial: Trial) -> Attempt:
     """Read how a cure that has been trained did."""
-    return Attempt(overrides, job.folder, stored_case(folder, cfg), stored_case(job.folder, job.cfg))
+    before = [stored_case(folder, cfg), *(stored_case(each.folder, each.cfg) for each in trial.before)]
+    after = [stored_case(each.folder, each.cfg) for each in (trial.job, *trial.after)]
+    return Attempt(trial.overrides, trial.job.folder, before[0], after[0], judge(before, after))

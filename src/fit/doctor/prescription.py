@@ -78,13 +78,13 @@ def staying(case: Case, epochs: int) -> dict[str, object]:
 
 def reaching(case: Case) -> dict[str, object]:
     """Return what reaches short bends, where a run missed them."""
-    missed = case.trained and not case.diverged and not case.affine and case.train_error > MISSES
+    missed = case.trained and not case.diverged and not case.shape.affine and case.train_error > MISSES
     return bending(case) if missed else {}
 
 
 def cannot_bend(case: Case) -> bool:
     """Whether the model is affine and the targets are not."""
-    known = case.attainable if case.affine else None
+    known = case.attainable if case.shape.affine else None
     return known is not None and bool(((known.smooth < SHAPE_ROOM * known.affine) & (known.affine > GOOD_NRMSE)).any())
 
 
@@ -141,7 +141,7 @@ def case_with(case: Case, changes: Changes) -> Case:
 
 def training(case: Case, steps: int) -> dict[str, object]:
     """Return how to train: a rate that the curvature bears, annealed, for long enough."""
-    return descend(case) if case.affine and is_descent(case.cfg.optimizer) else adapt(case, steps)
+    return descend(case) if case.shape.affine and is_descent(case.cfg.optimizer) else adapt(case, steps)
 
 
 def descend(case: Case) -> dict[str, object]:
@@ -169,7 +169,7 @@ def adapt(case: Case, steps: int) -> dict[str, object]:
     clip = case.cfg.trainer.gradient_clip_val
     if clip is not None and clip < TIGHT_CLIP:
         wanted["trainer.gradient_clip_val"] = None
-    needed = AFFINE_STEPS if case.affine else steps
+    needed = AFFINE_STEPS if case.shape.affine else steps
     return wanted | anneal(case) | lengthen(case, math.ceil(needed / case.steps_per_epoch))
 
 

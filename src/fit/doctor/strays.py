@@ -34,3 +34,20 @@ def strays_by_inputs(rows: Rows) -> Tensor:
 def few(far: Tensor) -> Tensor:
     """Leave out columns of `[rows, columns]` of which too many are far off to be mistakes."""
     return far & (far.double().mean(0) <= OUTLIER_ROWS)
+
+
+def usual_errors(errors: Tensor, targets: Tensor, train: Tensor) -> list[float]:
+    """Return each target's RMSE over its spread `[targets]` where it is not far off, from errors and `[rows, targets]`.
+
+    What is far off is told by the targets of the training rows.
+    """
+    center, reach = train.median(0).values, OUTLIER_DEVIATIONS * deviation(train)
+    columns = zip(errors.T, (targets - center).T, reach, strict=True)
+    usual = [(error[away.abs() <= most], away[away.abs() <= most]) for error, away, most in columns]
+    sizes = ((float(error.square().mean().sqrt()), float(away.std(correction=0))) for error, away in usual)
+    return [ratio(error, spread) for error, spread in sizes]
+
+
+def ratio(error: float, spread: float) -> float:
+    """Return an error over its spread; a target without a spread is not judged."""
+    return error / spread if spread > 0 else 0.0

@@ -136,7 +136,10 @@ FLOAT_UNITS = 30.0
 FLOAT_TIMES = 1e3
 
 # --- prescriptions ---
-# A cure has worked when the fit is good, or its error is a tenth of what it was.
+# A cure has worked when errors are so many times what they were, and further below than the spread of seeds allows;
+BETTER = 0.95
+# half where there is but one training to compare; and it has cured when the fit is good, or has a tenth of its error.
+ALONE = 0.5
 CURED = 0.1
 # Targets three times off are worth standardizing where something is to be changed anyway.
 OFF_TARGETS = 3.0

@@ -24,6 +24,7 @@ from fit.doctor.thresholds import (
     NO_SLOPE,
     NOISE_ROOM,
     NOTHING_NRMSE,
+    SURELY,
     UNSCALED_TARGETS,
 )
 
@@ -150,14 +151,15 @@ def one_target_dominates(case: Case) -> Finding | None:
 def unexplained(case: Case) -> Finding:
     """Say that a fit is not good although nothing that the doctor looks for explains it."""
     smooth = float(case.attainable.smooth.nan_to_num(0.0).max())
-    better = smooth * NOISE_ROOM < case.worst
+    alike = all(case.gap(target) < SURELY for target in range(len(case.errors("val"))))
+    better = smooth * NOISE_ROOM < (min(case.worst, case.train_error) if alike else case.worst)
     hope = "something better is possible" if better else "nothing better was found"
     return Finding(
         "unexplained",
         "possible",
         {"nrmse": case.worst, "nrmse_train": case.train_error, "nrmse_smooth": smooth},
-        f"The error is {case.worst:.2g} of the spread, {case.train_error:.2g} on the training rows, for no reason that the "
-        f"doctor knows; a smooth function of the inputs leaves {smooth:.2g} on rows that it did not see: {hope}.",
+        f"The error is {case.worst:.2g} of the spread, {case.train_error:.2g} on the training rows, for no reason that "
+        f"the doctor knows; a smooth function of the inputs leaves {smooth:.2g} on rows that it did not see: {hope}.",
         (),
         "try other layers and settings" if better else "inputs that tell more, or more rows",
     )
@@ -191,9 +193,9 @@ def jump(case: Case) -> Finding | None:
             "jump",
             "certain" if part > 1 - JUMP_PART / 2 else "likely",
             {"target": name, "height": height, "rows": count, "part": part},
-            f"{name} jumps by about {height:.3g}{place(case, rows.inputs[beside])}, {size / max(usual, 1e-3):.2g} times "
-            f"what neighbours differ by elsewhere, and the rows beside the jump hold {part:.0%} of the squared error: "
-            "a network is a smooth function, and crosses a jump on a slope.",
+            f"{name} jumps by about {height:.3g}{place(case, rows.inputs[beside])}, {size / max(usual, 1e-3):.2g} "
+            f"times what neighbours differ by elsewhere, and the rows beside the jump hold {part:.0%} of the squared "
+            "error: a network is a smooth function, and crosses a jump on a slope.",
             (),
             "fit the two sides of the jump apart, or judge the fit by its errors away from the jump",
         )

@@ -123,7 +123,7 @@ def over_regularized(case: Case) -> Finding | None:
 def network_too_small(case: Case) -> Finding | None:
     """Find a network that has settled where a smooth function is far better."""
     smooth, length = float(case.attainable.smooth.nan_to_num(0.0).max()), case.attainable.length
-    if case.diverged or case.affine or smooth > SHAPE_ROOM * case.train_error:
+    if case.diverged or case.shape.affine or smooth > SHAPE_ROOM * case.train_error:
         return None
     hidden, weights, model = list(case.cfg.model.hidden), case.network.parameters, case.cfg.model
     short = length < SHORT_LENGTH and case.train_error > MISSES
@@ -190,7 +190,7 @@ def wild_start(case: Case) -> Finding | None:
 
 def bad_start(case: Case) -> Finding | None:
     """Find start values from which this training does not get where it gets from others."""
-    if case.affine or not settled(case) or case.progress.jitter > JITTER:
+    if case.shape.affine or not settled(case) or case.progress.jitter > JITTER:
         return None
     found = trial(case)
     if found is None:

@@ -113,8 +113,8 @@ def squeezed(case: Case) -> Finding | None:
                 "certain",
                 {"input": name, "value": float(far), "times": float(gap / width)},
                 f"{name} is from {float(others[0]):.6g} to {float(others[-1]):.6g}, but {float(far):.6g} once: scaled "
-                f"together, the others lie {float(width / (values[-1] - values[0])):.2g} of the range apart, and are all "
-                "the same to the network.",
+                f"together, the others lie {float(width / (values[-1] - values[0])):.2g} of the range apart, and are "
+                "all the same to the network.",
                 (),
                 f"check {name} = {float(far):.6g}, or take that row out",
             )
@@ -194,7 +194,7 @@ def overfit(case: Case) -> Finding | None:
     val, gap = max(errors), max(case.gap(target) for target in range(len(errors)))
     rose = case.risen > OVERFITS
     smooth = float(case.attainable.smooth.nan_to_num(0.0).max())
-    by_heart = weights >= rows and learned(case) and val > NOISE_ROOM * smooth
+    by_heart = weights >= rows and learned(case)
     apart = gap >= SURELY and (rose or by_heart) and uncovered(case, "val") < FAR_PART
     if not (apart or turned(case)):
         return None
@@ -208,14 +208,20 @@ def overfit(case: Case) -> Finding | None:
         changes = {"data.points": points, "data.batch_size": 64, "trainer.max_epochs": -(-FIT_STEPS * 64 // points)}
     else:
         changes["regularization.l2"] = 1e-3
+    hopeless = "points" not in data and val < NOISE_ROOM * smooth
+    told = f"; a smooth function leaves {smooth:.2g} there, so nothing better was found" * hopeless
     return Finding(
         "overfit",
         "certain" if case.risen > SURELY else "likely",
         {"nrmse_train": case.train_error, "nrmse_val": val, "rise": case.rise, "rows": rows, "weights": weights},
         f"The error is {case.train_error:.2g} of the spread on training rows and {val:.2g} on others{since}: {weights} "
-        f"weights have learned {rows} rows by heart.",
-        prescribe(case, changes, steps=0),
-        "rows enough to tell the function from the noise" if "points" in data else "less of the noise learned",
+        f"weights have learned {rows} rows by heart{told}.",
+        () if hopeless else prescribe(case, changes, steps=0),
+        "more rows, or fewer inputs"
+        if hopeless
+        else "rows enough to tell the function from the noise"
+        if "points" in data
+        else "less of the noise learned",
     )
 
 

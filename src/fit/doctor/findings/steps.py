@@ -76,7 +76,7 @@ def leaps(case: Case) -> tuple[str, Evidence, str] | None:
     if network.end_limit is not None and network.end_limit < limit:
         limit, where = network.end_limit, "at the end"
     over = lr / limit
-    if not case.trained and over <= (1.0 if case.affine else RECOVERS):
+    if not case.trained and over <= (1.0 if case.shape.affine else RECOVERS):
         return None
     if case.trained and not case.diverged and over < 1 and grown(case) <= GROWN:
         return None

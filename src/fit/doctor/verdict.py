@@ -1,0 +1,63 @@
+"""Whether a cure has worked: measured with several seeds and several choices of the rows held out."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fit.doctor.case import Case
+from fit.doctor.thresholds import ALONE, BETTER, CURED
+
+# The 97.5 % quantile of Student's t for 1, 2, … degrees of freedom.
+STUDENT = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+LEAST, MOST = 1e-12, 1e3
+
+
+class Verdict(NamedTuple):
+    """What a cure has done to the largest error over the spread: `ratio` times what it was, from `low` to `high`.
+
+    `ratio` is the geometric mean over pairs of trainings that share their seed and rows, `low` and `high` are its 95 %
+    confidence limits by Student's t. Cured is what is good now, or has a tenth of its error, and has improved by more
+    than that; better is what has improved, worse what has got worse, by more than these limits allow.
+    """
+
+    word: str
+    ratio: float
+    low: float
+    high: float
+    trainings: int
+
+    @property
+    def worked(self) -> bool:
+        """Whether the cure has improved the fit by more than chance would."""
+        return self.word in ("cured", "better")
+
+    def __str__(self) -> str:
+        """Say it with its numbers."""
+        spread = f" ({self.low:.2g} to {self.high:.2g} in {self.trainings} trainings)" if self.trainings > 1 else ""
+        return f"{self.word}, the largest error is {self.ratio:.2g} times what it was{spread}"
+
+
+def judge(before: Sequence[Case], after: Sequence[Case]) -> Verdict:
+    """Compare trainings pair by pair, those of the run itself first."""
+    logs = [change(was.worst, now.worst) for was, now in zip(before, after, strict=True)]
+    mean, count = statistics.fmean(logs), len(logs)
+    half = STUDENT[count - 2] * statistics.stdev(logs) / math.sqrt(count) if count > 1 else -math.log(ALONE)
+    room = max(half, -math.log(BETTER))
+    small = 2 * sum(case.good for case in after) > count or mean <= math.log(CURED)
+    if mean + room <= 0:
+        word = "cured" if small and (after[0].good or logs[0] <= math.log(CURED)) else "better"
+    else:
+        word = "worse" if mean - room > 0 else "no better"
+    return Verdict(word, math.exp(mean), math.exp(mean - half), math.exp(mean + half), count)
+
+
+def change(before: float, after: float) -> float:
+    """Return the logarithm of what an error was multiplied by.
+
+    An error above that of always answering the mean, or of a run that diverged, counts as that of the mean: a cure is
+    to get below it.
+    """
+    if before > 1:
+        before, after = 1.0, min(after, 1.0)
+    return math.log(min(max(after, LEAST), MOST) / max(before, LEAST))
