@@ -99,16 +99,15 @@ def test_cures_that_one_stack_can_train_are_trained_together_and_told_side_by_si
 
 def test_noise_is_not_cured_by_learning_it(fit, capfd):
     """The error is the noise, 0.05: longer training learns the noise of the training rows."""
-    run = fit(*table("product_noise", "a,b", "c"), "trainer.max_epochs=100", "logger=none")
+    run = fit(*table("product_noise", "a,b", "c"), "trainer.max_epochs=200", "logger=none")
     assert diagnosis(run.folder)["healthy"]
     assert run.metrics["val/rmse"] == pytest.approx(0.05, rel=0.25)
     folder = RunFolder(run.folder)
-    prescribed = [Finding("too_few_epochs", "likely", {}, "", ["trainer.max_epochs=1500"])]
+    prescribed = [Finding("too_few_epochs", "likely", {}, "", ["trainer.max_epochs=1000"])]
     capfd.readouterr()
     assert try_cures(folder, StoredJob(folder).cfg, Diagnosis(False, prescribed)) == 1
     told = capfd.readouterr().out
-    assert "worse, the largest error is" in told
-    assert "cured, the" not in told
+    assert "no better, the largest error is" in told or "worse, the largest error is" in told
     after = json.loads((run.folder / "cures" / "1" / "metrics.json").read_text())
     assert f"{after['val/rmse']:.6g}" in told
     assert after["train/rmse"] < run.metrics["train/rmse"]
@@ -121,7 +120,9 @@ def test_the_same_settings_in_another_order_are_one_cure(fit, capfd):
     folder = RunFolder(run.folder)
     capfd.readouterr()
     try_cures(folder, StoredJob(folder).cfg, Diagnosis(False, prescribed))
-    assert capfd.readouterr().out.count("regularization.l2") == 1
+    told = capfd.readouterr().out
+    assert told.count("tried  optimizer.lr=1e-6 regularization.l2=0.001\n") == 1
+    assert "regularization.l2=0.001 optimizer.lr=1e-6" not in told
 
 
 def test_a_cure_leaves_out_an_early_stopping_that_would_end_it(fit, capfd):
