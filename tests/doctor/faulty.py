@@ -270,7 +270,7 @@ FAULTY = [
         ),
         ("overfit",),
     ),
-    Case("50 noisy rows of a table", arrays("table", *LONG), ("overfit",)),
+    Case("50 noisy rows of a table", arrays("table", *LONG), ("unexplained",)),
     Case("120 rows of eight inputs", arrays("many", *LONG), ("overfit",)),
     # noisy_plateau
     Case(

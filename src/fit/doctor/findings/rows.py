@@ -200,15 +200,14 @@ def overfit(case: Case) -> Finding | None:
         return None
     best, data = case.metrics["best/epoch"], case.cfg.data
     since = f"; val/loss was lowest at epoch {best} and has grown {case.rise:.2g} times since" * rose
-    changes: dict[str, object] = {}
-    if rose:
-        changes["early_stopping.patience"] = max(10, case.cfg.trainer.max_epochs // 10)
+    changes: dict[str, object] = {"regularization.l2": 1e-2}
+    hoped, hopeless = "less of the noise learned", False
     if "points" in data:
         points = max(MORE_POINTS * int(data.points), 8 * 64)
         changes = {"data.points": points, "data.batch_size": 64, "trainer.max_epochs": -(-FIT_STEPS * 64 // points)}
-    else:
-        changes["regularization.l2"] = 1e-3
-    hopeless = "points" not in data and val < NOISE_ROOM * smooth
+        hoped = "rows enough to tell the function from the noise"
+    elif val < NOISE_ROOM * smooth:
+        hoped, hopeless = "more rows, or fewer inputs", True
     told = f"; a smooth function leaves {smooth:.2g} there, so nothing better was found" * hopeless
     return Finding(
         "overfit",
@@ -217,11 +216,7 @@ def overfit(case: Case) -> Finding | None:
         f"The error is {case.train_error:.2g} of the spread on training rows and {val:.2g} on others{since}: {weights} "
         f"weights have learned {rows} rows by heart{told}.",
         () if hopeless else prescribe(case, changes, steps=0),
-        "more rows, or fewer inputs"
-        if hopeless
-        else "rows enough to tell the function from the noise"
-        if "points" in data
-        else "less of the noise learned",
+        hoped,
     )
 
 
