@@ -8,15 +8,15 @@ from typing import NamedTuple
 from fit.doctor.case import Case
 from fit.doctor.thresholds import ALONE, BETTER, CURED
 
-# The 97.5 % quantile of Student's t for 1, 2, … degrees of freedom.
-STUDENT = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+# The 95 % quantile of Student's t for 1, 2, … degrees of freedom: that a cure improves by chance is one-sided.
+STUDENT = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833)
 LEAST, MOST = 1e-12, 1e3
 
 
 class Verdict(NamedTuple):
     """What a cure has done to the largest error over the spread: `ratio` times what it was, from `low` to `high`.
 
-    `ratio` is the geometric mean over pairs of trainings that share their seed and rows, `low` and `high` are its 95 %
+    `ratio` is the geometric mean over pairs of trainings that share their seed and rows, `low` and `high` are its 90 %
     confidence limits by Student's t. Cured is what is good now, or has a tenth of its error, and has improved by more
     than that; better is what has improved, worse what has got worse, by more than these limits allow.
     """
