@@ -27,10 +27,10 @@ from fit.model.stack import Stack
 from fit.model.start import start_values
 from fit.sweep.ceremony import Ceremony
 from fit.sweep.compose import QuickLoader
-from fit.training.compiled import Compiled, unrolled
+from fit.training.compiled import Compiled
+from fit.training.eager import Eager
 from fit.training.recipe import Recipe
 from fit.training.schedules import Schedule
-from fit.training.stepper import Stepper
 from speed import FOLDER, PYTHON, interleave, whole_process
 
 PEERS = Path(__file__).parent / "peers"
@@ -121,13 +121,12 @@ class _Silent:
 def bench_training(repeats: int = 5) -> None:
     """Compare training alone with JAX, per member and step."""
     for members in (1, 100, 1000):
-        stepper, batches = build(members)
-        compiled = Compiled(build(members)[0], unrolled(len(batches)))
+        (ours, batches), (compiled, _) = build(members, Eager), build(members, Compiled)
         eager, jaxed, fast = list[float](), list[float](), list[float]()
         for _ in range(repeats):
             jaxed.append(jax_microseconds(members))
-            eager.append(microseconds(stepper, stepper, batches))
-            fast.append(microseconds(compiled, compiled.stepper, batches))
+            eager.append(microseconds(ours, batches))
+            fast.append(microseconds(compiled, batches))
         one, other, third = (statistics.median(each) for each in (eager, jaxed, fast))
         print(
             f"{members} members, µs per member and step: eager {one:.2f}, compiled {third:.2f}, JAX {other:.2f};",
@@ -136,7 +135,7 @@ def bench_training(repeats: int = 5) -> None:
         print(f"of JAX: eager {one / other:.2f}, compiled {third / other:.2f} (asked at 1,000: 4 and 1)")
 
 
-def build(members: int) -> tuple[Stepper, Batches]:
+def build(members: int, kind: type[Eager]) -> tuple[Eager, Batches]:
     """Build a stack on article A1's cured settings."""
     torch.set_num_threads(1)
     problem = pose(build_dataset(a1().data))
@@ -157,25 +156,23 @@ def build(members: int) -> tuple[Stepper, Batches]:
     )
     sizes = (3, 64, 1)
     stack = Stack(torch.stack([start_values(sizes, seed, init="xavier_normal") for seed in seeds]), sizes, "identity")
-    stepper = Stepper(stack, recipe)
+    engine = kind(stack, recipe)
     inputs = problem.input_scaler.transform(problem.train.inputs).float()[None]
     batches = Batches(inputs, problem.train.targets.float()[None], 2, seeds)
 
-    return stepper, batches
+    return engine, batches
 
 
-def microseconds(trainer: Stepper | Compiled, stepper: Stepper, batches: Batches) -> float:
+def microseconds(engine: Eager, batches: Batches) -> float:
     """Time some passes, after as many to warm up."""
 
     def run() -> None:
-        learning_rates = stepper.rates_ahead(len(batches), stepper.epoch + PASSES)
-        for _ in range(PASSES):
-            trainer.train_epoch(batches, learning_rates)
+        engine.train(batches, engine.rates_ahead(len(batches), engine.epoch + PASSES), PASSES)
 
     run()
     began = time.perf_counter()
     run()
-    return 1e6 * (time.perf_counter() - began) / (PASSES * len(batches) * stepper.stack.members)
+    return 1e6 * (time.perf_counter() - began) / (PASSES * len(batches) * engine.stack.members)
 
 
 def a1() -> object:

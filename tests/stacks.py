@@ -8,9 +8,9 @@ from fit.data.batches import Batches
 from fit.measure.losses import LOSSES
 from fit.model.stack import Stack
 from fit.model.start import start_values
+from fit.training.eager import Eager
 from fit.training.recipe import Recipe
 from fit.training.schedules import Cosine
-from fit.training.stepper import Stepper
 
 # Every optimizer that conf/optimizer offers.
 OPTIMIZERS = {
@@ -60,9 +60,9 @@ def train(recipe, sizes, activation, rows, batch_size, steps, dtype=torch.float3
     inputs, targets = make_rows(rows, sizes[0], sizes[-1], dtype)
     starts = torch.stack([start_values(sizes, seed) for seed in recipe.seeds]).to(dtype)
     stack = Stack(starts, sizes, activation, output, dropout=dropout)
-    stepper = Stepper(stack, recipe)
+    engine = Eager(stack, recipe)
     batches = Batches(inputs, targets, batch_size, recipe.seeds)
-    rates = stepper.rates_ahead(len(batches), max(recipe.max_epochs))
-    while stepper.step < steps:
-        stepper.train_epoch(batches, rates)
+    rates = engine.rates_ahead(len(batches), max(recipe.max_epochs))
+    while engine.step < steps:
+        engine.train(batches, rates, passes=1)
     return stack.theta.data

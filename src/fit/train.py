@@ -130,7 +130,7 @@ def train_stack(
             finalize(run)
     for run in module.runs:
         runs[run].tell(
-            f"Interrupted after epoch {module.stepper.epoch}. Go on: python -m fit.train resume={run.folder.path}"
+            f"Interrupted after epoch {module.engine.epoch}. Go on: python -m fit.train resume={run.folder.path}"
         )
 
 

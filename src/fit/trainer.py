@@ -27,7 +27,7 @@ from fit.errors import FitError
 from fit.model.start import build_stack
 from fit.report.figures import draw_fit
 from fit.report.summary import drawing
-from fit.training.compiled import check_compiler
+from fit.training.compiled import refuses
 from fit.training.module import StackModule
 from fit.training.recipe import build_recipe
 from fit.training.run import Run, assign_members
@@ -68,8 +68,8 @@ def surroundings_kept() -> Iterator[None]:
 def build_module(runs: Sequence[Run], stop: Callable[[], bool]) -> StackModule:
     """Build the stack of some runs, with what trains it; `stop` is asked after each pass whether to end."""
     dtype = prepare(runs[0].cfg)
-    if runs[0].cfg.compile is not False:
-        check_compiler()
+    if runs[0].cfg.engine == "compiled" and (refusal := refuses(runs[0].cfg.model.dropout)):
+        raise FitError(refusal)
     members = assign_members(runs)
     cfgs = [run.cfg for run in members]
     data = DataModule([run.problem for run in members], [cfg.seed for cfg in cfgs], dtype)

@@ -4,14 +4,13 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from fit.errors import FitError
 from fit.training.checkpoint import FORMAT, Checkpoint, save
+from fit.training.engine import Snapshot
 from fit.training.module import StackModule
-from fit.training.optimizer import State, member_state
 from fit.training.run import Best, Run
 
 # Looks may come milliseconds apart, and a file that must survive a crash takes as long: so many seconds may be lost,
@@ -22,17 +21,13 @@ PART_FOR_SAVING = 0.1
 MOST_SNAPSHOTS = 4
 
 
-class Snapshot(NamedTuple):
+class Moment(NamedTuple):
     """A stack at one moment; a member's part of it is a run's checkpoint."""
 
-    epoch: int
-    step: int
+    engine: Snapshot
     seconds: float
     rows: list[dict[str, float]]
-    theta: Tensor
-    optimizer: State
     shuffle: dict[int, Tensor]
-    dropout: dict[int, Tensor]
 
 
 class Checkpoints(Callback):
@@ -44,7 +39,7 @@ class Checkpoints(Callback):
         self.stored = [run.stored for run in runs if run.stored is not None]
         self.seconds_before = self.stored[0]["seconds"] if self.stored else 0.0
         self._next_save = 0.0
-        self._unsaved_best: dict[Run, tuple[Snapshot, int]] = {}
+        self._unsaved_best: dict[Run, tuple[Moment, int]] = {}
 
     @property
     def seconds(self) -> float:
@@ -64,12 +59,12 @@ class Checkpoints(Callback):
                 ) from None
         for run in self.runs:
             with run.guarded():
-                run.folder.rewind_history(pl_module.stepper.epoch if self.stored else -1)
+                run.folder.rewind_history(pl_module.engine.epoch if self.stored else -1)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep what is the best so far, save whom it is the end of, and all if it is time to."""
         assert isinstance(pl_module, StackModule)
-        epoch = pl_module.stepper.epoch
+        epoch = pl_module.engine.epoch
         improved = [run for run in pl_module.on_grid if run.best.epoch == epoch]
         due = not trainer.sanity_checking and time.perf_counter() >= self._next_save
         saved = pl_module.runs if due or pl_module.stop() else pl_module.ended
@@ -86,7 +81,7 @@ class Checkpoints(Callback):
             now = time.perf_counter()
             self._next_save = now + max(SECONDS_BETWEEN, (now - began) / PART_FOR_SAVING)
 
-    def flush(self, latest: Snapshot) -> None:
+    def flush(self, latest: Moment) -> None:
         """Write the best that are of older looks, when so many looks are held that they would fill the memory."""
         older = {run: held for run, held in self._unsaved_best.items() if held[0] is not latest}
         if len({id(snapshot) for snapshot, _ in older.values()}) < MOST_SNAPSHOTS:
@@ -96,43 +91,34 @@ class Checkpoints(Callback):
                 save(describe(run, *held), run.folder.best)
             del self._unsaved_best[run]
 
-    def save(self, run: Run, snapshot: Snapshot) -> None:
+    def save(self, run: Run, snapshot: Moment) -> None:
         """Write the best first: a last one must not speak of a best one that is not there."""
         if run in self._unsaved_best:
             save(describe(run, *self._unsaved_best.pop(run)), run.folder.best)
         save(describe(run, snapshot, run.member), run.folder.last)
 
-    def capture(self, module: StackModule) -> Snapshot:
+    def capture(self, module: StackModule) -> Moment:
         """Copy the stack."""
-        stepper = module.stepper
-        return Snapshot(
-            epoch=stepper.epoch,
-            step=stepper.step,
-            seconds=self.seconds,
-            rows=module.look.rows,
-            theta=module.stack.theta.data.clone(),
-            optimizer=stepper.optimizer.states(),
-            shuffle={seed: each.get_state() for seed, each in module.batches.generators.items()},
-            dropout={seed: each.get_state() for seed, each in stepper.masks.generators.items()},
-        )
+        shuffle = {seed: each.get_state() for seed, each in module.batches.generators.items()}
+        return Moment(module.engine.snapshot(), self.seconds, module.look.rows, shuffle)
 
 
-def describe(run: Run, snapshot: Snapshot, member: int) -> Checkpoint:
+def describe(run: Run, snapshot: Moment, member: int) -> Checkpoint:
     """Return what a run's checkpoint holds: its network at one moment, and what that takes to be used on its own."""
-    problem, seed, diverged = run.problem, int(run.cfg.seed), run.diverged_epoch
+    problem, seed, diverged, engine = run.problem, int(run.cfg.seed), run.diverged_epoch, snapshot.engine
     return Checkpoint(
         format=FORMAT,
-        epoch=snapshot.epoch,
-        step=snapshot.step,
+        epoch=engine.epoch,
+        step=engine.step,
         seconds=snapshot.seconds,
-        diverged_epoch=diverged if diverged is not None and diverged <= snapshot.epoch else None,
+        diverged_epoch=diverged if diverged is not None and diverged <= engine.epoch else None,
         best_epoch=run.best.epoch,
         best_loss=run.best.loss,
         look=snapshot.rows[member],
         sizes=run.sizes,
-        theta=snapshot.theta[member].cpu().clone(),
-        optimizer=member_state(snapshot.optimizer, snapshot.theta.shape, member),
-        generators={"shuffle": snapshot.shuffle[seed], "dropout": snapshot.dropout[seed]},
+        theta=engine.theta[member].cpu().clone(),
+        optimizer=engine.member_state(member),
+        generators={"shuffle": snapshot.shuffle[seed], "dropout": engine.dropout[seed]},
         input_scaler=dict(problem.input_scaler._asdict()),
         target_scaler=dict(problem.target_scaler._asdict()),
         inputs=list(problem.dataset.input_names),
@@ -147,18 +133,20 @@ def describe(run: Run, snapshot: Snapshot, member: int) -> Checkpoint:
 
 def restore(module: StackModule, runs: Sequence[Run]) -> None:
     """Put a stack's members where the checkpoints of their runs left them."""
-    stepper, stored = module.stepper, {run.member: run.stored for run in runs if run.stored is not None}
-    members = [stored[member] for member in range(module.stack.members)]
-    stepper.epoch, stepper.step = members[0]["epoch"], members[0]["step"]
-    module.stack.theta.data.copy_(torch.stack([each["theta"] for each in members]))
-    if members[0]["optimizer"]:
-        stepper.optimizer.load_member_states([each["optimizer"] for each in members])
+    stored = {run.member: run for run in runs if run.stored is not None}
+    module.engine.restore([member_snapshot(stored[member]) for member in range(module.stack.members)])
     for run in runs:
         if run.stored is None:
             continue
-        seed = int(run.cfg.seed)
         run.best = Best(run.stored["best_epoch"], run.stored["best_loss"])
         run.diverged_epoch = run.stored["diverged_epoch"]
         run.recorded = int(run.stored["look"].get("epoch", -1))
-        module.batches.generators[seed].set_state(run.stored["generators"]["shuffle"])
-        stepper.masks.generators[seed].set_state(run.stored["generators"]["dropout"])
+        module.batches.generators[int(run.cfg.seed)].set_state(run.stored["generators"]["shuffle"])
+
+
+def member_snapshot(run: Run) -> Snapshot:
+    """Return what an engine goes on from, from the checkpoint of a run."""
+    stored = run.stored
+    assert stored is not None
+    dropout = {int(run.cfg.seed): stored["generators"]["dropout"]}
+    return Snapshot(stored["epoch"], stored["step"], stored["theta"], stored["optimizer"], dropout)

@@ -18,4 +18,4 @@ class EarlyStopping(Callback):
         for run in pl_module.on_grid:
             if trainer.sanity_checking and run.stored is None:
                 continue
-            run.stopped |= pl_module.stepper.epoch - run.best.epoch >= self.patience
+            run.stopped |= pl_module.engine.epoch - run.best.epoch >= self.patience

@@ -62,7 +62,7 @@ class Progress(Callback):
         """Count from here."""
         assert isinstance(pl_module, StackModule)
         module = pl_module
-        self.bar.advance(module.stepper.epoch * len(module.runs))
+        self.bar.advance(module.engine.epoch * len(module.runs))
         module.on_epoch = lambda: self.bar.advance(len(module.runs))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -72,7 +72,7 @@ class Progress(Callback):
             return
         if self.bar.runs > 1:
             for run in pl_module.ended:
-                self.bar.end(run.max_epochs - pl_module.stepper.epoch)
+                self.bar.end(run.max_epochs - pl_module.engine.epoch)
             alive = pl_module.stack.members
             self.bar.show(f"{self.bar.ended}/{self.bar.runs} done, {alive} members alive")
             return

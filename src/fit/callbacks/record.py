@@ -20,7 +20,7 @@ class Record(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the look down, unless it was before the run was resumed, or is not one of those planned."""
         assert isinstance(pl_module, StackModule)
-        epoch = pl_module.stepper.epoch
+        epoch = pl_module.engine.epoch
         for run in pl_module.on_grid:
             if epoch <= run.recorded:
                 continue

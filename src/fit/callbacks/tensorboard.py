@@ -78,7 +78,7 @@ class TensorBoard(Callback):
         assert isinstance(pl_module, StackModule)
         if trainer.sanity_checking:
             return
-        ended, epoch = pl_module.ended, pl_module.stepper.epoch
+        ended, epoch = pl_module.ended, pl_module.engine.epoch
         # By the epoch, not by the looks of a stack, which depend on a run's company.
         chosen = [run for run in pl_module.on_grid if epoch // run.look_every % LOOKS_APART == 0 or run in ended]
         layers = pl_module.stack.layers(pl_module.stack.theta.data)

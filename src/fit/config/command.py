@@ -113,6 +113,8 @@ def sentence(error: Exception) -> str:
                 f"{key} has no such settings: give one of {', '.join(options_of(key))}, "
                 f"and settings of it as {key}.NAME=VALUE."
             )
+        if key == "compile":
+            return "compile is now engine: give engine=compiled for compile=true, engine=eager for compile=false."
         return f"{key} is not a setting{nearest(key, known_settings())}; see python -m fit.train --help."
     if lines and lines[0].startswith(("Ambiguous value", "Sweep parameters")):
         typed = lines[0].partition("'")[2].rpartition("'")[0]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from omegaconf import DictConfig, OmegaConf
 
 # Says where a run writes or what is compared, not what is trained.
-ASIDE = ("optimized_metric", "logger", "resume", "sweep", "doctor")
+ASIDE = ("optimized_metric", "logger", "resume", "sweep", "doctor", "compile")
 # What members of one stack may differ in; everything else makes another stack.
 OWN = (
     "seed",

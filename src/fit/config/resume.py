@@ -20,7 +20,7 @@ CHANGEABLE = (
     "optimized_metric",
     "doctor",
     "logger",
-    "compile",
+    "engine",
 )
 
 
@@ -67,10 +67,17 @@ def read_config(folder: Path) -> DictConfig:
         # One of a run has no `hydra`, which would take the place of the present one.
         known = {"data", "model", "optimizer", "trainer", "seed"}
         if isinstance(stored, DictConfig) and known <= set(stored) and "hydra" not in stored:
-            return stored
+            return modern(stored)
     except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError):
         pass
     raise FitError(f"resume={folder} cannot be resumed: {path} is not the configuration of a run.")
+
+
+def modern(stored: DictConfig) -> DictConfig:
+    """Return the configuration of a run of any version as this one would write it."""
+    if "compile" in stored:  # up to 0.1
+        stored.engine = "compiled" if stored.pop("compile") is True else "auto"
+    return stored
 
 
 def check_checkpoint(folder: Path) -> None:

@@ -50,7 +50,7 @@ RULES = {
     "loss": choice("mse", "mse_sum", "mae", "huber"),
     "cv": whole(2).or_null(),
     "ensemble": whole(2).or_null(),
-    "compile": Rule("true, false or auto", lambda value: isinstance(value, bool) or value == "auto"),
+    "engine": choice("auto", "eager", "compiled"),
     "regularization.l1": NOT_NEGATIVE,
     "regularization.l2": NOT_NEGATIVE,
     "early_stopping.patience": whole(1).or_null(),
@@ -163,8 +163,6 @@ def check(cfg: DictConfig) -> None:
     low, high = read(cfg, "data.low"), read(cfg, "data.high")
     if isinstance(low, int | float) and isinstance(high, int | float) and low >= high:
         raise FitError(f"data.low={low} is not allowed: give a number below data.high={high}.")
-    if cfg.compile is True and cfg.model.dropout > 0:
-        raise FitError("compile=true is not possible with model.dropout: give compile=false, or model.dropout=0.")
     if cfg.cv is not None and cfg.ensemble is not None:
         raise FitError(f"cv={cfg.cv} and ensemble={cfg.ensemble} are not possible at once: give one of them.")
     check_memory(cfg)

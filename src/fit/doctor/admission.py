@@ -10,8 +10,8 @@ from fit.doctor.settings import Settings
 from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.training.checkpoint import check_rows, load
+from fit.training.engine import member_state
 from fit.training.module import StackModule
-from fit.training.optimizer import member_state
 from fit.training.run import Run
 
 # What a diagnosis may take: so many seconds, or this part of the training.
@@ -26,7 +26,7 @@ def live_case(run: Run, module: StackModule, metrics: Mapping[str, object], comp
         Settings.of(run.cfg),
         run.problem,
         theta.data[run.member].cpu().double().clone(),
-        member_state(module.stepper.optimizer.optimizer.state[theta], theta.shape, run.member),
+        member_state(module.engine.optimizer.state[theta], theta, run.member),
         run.folder.read_history(),
         metrics,
         seconds=seconds_for(metrics) / company,

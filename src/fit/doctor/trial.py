@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 from fit.data.datamodule import DataModule
 from fit.doctor.case import Case
 from fit.measure.losses import LOSSES
+from fit.training.eager import Eager
 from fit.training.recipe import build_recipe
-from fit.training.stepper import Stepper
 
 SEEDS = 16
 # A start is better that has less than this part of the run's loss, and worth a try with less than that.
@@ -49,12 +49,12 @@ def trial(case: Case) -> Trial | None:
         stack = case.network.stack(case.network.starts(*seeds).to(dtype), cfg.model.dropout)
         stack.theta.requires_grad_(False)
         recipe = replace(build_recipe([cfg] * SEEDS), seeds=list(seeds))
-        stepper, reached = Stepper(stack, recipe), None
-        rates = stepper.rates_ahead(len(data.batches), case.cfg.trainer.max_epochs)
+        engine, reached = Eager(stack, recipe), None
+        rates = engine.rates_ahead(len(data.batches), case.cfg.trainer.max_epochs)
         for look in looks:
-            while stepper.epoch < look["epoch"] and time.perf_counter() - began < case.seconds:
-                stepper.train_epoch(data.batches, rates)
-            if stepper.epoch < look["epoch"]:
+            while engine.epoch < look["epoch"] and time.perf_counter() - began < case.seconds:
+                engine.train(data.batches, rates, passes=1)
+            if engine.epoch < look["epoch"]:
                 break
             reached = look
         if reached is None:

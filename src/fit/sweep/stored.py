@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from fit.config.identity import ASIDE, Settings, flat, identity, plain
+from fit.config.resume import modern
 from fit.errors import FitError
 from fit.folder import RunFolder, read_yaml
 
@@ -26,7 +27,7 @@ class StoredJob:
     @cached_property
     def cfg(self) -> DictConfig:
         """The configuration that it was started with."""
-        return OmegaConf.create(self.stored)
+        return modern(OmegaConf.create(self.stored))
 
     @cached_property
     def stored(self) -> dict[str, object]:

@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from fit.data.batches import Batches
-from fit.errors import FitError
 from fit.measure.losses import Loss
 from fit.model.stack import Stack
+from fit.training.eager import Eager
 from fit.training.graph import TensorFactors, multiply_by_reciprocals, split
-from fit.training.stepper import Stepper, clip
+from fit.training.recipe import Recipe
+from fit.training.step import clip, penalty_gradient
 
 # Sums of so few products are written out: they then need no loop of their own.
 FEW = 4
@@ -35,50 +36,46 @@ OPTIONS: dict[str, str | int | bool | Callable[..., object]] = {
 Function = Callable[..., Sequence[Tensor]]
 
 
-class Compiled:
-    """Takes `steps` steps of a stepper's stack in one call; the numbers are the eager ones but for rounding.
+class Compiled(Eager):
+    """Takes several steps of a stack in one call; the numbers are the eager ones but for rounding.
 
     The optimizer's state must be there: the very first step is an eager one. Members are computed in chunks of a few
     sizes, the last one filled up, so that few functions are compiled however many members there are.
     """
 
-    def __init__(self, stepper: Stepper, steps: int) -> None:
-        """Take the stepper and how many steps to unroll."""
-        self.stepper = stepper
-        self.steps = steps
+    def __init__(self, stack: Stack, recipe: Recipe) -> None:
+        """Take the stack and how to train it."""
+        super().__init__(stack, recipe)
         self._functions: dict[object, tuple[Function, Function]] = {}
         self._addresses: list[int] = []
         self._size = 0
 
-    @torch.no_grad()
-    def train_epoch(self, batches: Batches, rates: Iterator[Tensor]) -> list[Tensor]:
-        """Do what `Stepper.train_epoch` does; what does not fill a call is stepped eagerly."""
-        stepper, pending, totals = self.stepper, list(batches), list[Tensor]()
+    def train_pass(self, batches: Batches, rates: Iterator[Tensor]) -> list[Tensor]:
+        """Pass once over the batches; what does not fill a call is stepped eagerly."""
+        steps, pending, totals = unrolled(len(batches)), list(batches), list[Tensor]()
         while pending:
-            run = pending[: self.steps]
-            begun = stepper.step + len(totals) > 0
-            if begun and len(run) == self.steps and run[0][0].shape == run[-1][0].shape:
+            run = pending[:steps]
+            begun = self.step + len(totals) > 0
+            if begun and len(run) == steps and run[0][0].shape == run[-1][0].shape:
                 inputs, targets = (torch.stack(columns, 1) for columns in zip(*run, strict=True))
-                totals += self(inputs, targets, torch.cat([next(rates) for _ in run], 1)).unbind()
+                totals += self.take_many(inputs, targets, torch.cat([next(rates) for _ in run], 1)).unbind()
             else:
                 run = run[:1]
-                totals.append(stepper.take(*run[0], next(rates)))
+                totals.append(self.take(*run[0], next(rates)))
             del pending[: len(run)]
-        stepper.step += len(totals)
-        stepper.epoch += 1
+        self.step += len(totals)
         return totals
 
-    def __call__(self, inputs: Tensor, targets: Tensor, rates: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
+    def take_many(self, inputs: Tensor, targets: Tensor, rates: Tensor) -> Tensor:
         """Step along batches `[members or 1, steps, batch, columns]` with rates `[members, steps]`.
 
-        Masks are dropout factors `[members, steps, batch, width]` of each hidden layer. Returns the summed errors
-        `[steps, members]`. The gradient and the optimizer's state are left as eager steps leave them.
+        Returns the summed errors `[steps, members]`. Gradient and state are then those of eager steps.
         """
         self._bind()
         size = self._size
         passed = [
             [value] * len(self._chunks) if len(value) == 1 else torch.split(value, size)
-            for value in (inputs, targets, rates, *masks)
+            for value in (inputs, targets, rates)
         ]
         doubles = [value.double() for value in self._numbers.values()]
         totals: list[Tensor] = []
@@ -88,7 +85,7 @@ class Compiled:
             if rows < size:
                 tensors = [fill(value, size) if len(value) == rows else value for value in tensors]
             if not totals:
-                head, tail = self._function(tensors, doubles, len(masks))
+                head, tail = self._function(tensors, doubles)
                 numbers = head(*doubles) if doubles else []
             totals.append(tail(*tensors, *numbers[len(doubles) :])[0][:, :rows])
             if rows < size:
@@ -96,19 +93,17 @@ class Compiled:
                     value.copy_(filled[:rows])
         for value, new in zip(self._numbers.values(), numbers, strict=False):
             value.copy_(new)
-        self.stepper.rates = rates[:, -1:]
+        self.rates = rates[:, -1:]
         return torch.cat(totals, 1)
 
     def _bind(self) -> None:
-        """Cut the stepper's tensors into chunks, unless they are those of the last call."""
-        stepper, theta = self.stepper, self.stepper.stack.theta
-        state = {
-            key: value for key, value in stepper.optimizer.optimizer.state[theta].items() if isinstance(value, Tensor)
-        }
+        """Cut the engine's tensors into chunks, unless they are those of the last call."""
+        theta = self.stack.theta
+        state = {key: value for key, value in self.optimizer.state[theta].items() if isinstance(value, Tensor)}
         self._numbers = {key: value for key, value in state.items() if not value.ndim}
         rows = {key: value for key, value in state.items() if value.ndim}
-        whole = [theta.data, stepper.gradient, *rows.values()]
-        addresses = [value.data_ptr() for value in (*whole, stepper.lr)]
+        whole = [theta.data, self.gradient, *rows.values()]
+        addresses = [value.data_ptr() for value in (*whole, self.lr)]
         if addresses != self._addresses:
             self._addresses = addresses
             members = len(theta)
@@ -117,17 +112,18 @@ class Compiled:
                 self._size = size
             self._rows, self._written = list(rows), len(whole)
             limits = torch.cat(
-                [stepper.l1, stepper.l2, stepper.clip_val, stepper.optimizer.weight_decay, torch.ones_like(stepper.lr)],
+                [self.l1, self.l2, self.clip_val, self.update.weight_decay, torch.ones_like(self.lr)],
                 1,
             )
             self._chunks = list(zip(*(torch.split(value, self._size) for value in (*whole, limits)), strict=True))
 
-    def _function(self, tensors: list[Tensor], doubles: list[Tensor], masks: int) -> tuple[Function, Function]:
+    def _function(self, tensors: list[Tensor], doubles: list[Tensor]) -> tuple[Function, Function]:
         """Compile what is computed of numbers once for all members, and what then is computed for some members."""
-        key = (masks, *((value.shape, value.stride()) for value in tensors))
+        key = tuple((value.shape, value.stride()) for value in tensors)
         if key not in self._functions:
             with torch.no_grad(), TensorFactors(), torch.compiler._compile_session_context():
-                run = torch.func.functionalize(self._unroll(self._rows, list(self._numbers), masks), remove="mutations")
+                steps = self._unroll(self._rows, list(self._numbers), tensors[-1].shape[1])
+                run = torch.func.functionalize(steps, remove="mutations")
                 graph = make_fx(run, tracing_mode="fake")(tensors, doubles)
             multiply_by_reciprocals(graph)
             head, tail = split(graph, len(tensors), len(doubles), self._written, tensors[0].dtype)
@@ -138,15 +134,15 @@ class Compiled:
                 )
         return self._functions[key]
 
-    def _unroll(self, rows: list[str], numbers: list[str], masks: int) -> Function:
+    def _unroll(self, rows: list[str], numbers: list[str], steps: int) -> Function:
         """Return a function of plain tensors that takes all steps."""
-        stepper, recipe, stack, steps = self.stepper, self.stepper.recipe, self.stepper.stack, self.steps
-        loss, kind, member_optimizer = recipe.loss, recipe.optimizer, stepper.optimizer
+        recipe, stack, update = self.recipe, self.stack, self.update
+        loss, kind = recipe.loss, recipe.optimizer
         step = inspect.unwrap(kind.step)
 
         def run(tensors: Sequence[Tensor], doubles: Sequence[Tensor]) -> list[Tensor]:
             (theta, gradient), rest = split_at([value.clone() for value in tensors], 2)
-            states, (limits, inputs, targets, rates, *factors) = split_at(rest, len(rows))
+            states, (limits, inputs, targets, rates) = split_at(rest, len(rows))
             l1, l2, clip_val, weight_decay, ones = torch.split(limits, 1, 1)
             optimizer = kind([theta], **{**recipe.optimizer_settings, "lr": 1.0})
             group = optimizer.param_groups[0]
@@ -155,26 +151,23 @@ class Compiled:
             if state:
                 optimizer.state[theta] = state
             parts = [(theta.new_ones(1, b - a), theta.new_zeros(1, c - b)) for a, b, c in stack.offsets()]
-            parts = [(theta.new_ones(1, b - a), theta.new_zeros(1, c - b)) for a, b, c in stack.offsets()]
             is_weight = torch.cat([part for pair in parts for part in pair], 1)
             totals = []
             for k in range(steps):
-                error, gradient = differentiate(
-                    stack, loss, theta, inputs[:, k], targets[:, k], [m[:, k] for m in factors]
-                )
+                error, gradient = differentiate(stack, loss, theta, inputs[:, k], targets[:, k])
                 totals.append(loss.value(error).sum((1, 2)))
-                if stepper._penalized:
-                    gradient = gradient + is_weight * (l1 * theta.sign() + 2 * l2 * theta)
+                if self.penalized:
+                    gradient = gradient + penalty_gradient(theta, is_weight, l1, l2)
                 theta.grad = realize(gradient)
-                if stepper._clipped:
+                if self.clipped:
                     theta.grad = clip(gradient, clip_val, recipe.clip_algorithm)
                 else:
                     theta.grad = theta.grad * ones  # two dimensions, so that one loop holds the whole update
-                if member_optimizer._decays and not member_optimizer._decoupled:
+                if update.decays and not update.decoupled:
                     theta.grad = theta.grad + weight_decay * theta
                 before = theta.clone()
                 step(optimizer)
-                if member_optimizer._decoupled:
+                if update.decoupled:
                     theta -= weight_decay * before
                 theta.copy_(realize(before + rates[:, k : k + 1] * (theta - before)))
                 for key in rows:
@@ -196,37 +189,36 @@ def unrolled(batches: int) -> int:
     return min(range(1, min(batches, MOST_STEPS) + 1), key=lambda steps: (batches % steps, -steps))
 
 
-def check_compiler() -> None:
-    """Raise FitError if there is nothing to compile with."""
+def refuses(dropout: float) -> str | None:
+    """Say why a job cannot be compiled; None if it can."""
     from torch._inductor.cpp_builder import get_cpp_compiler
     from torch._inductor.exc import InvalidCxxCompiler
 
+    if dropout > 0:
+        return "engine=compiled is not possible with model.dropout: give engine=eager, or model.dropout=0."
     try:
         get_cpp_compiler()
     except InvalidCxxCompiler:
-        raise FitError("compile=true needs a C++ compiler, such as g++: install one, or give compile=false.") from None
+        return "engine=compiled needs a C++ compiler, such as g++: install one, or give engine=eager."
+    return None
 
 
-def differentiate(
-    stack: Stack, loss: Loss, theta: Tensor, inputs: Tensor, targets: Tensor, masks: Sequence[Tensor]
-) -> tuple[Tensor, Tensor]:
+def differentiate(stack: Stack, loss: Loss, theta: Tensor, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Return the errors of one batch and the gradient `[members, parameters]`, as `Stack.trace` and `backward` do."""
     layers = stack.layers(theta)
     values = inputs
     traces = []
-    for index, ((weight, bias), function) in enumerate(zip(layers, stack.functions, strict=True)):
+    for (weight, bias), function in zip(layers, stack.functions, strict=True):
         sums = dot(values, weight)
         sums = sums if bias is None else sums + bias
         outputs = sums if function is None else realize(function.forward(sums))
         traces.append((values, outputs if function is not None and function.by_outputs else sums))
-        values = outputs * masks[index] if masks and index < len(masks) else outputs
+        values = outputs
     error = values - targets
     back = loss.derivative(error) * loss.weight(error)
     parts: list[Tensor] = []
     for index in reversed(range(len(layers))):
         (before, at), function = traces[index], stack.functions[index]
-        if index < len(masks):
-            back = back * masks[index]
         if function is not None:
             back = realize(function.backward(back, at))
         weight_gradient = dot(before.transpose(1, 2), back).flatten(1)

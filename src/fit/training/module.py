@@ -1,7 +1,6 @@
 """The Lightning module of a stack: one Lightning batch is a block of many optimizer steps."""
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -16,17 +15,14 @@ from fit.measure.collapse import collapse
 from fit.measure.errors import errors
 from fit.measure.outcome import Outcome
 from fit.model.stack import Stack
-from fit.training.compiled import Compiled, unrolled
+from fit.training.engine import Engine
+from fit.training.engines import build_engine
 from fit.training.recipe import Recipe
 from fit.training.run import Best, Run
-from fit.training.stepper import Stepper
 
 # Steps between two checks of whether the loss is still finite, by device: a GPU would have to be waited for each time.
 STEPS_PER_CHECK = {"cpu": 1}
 MOST_STEPS_PER_CHECK = 256
-# What compiling takes at most, by the clock of a laptop, and the part of a step's time that it saves at least.
-SECONDS_TO_COMPILE = 30.0
-PART_SAVED = 0.5
 # Numbers of a layer that are computed at once when a stack is measured, so that many members need no more memory.
 MOST_NUMBERS = 2**22
 
@@ -44,7 +40,7 @@ class Look(NamedTuple):
 class StackModule(LightningModule):
     """Trains a stack by manual optimization and looks at it between blocks."""
 
-    stepper: Stepper
+    engine: Engine
 
     def __init__(
         self,
@@ -64,16 +60,14 @@ class StackModule(LightningModule):
         self.stop = stop
         self.on_epoch: Callable[[], object] = lambda: None
         self.look = Look([], {})
-        self._compiled: Compiled | None = None
-        self._seconds_per_step = 0.0
         self._last_pass: list[Tensor] = []
         self._measured: dict[str, tuple[Tensor, dict[str, Tensor]]] = {}
 
     def configure_optimizers(self) -> Optimizer:
-        """Make the stepper, now that the stack is on its device, and name its optimizer to Lightning."""
+        """Make the engine, now that the stack is on its device, and name its optimizer to Lightning."""
         self.device_name = str(self.device)  # Lightning takes the module off it in the end
-        self.stepper = Stepper(self.stack, self.recipe)
-        return self.stepper.optimizer.optimizer
+        self.engine = build_engine(self.stack, self.recipe)
+        return self.engine.optimizer
 
     @property
     def batches(self) -> Batches:
@@ -83,18 +77,18 @@ class StackModule(LightningModule):
     @property
     def ended(self) -> list[Run]:
         """The runs for which there is nothing left to train."""
-        return [run for run in self.runs if run.ended(self.stepper.epoch)]
+        return [run for run in self.runs if run.ended(self.engine.epoch)]
 
     @property
     def on_grid(self) -> list[Run]:
         """The runs for which this is an epoch to look at."""
-        return [run for run in self.runs if run.on_grid(self.stepper.epoch)]
+        return [run for run in self.runs if run.on_grid(self.engine.epoch)]
 
     @property
     def next_look(self) -> int:
         """The epoch of the next look: a multiple of `look_every`, or the last epoch of a run."""
         every = self.recipe.look_every
-        return min((self.stepper.epoch // every + 1) * every, *(run.max_epochs for run in self.runs))
+        return min((self.engine.epoch // every + 1) * every, *(run.max_epochs for run in self.runs))
 
     def keep(self, runs: Sequence[Run]) -> None:
         """Forget all runs but these, and the members that none of them needs."""
@@ -102,7 +96,7 @@ class StackModule(LightningModule):
         members = sorted({run.member for run in runs})
         if not members or len(members) == self.stack.members:
             return
-        self.stepper.keep(members)
+        self.engine.keep(members)
         self.data.keep(members)
         self._last_pass = [totals[members] for totals in self._last_pass]
         for run in runs:
@@ -110,34 +104,21 @@ class StackModule(LightningModule):
 
     def training_step(self, batches: Batches) -> None:
         """Train until the next look, or until a run has ended."""
-        stepper = self.stepper
-        until = self.next_look if not self.ended else stepper.epoch
-        rates = stepper.rates_ahead(len(batches), until)
-        trainer = self._fastest(batches)
-        began, first = time.perf_counter(), stepper.step
+        engine = self.engine
+        until = self.next_look if not self.ended else engine.epoch
+        rates = engine.rates_ahead(len(batches), until)
         totals: list[Tensor] = []
         patience = STEPS_PER_CHECK.get(self.device.type, MOST_STEPS_PER_CHECK)
         lost = False
-        while stepper.epoch < until and not lost and not self.stop():
-            self._last_pass = trainer.train_epoch(batches, rates)
+        while engine.epoch < until and not lost and not self.stop():
+            self._last_pass = engine.train(batches, rates, passes=1)
             totals += self._last_pass
             if len(totals) >= patience:
                 lost = self._note_divergence(totals, len(batches))
                 totals.clear()
             self.on_epoch()
         self._note_divergence(totals, len(batches))
-        if stepper.step > first:
-            self._seconds_per_step = (time.perf_counter() - began) / (stepper.step - first)
         self.trainer.should_stop = len(self.ended) == len(self.runs) or self.stop()
-
-    def _fastest(self, batches: Batches) -> Stepper | Compiled:
-        """Return what trains: the stepper, or the same compiled where that is asked for, or will pay for itself."""
-        asked, stepper = self.recipe.compile, self.stepper
-        if self._compiled is None and asked != "false" and not self.stack.dropout:
-            left = (max(run.max_epochs for run in self.runs) - stepper.epoch) * len(batches)
-            if asked == "true" or left * self._seconds_per_step * PART_SAVED > SECONDS_TO_COMPILE:
-                self._compiled = Compiled(stepper, unrolled(len(batches)))
-        return self._compiled or stepper
 
     def validation_step(self, region: Region, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Measure the stack on one region, some members at a time."""
@@ -163,20 +144,20 @@ class StackModule(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Put what was measured into one look, fetched from the device at once."""
-        stepper = self.stepper
-        during = {"lr": stepper.rates[:, 0]} | stepper.gradient_norms()
+        engine = self.engine
+        during = {"lr": engine.rates[:, 0]} | engine.gradient_norms()
         # What a plain loop prints: the loss of the last pass, step by step, before each step's update.
-        seen = torch.stack(self._last_pass).sum(0) if self._last_pass else stepper.rates[:, 0]
+        seen = torch.stack(self._last_pass).sum(0) if self._last_pass else engine.rates[:, 0]
         during["train/pass_loss"] = seen * self.recipe.loss.weight(self.batches.targets)
         columns = dict(during)
         if any(self.recipe.l1) or any(self.recipe.l2):
-            columns["penalty"] = stepper.penalty()
+            columns["penalty"] = engine.penalty()
         for region, (losses, measured) in self._measured.items():
             columns[f"{region}/loss"] = losses
             columns |= {f"{region}/{error}": values[:, 0] for error, values in measured.items()}
         judge = self.data.target_scaler.center.device
         table = torch.stack([column.to(judge).double() for column in columns.values()], 1).tolist()
-        when = {"epoch": stepper.epoch, "step": stepper.step}
+        when = {"epoch": engine.epoch, "step": engine.step}
         rows = [when | dict(zip(columns, row, strict=True)) for row in table]
         if not self._last_pass:  # nothing was trained in this process yet
             befores = {run.member: run.look_before for run in self.runs}
@@ -191,7 +172,7 @@ class StackModule(LightningModule):
         self.look = Look(rows, targets)
         for run in self.on_grid:
             if self.row(run)["val/loss"] < run.best.loss:
-                run.best = Best(stepper.epoch, self.row(run)["val/loss"])
+                run.best = Best(engine.epoch, self.row(run)["val/loss"])
         self.trainer.should_stop |= len(self.ended) == len(self.runs)
 
     def row(self, run: Run) -> dict[str, float]:
@@ -209,7 +190,7 @@ class StackModule(LightningModule):
         if math.isfinite(seen.sum().item()):
             return False
         lost = ~seen.isfinite()
-        before = self.stepper.step - len(totals)
+        before = self.engine.step - len(totals)
         firsts, any_lost = lost.int().argmax(0).tolist(), lost.any(0).tolist()
         for run in self.runs:
             if run.diverged_epoch is None and any_lost[run.member]:
@@ -229,7 +210,7 @@ class StackModule(LightningModule):
         problem, row, diverged, member = run.problem, self.row(run), run.diverged_epoch, run.member
         # The steps told as long as there were any; after the last one there is only the look.
         if diverged is None and not math.isfinite(row["train/loss"]):
-            diverged = self.stepper.epoch
+            diverged = self.engine.epoch
         stack, layers = self.stack, self.stack.layers(self.stack.theta.data)
         numbers: dict[str, object] = {key: row[key] for key in row if "/" in key and not key.startswith("grad_norm")}
         numbers["targets"] = {
@@ -245,8 +226,8 @@ class StackModule(LightningModule):
             "best/val/loss": run.best.loss,
             "diverged": diverged is not None,
             "diverged_epoch": diverged,
-            "epochs": self.stepper.epoch,
-            "steps": self.stepper.step,
+            "epochs": self.engine.epoch,
+            "steps": self.engine.step,
             "parameters": stack.theta.shape[1],
             "device": self.device_name,
             "seconds/fit": seconds,

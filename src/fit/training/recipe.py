@@ -9,8 +9,8 @@ from torch.optim import Optimizer
 
 from fit.config.build import arguments, build, find_class
 from fit.measure.losses import LOSSES, Loss
-from fit.training.optimizer import Settings, check_proportional
 from fit.training.schedules import Schedule
+from fit.training.update import Settings, check_proportional
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Recipe:
     schedule: Schedule
     loss: Loss
     look_every: int
-    compile: str = "false"
+    engine: str = "auto"
 
     def keep(self, members: list[int]) -> "Recipe":
         """Forget all members but these."""
@@ -74,5 +74,5 @@ def build_recipe(cfgs: Sequence[DictConfig]) -> Recipe:
         schedule=build_schedule(first),
         loss=LOSSES[first.loss],
         look_every=first.trainer.check_val_every_n_epoch,
-        compile=str(first.compile).lower(),
+        engine=first.engine,
     )

@@ -1,21 +1,24 @@
-"""Optimizer steps of a whole stack: forward, backward, penalties, clipping, update."""
+"""The engine that takes every step of a stack by torch operations, one after the other."""
 
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Generator, Tensor
+from torch.optim import Optimizer
 
 from fit.data.batches import Batches, places
 from fit.model.stack import Stack
-from fit.training.optimizer import MemberOptimizer
+from fit.training.engine import Snapshot
 from fit.training.recipe import Recipe
+from fit.training.step import clip, penalty, penalty_gradient
+from fit.training.update import MemberOptimizer
 
 # Steps whose learning rates are computed at once.
 RATES_AHEAD = 1024
 
 
-class Stepper:
-    """Trains a stack step by step, each member with its own learning rate, penalties and clipping threshold.
+class Eager:
+    """Trains a stack step by step.
 
     It lives where `stack.theta` lives when it is made, and is a plain object: a Module's attributes cost microseconds.
     """
@@ -28,16 +31,21 @@ class Stepper:
         self.recipe = recipe
         self.epoch = 0
         self.step = 0
-        self.optimizer = MemberOptimizer(recipe.optimizer, stack.theta, recipe.optimizer_settings, recipe.weight_decay)
+        self.update = MemberOptimizer(recipe.optimizer, stack.theta, recipe.optimizer_settings, recipe.weight_decay)
         self.masks = Masks(recipe.seeds, stack.dropout)
         self._allocate()
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The torch optimizer whose state is the engine's."""
+        return self.update.optimizer
 
     def keep(self, members: list[int]) -> None:
         """Forget all members but these."""
         rates = self.rates[members]
         gradient = self.gradient[members]
         self.recipe = self.recipe.keep(members)
-        self.optimizer.keep(members)
+        self.update.keep(members)
         self.masks.keep(self.recipe.seeds)
         self._allocate()
         self.rates = rates
@@ -52,27 +60,34 @@ class Stepper:
             for each in (recipe.lr, recipe.l1, recipe.l2, recipe.clip_val)
         )
         self.rates = torch.zeros_like(self.lr)
-        self._penalized = bool(self.l1.any() or self.l2.any())
-        self._clipped = bool(self.clip_val.isfinite().any())
+        self.penalized = bool(self.l1.any() or self.l2.any())
+        self.clipped = bool(self.clip_val.isfinite().any())
         self._layers = stack.layers(theta)
         self._gradients = stack.layers(self.gradient)
-        self._is_weight = torch.zeros_like(theta)
-        for layer in stack.layers(self._is_weight):
+        self.is_weight = torch.zeros_like(theta)
+        for layer in stack.layers(self.is_weight):
             layer.weight.fill_(1)
 
     @torch.no_grad()
-    def train_epoch(self, batches: Batches, rates: Iterator[Tensor]) -> list[Tensor]:
-        """Pass once over the batches and return every step's summed errors `[members]`."""
+    def train(self, batches: Batches, rates: Iterator[Tensor], passes: int) -> list[Tensor]:
+        """Pass so many times over the batches; return every step's summed errors `[members]`."""
+        totals: list[Tensor] = []
+        for _ in range(passes):
+            totals += self.train_pass(batches, rates)
+            self.epoch += 1
+        return totals
+
+    def train_pass(self, batches: Batches, rates: Iterator[Tensor]) -> list[Tensor]:
+        """Pass once over the batches."""
         totals = [self.take(inputs, targets, next(rates)) for inputs, targets in batches]
         self.step += len(totals)
-        self.epoch += 1
         return totals
 
     def take(self, inputs: Tensor, targets: Tensor, rates: Tensor) -> Tensor:
         """Take one step with learning rates `[members, 1]` and return its summed errors `[members]`."""
         self.rates = rates
         total = self._compute_gradient(inputs, targets)
-        self.optimizer.step(rates)
+        self.update.step(rates)
         return total
 
     def rates_ahead(self, steps_per_epoch: int, until: int) -> Iterator[Tensor]:
@@ -88,9 +103,8 @@ class Stepper:
             yield from (factors[:, length_of_member, None].to(self.lr) * self.lr).unbind()
 
     def penalty(self) -> Tensor:
-        """Return `l1 * sum |w| + l2 * sum w²` over the weights, not the biases, `[members]`."""
-        weights = self.stack.theta.data * self._is_weight
-        return (self.l1 * weights.abs() + self.l2 * weights.square()).sum(1)
+        """Return the penalties on the weights `[members]`."""
+        return penalty(self.stack.theta.data, self.is_weight, self.l1, self.l2)
 
     def gradient_norms(self) -> dict[str, Tensor]:
         """Return the norm `[members]` of the last gradient, before clipping, as a whole and for each layer."""
@@ -99,6 +113,21 @@ class Stepper:
             parts[f"grad_norm/layer_{number}"] = self.gradient[:, start:end]
         return {name: torch.linalg.vector_norm(part, dim=1) for name, part in parts.items()}
 
+    def snapshot(self) -> Snapshot:
+        """Copy all that training goes on from."""
+        dropout = {seed: each.get_state() for seed, each in self.masks.generators.items()}
+        return Snapshot(self.epoch, self.step, self.stack.theta.data.clone(), self.update.states(), dropout)
+
+    def restore(self, snapshots: Sequence[Snapshot]) -> None:
+        """Go on from snapshots of one member each, all of one epoch."""
+        self.epoch, self.step = snapshots[0].epoch, snapshots[0].step
+        self.stack.theta.data.copy_(torch.stack([each.theta for each in snapshots]))
+        if snapshots[0].optimizer:
+            self.update.load([each.optimizer for each in snapshots])
+        for each in snapshots:
+            for seed, state in each.dropout.items():
+                self.masks.generators[seed].set_state(state)
+
     def _compute_gradient(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """Fill the gradient for one batch and return the summed errors `[members]`."""
         stack, loss = self.stack, self.recipe.loss
@@ -106,10 +135,9 @@ class Stepper:
         error = traces[-1].values - targets
         stack.backward(traces, loss.derivative(error) * loss.weight(error), self._layers, self._gradients)
         gradient = self.gradient
-        if self._penalized:
-            theta = stack.theta.data
-            gradient += self._is_weight * (self.l1 * theta.sign() + 2 * self.l2 * theta)
-        if self._clipped:
+        if self.penalized:
+            gradient += penalty_gradient(stack.theta.data, self.is_weight, self.l1, self.l2)
+        if self.clipped:
             gradient = clip(gradient, self.clip_val, self.recipe.clip_algorithm)
         stack.theta.grad = gradient
         return loss.value(error).sum((1, 2))
@@ -136,12 +164,3 @@ class Masks:
             for each in self.generators.values()
         ]
         return (torch.stack(drawn)[self._generator_of_member] / self.kept).to(values.device)
-
-
-def clip(gradient: Tensor, limit: Tensor, algorithm: str) -> Tensor:
-    """Limit each member's gradient `[members, parameters]` to `[members, 1]`: its norm, or the value of each number."""
-    if algorithm == "value":
-        return gradient.clamp(-limit, limit)
-    norm: Tensor = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
-    # Without a limit the factor is 1, whatever the norm: infinity over infinity is not.
-    return gradient * torch.where(limit.isinf(), 1.0, limit / (norm + 1e-6)).clamp(max=1.0)

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fit.errors import FitError
+from fit.training.engine import State
 
 Settings = Mapping[str, Any]  # whatever an optimizer takes
-State = dict[str, Tensor | float | int | None]
 
 
 class MemberOptimizer:
@@ -32,8 +32,8 @@ class MemberOptimizer:
         """
         self.theta = theta
         self.weight_decay = torch.tensor(list(weight_decay), dtype=theta.dtype, device=theta.device)[:, None]
-        self._decays = any(weight_decay)
-        self._decoupled = self._decays and is_decay_decoupled(kind, settings)
+        self.decays = any(weight_decay)
+        self.decoupled = self.decays and is_decay_decoupled(kind, settings)
         self.optimizer = build(kind, theta, 1.0, settings)
         if kind is torch.optim.RAdam and settings.get("foreach") is None:
             # Written for one tensor, it makes several new ones in every step; written for many, it works in place.
@@ -45,12 +45,12 @@ class MemberOptimizer:
     def step(self, rates: Tensor) -> None:
         """Step with learning rates `[members, 1]` along `theta.grad`; to be called under `torch.no_grad`."""
         theta = self.theta.data
-        if self._decays and not self._decoupled:
+        if self.decays and not self.decoupled:
             assert self.theta.grad is not None
             self.theta.grad = self.theta.grad + self.weight_decay * theta
         self._before.copy_(theta)
         self._step(self.optimizer)
-        if self._decoupled:
+        if self.decoupled:
             theta -= self.weight_decay * self._before
         torch.lerp(self._before, theta, rates, out=theta)
 
@@ -71,8 +71,8 @@ class MemberOptimizer:
         state = self.optimizer.state[self.theta]
         return {key: value.detach().clone() if isinstance(value, Tensor) else value for key, value in state.items()}
 
-    def load_member_states(self, states: list[State]) -> None:
-        """Take up again what `member_state` copied, one for each member."""
+    def load(self, states: Sequence[State]) -> None:
+        """Take up again what was remembered of each member."""
         row = self.theta.shape[1:]
         self.optimizer.state[self.theta] = {
             key: torch.stack([state[key] for state in states]).to(self.theta.device)  # type: ignore[misc]
@@ -80,14 +80,6 @@ class MemberOptimizer:
             else deepcopy(value)
             for key, value in states[0].items()
         }
-
-
-def member_state(states: State, shape: torch.Size, member: int) -> State:
-    """Pick one member of what `states` copied: its row of what has the `shape` of theta, else the number."""
-    return {
-        key: (value[member] if value.shape == shape else value).cpu().clone() if isinstance(value, Tensor) else value
-        for key, value in states.items()
-    }
 
 
 def is_decay_decoupled(kind: type[Optimizer], settings: Settings) -> bool:

@@ -1,0 +1,76 @@
+"""What trains a stack: the seam between the steps and everything that looks at them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from fit.data.batches import Batches
+
+# What an optimizer remembers of one member, or of all: tensors, and numbers that all members share.
+State = dict[str, Tensor | float | int | None]
+
+
+class Snapshot(NamedTuple):
+    """A copy of all that an engine goes on from: weights, optimizer state, and dropout generators by seed."""
+
+    epoch: int
+    step: int
+    theta: Tensor
+    optimizer: State
+    dropout: Mapping[int, Tensor]
+
+    def member_state(self, member: int) -> State:
+        """Return what the optimizer remembers of one member."""
+        return member_state(self.optimizer, self.theta, member)
+
+
+class Engine(Protocol):
+    """Takes optimizer steps of a stack, each member with its own learning rate, penalties and clipping threshold.
+
+    `epoch` and `step` count passes over the rows and optimizer steps; `rates [members, 1]` are the learning rates of
+    the last step. `optimizer` is what Lightning is shown.
+    """
+
+    epoch: int
+    step: int
+    rates: Tensor
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The torch optimizer whose state is the engine's."""
+
+    def train(self, batches: Batches, rates: Iterator[Tensor], passes: int) -> list[Tensor]:
+        """Pass so many times over the batches with learning rates `[members, 1]`, one for each step.
+
+        Returns every step's summed errors `[members]`.
+        """
+
+    def rates_ahead(self, steps_per_epoch: int, until: int) -> Iterator[Tensor]:
+        """Yield the learning rates `[members, 1]` of the steps to come until an epoch."""
+
+    def keep(self, members: list[int]) -> None:
+        """Forget all members but these."""
+
+    def gradient_norms(self) -> dict[str, Tensor]:
+        """Return the norm `[members]` of the last gradient, before clipping, as a whole and for each layer."""
+
+    def penalty(self) -> Tensor:
+        """Return the penalties on the weights `[members]`."""
+
+    def snapshot(self) -> Snapshot:
+        """Copy all that training goes on from."""
+
+    def restore(self, snapshots: Sequence[Snapshot]) -> None:
+        """Go on from snapshots of one member each, all of one epoch."""
+
+
+def member_state(states: State, theta: Tensor, member: int) -> State:
+    """Pick one member of an optimizer's state: its row of what has the shape of `theta`, else the number."""
+    return {
+        key: (value[member] if value.shape == theta.shape else value).cpu().clone()
+        if isinstance(value, Tensor)
+        else value
+        for key, value in states.items()
+    }
