@@ -23,7 +23,7 @@ FAULTY = [
     Case(
         "Adam at 3",
         ["data=multi_function", "optimizer.lr=3", "scheduler=constant", "trainer.max_epochs=1000"],
-        ("step_too_large",),
+        ("step_too_large", "dead_units"),
     ),
     Case(
         "momentum at 1",
@@ -65,8 +65,16 @@ FAULTY = [
     ),
     # inputs_unscaled
     Case("article, slow", ["experiment=a3_slow", "trainer.max_epochs=5000"], ("inputs_unscaled",)),
-    Case("x⁴ on [-100, 100]", formula("x**4", -100, 100, *RAW, *QUICK), ("inputs_unscaled", "targets_unscaled")),
-    Case("sine at years", formula("sin(x)", 2000, 2006, "data.scale_inputs=none", *QUICK), ("inputs_unscaled",)),
+    Case(
+        "x⁴ on [-100, 100]",
+        formula("x**4", -100, 100, *RAW, *QUICK),
+        ("inputs_unscaled", "targets_unscaled", "dead_units"),
+    ),
+    Case(
+        "sine at years",
+        formula("sin(x)", 2000, 2006, "data.scale_inputs=none", *QUICK),
+        ("inputs_unscaled", "dead_units"),
+    ),
     Case(
         "one large input",
         [
@@ -76,14 +84,22 @@ FAULTY = [
             "data.scale_inputs=none",
             *QUICK,
         ],
-        ("inputs_unscaled",),
+        ("inputs_unscaled", "dead_units"),
     ),
     # targets_unscaled
     Case("x² times a million", formula("1e6*x**2", -1, 1, "data.scale_targets=none", *QUICK), ("targets_unscaled",)),
-    Case("offset of 5000", formula("5000+sin(3*x)", -1, 1, "data.scale_targets=none", *QUICK), ("targets_unscaled",)),
+    Case(
+        "offset of 5000",
+        formula("5000+sin(3*x)", -1, 1, "data.scale_targets=none", *QUICK),
+        ("targets_unscaled", "target_constant"),
+    ),
     Case("small targets", formula("1e-4*sin(4*x)", -1, 1, "data.scale_targets=none", *QUICK), ("targets_unscaled",)),
     # target_constant
-    Case("article, cured", ["experiment=a1_cured", "trainer.max_epochs=30"], ("target_constant",)),
+    Case(
+        "article, cured",
+        ["experiment=a1_cured", "trainer.max_epochs=30"],
+        ("target_constant", "affine_model", "targets_unscaled"),
+    ),
     Case("constant", formula("3+0*x", -1, 1, "trainer.max_epochs=10"), ("target_constant",)),
     Case(
         "all but constant",
@@ -94,7 +110,7 @@ FAULTY = [
     Case(
         "article, raw, no activation",
         ["experiment=a1_raw", "trainer.max_epochs=50"],
-        ("affine_model", "target_constant", "inputs_unscaled", "step_too_large"),
+        ("affine_model", "target_constant", "inputs_unscaled", "step_too_large", "targets_unscaled"),
     ),
     Case("linear on a square", ["data=xy_square", "model=linear", "trainer.max_epochs=50"], ("affine_model",)),
     Case("identity layers on a sine", formula("sin(3*x)", -2, 2, "model=mlp_identity", *QUICK), ("affine_model",)),
@@ -177,7 +193,7 @@ FAULTY = [
     Case(
         "ReLUs that never answer",
         plane("a**2+b", -2, 2, "model=mlp_relu", "model.hidden=[32]", "model.init={weight: 0.1, bias: -5}", *QUICK),
-        ("dead_units",),
+        ("dead_units", "bad_start"),
     ),
     Case(
         "ReLUs killed by raw inputs",
@@ -191,7 +207,9 @@ FAULTY = [
     ),
     # saturated_units
     Case(
-        "tanh with gain 50", formula("sin(3*x)", -1, 1, "model=mlp_tanh", "model.gain=50", *QUICK), ("saturated_units",)
+        "tanh with gain 50",
+        formula("sin(3*x)", -1, 1, "model=mlp_tanh", "model.gain=50", *QUICK),
+        ("saturated_units", "overfit"),
     ),
     Case(
         "tanh on raw thousands",
@@ -212,7 +230,7 @@ FAULTY = [
     Case(
         "six sigmoid layers, SGD",
         plane("a*b", -1, 1, "model=mlp_sigmoid", "model.hidden=[16,16,16,16,16,16]", *GD, "optimizer.lr=0.1", *QUICK),
-        ("vanishing_gradient",),
+        ("vanishing_gradient", "step_too_small"),
     ),
     Case(
         "ten tanh layers, small start",
@@ -303,7 +321,7 @@ FAULTY = [
             "trainer.max_epochs=30",
             "trainer.check_val_every_n_epoch=1",
         ),
-        ("noisy_plateau", "step_too_large"),
+        ("noisy_plateau", "step_too_large", "dead_units", "too_few_epochs"),
     ),
     Case(
         "batches of 4, momentum, noise",
@@ -320,7 +338,7 @@ FAULTY = [
             "trainer.max_epochs=60",
             "trainer.check_val_every_n_epoch=2",
         ),
-        ("noisy_plateau", "step_too_large"),
+        ("noisy_plateau", "step_too_large", "dead_units", "bad_start"),
     ),
     # does_not_generalize
     Case("ring, asked about the square", ["data=xy_ring", "trainer.max_epochs=300"], ("does_not_generalize",)),
@@ -353,18 +371,18 @@ FAULTY = [
     Case(
         "equal start values",
         formula("sin(3*x)", -2, 2, "model=mlp_tanh", "model.init={weight: 0.5, bias: 0}", *QUICK),
-        ("bad_start",),
+        ("bad_start", "saturated_units"),
     ),
     # float_floor
     Case(
         "double precision needed",
         formula("x**2", 1000000, 1000001, *RAW, *QUICK),
-        ("float_floor", "inputs_unscaled", "targets_unscaled"),
+        ("float_floor", "inputs_unscaled", "targets_unscaled", "dead_units", "target_constant"),
     ),
     Case(
         "sine at a hundred thousand",
         formula("sin(x)", 100000, 100006, "data.scale_inputs=none", *QUICK),
-        ("float_floor", "inputs_unscaled"),
+        ("float_floor", "inputs_unscaled", "dead_units"),
     ),
     Case(
         "offset of a million",
@@ -419,7 +437,7 @@ FAULTY = [
             "model.gain=8",
             "optimizer=momentum",
         ),
-        ("bad_start",),
+        ("bad_start", "step_too_large"),
     ),
     Case(
         "one target of two is constant",

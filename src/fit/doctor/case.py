@@ -132,7 +132,7 @@ class Case:
     @property
     def judged(self) -> list[str]:
         """The regions that decide whether a fit is good: with few rows held out the training rows count, too."""
-        few = sum(len(rows.inputs) for rows in self.problem.fresh.values()) < FEW_ROWS
+        few = self.measured and sum(len(rows.inputs) for rows in self.problem.fresh.values()) < FEW_ROWS
         return [*self.regions, "train"] if few else self.regions
 
     @cached_property
@@ -183,7 +183,7 @@ class Case:
 
         1 where they look like noise.
         """
-        rows = [self.problem.train, *self.problem.fresh.values()]
+        rows = [self.problem.train, *(self.problem.fresh.values() if self.measured else ())]
         return unexplained(
             Rows(torch.cat([each.inputs for each in rows]), torch.cat([self.errors_on(each) for each in rows]))
         )

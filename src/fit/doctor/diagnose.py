@@ -15,7 +15,8 @@ from fit.doctor.findings.data import unexplained
 OPPOSITES = (
     ({"overfit"}, {"too_few_epochs", "step_too_small", "network_too_small", "over_regularized"}),
     ({"step_too_large", "noisy_plateau"}, {"step_too_small", "too_few_epochs"}),
-    ({"jump"}, {"too_few_epochs", "network_too_small", "noisy_plateau", "bad_start"}),
+    ({"does_not_generalize"}, {"overfit"}),
+    ({"jump"}, {"overfit", "too_few_epochs", "network_too_small", "noisy_plateau", "bad_start"}),
 )
 
 

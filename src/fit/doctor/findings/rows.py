@@ -22,6 +22,7 @@ from fit.doctor.thresholds import (
     FIT_STEPS,
     FITS_NRMSE,
     FITS_TIMES,
+    GOOD_NRMSE,
     LET_GO,
     MISSES,
     MORE_POINTS,
@@ -190,8 +191,13 @@ def overfit(case: Case) -> Finding | None:
     """Find training rows learned by heart, noise included: a validation loss that rose, or one that never fell."""
     if case.diverged or case.train_error > BY_HEART:
         return None
-    errors, rows, weights = case.errors("val"), len(case.problem.train.inputs), case.network.parameters
-    val, gap = max(errors), max(case.gap(target) for target in range(len(errors)))
+    rows, weights = len(case.problem.train.inputs), case.network.parameters
+    # Of targets that are met well on rows held out nothing is amiss, however much better they are met on the others.
+    missed = [(error, target) for target, error in enumerate(case.errors("val")) if error > GOOD_NRMSE]
+    if not missed:
+        return None
+    gap, val, target = max((case.gap(target), error, target) for error, target in missed)
+    train = case.errors("train")[target]
     rose = case.risen > OVERFITS
     smooth = float(case.attainable.smooth.nan_to_num(0.0).max())
     by_heart = weights >= rows and learned(case)
@@ -212,8 +218,8 @@ def overfit(case: Case) -> Finding | None:
     return Finding(
         "overfit",
         "certain" if case.risen > SURELY else "likely",
-        {"nrmse_train": case.train_error, "nrmse_val": val, "rise": case.rise, "rows": rows, "weights": weights},
-        f"The error is {case.train_error:.2g} of the spread on training rows and {val:.2g} on others{since}: {weights} "
+        {"nrmse_train": train, "nrmse_val": val, "rise": case.rise, "rows": rows, "weights": weights},
+        f"The error is {train:.2g} of the spread on training rows and {val:.2g} on others{since}: {weights} "
         f"weights have learned {rows} rows by heart{told}.",
         () if hopeless else prescribe(case, changes, steps=0),
         hoped,
