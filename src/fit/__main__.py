@@ -1,0 +1,36 @@
+"""The command `fit`: `fit train …` is `python -m fit.train …`, and so on."""
+
+import runpy
+import sys
+from importlib import metadata
+
+COMMANDS = {
+    "train": "fit a function: fit train model=mlp_gelu data=xy_square; -m sweeps; fit train --help says more",
+    "predict": "ask a run for predictions: fit predict RUN_FOLDER x=1.5 y=-2",
+    "doctor": "say why a fit failed and what cures it: fit doctor RUN_FOLDER --cure",
+    "export": "write a run's network as one file: fit export RUN_FOLDER --format python",
+    "report": "draw a run, or a sweep's table and pictures, again: fit report FOLDER",
+}
+
+
+def main() -> int:
+    """Run the command that was typed; return 2 for one that there is not."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in COMMANDS:
+        del sys.argv[1]
+        runpy.run_module(f"fit.{name}", run_name="__main__", alter_sys=True)
+        return 0
+    if name == "--version":
+        print(metadata.version("fit-networks"))
+        return 0
+    if name in ("--help", "-h"):
+        print("Fit functions with small neural networks, and believe what is said of them.\n")
+        print("\n".join(f"  fit {each:<9} {said}" for each, said in COMMANDS.items()))
+        print("\nEach is python -m fit.COMMAND, too, and says more with --help.")
+        return 0
+    print(f"fit: {name} is not a command: give one of {', '.join(COMMANDS)}, or --version.", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
