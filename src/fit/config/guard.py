@@ -7,6 +7,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from fit.config.identity import typed
+from fit.config.names import check_names
 from fit.config.resume import resumed
 from fit.config.rules import check
 from fit.config.trust import check_trust
@@ -26,6 +27,7 @@ class Guard(Callback):
     def settle(self, config: DictConfig) -> None:
         """Check the settings and make the folder."""
         check(config)
+        check_names(config)  # of what is typed: an older run may hold settings that there are no more
         if config.sweep.resume is not None:
             raise FitError("sweep.resume goes on with a sweep: add -m; resume=RUN_FOLDER goes on with one run.")
         with read_write(config), open_dict(config):
