@@ -172,6 +172,9 @@ def run(*overrides: str, data: Any = None) -> FittedRun:  # noqa: ANN401
     from fit.train import train
 
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+    path = next((line for line in overrides if line.lstrip("+").startswith("data.path=")), None)
+    if data is not None and path is not None:
+        raise FitError(f"{path} and data=... are both given: give one of them.")
     chosen = [] if data is None else ["data=table" if hasattr(data, "columns") else "data=arrays", "data.path=data"]
     with opened([*chosen, *overrides], data) as (cfg, folder):
         from fit.callbacks.progress import Bar

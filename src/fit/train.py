@@ -44,12 +44,13 @@ def main(cfg: DictConfig) -> float:
     except StopNow:
         log.info("Stopped at once. Go on: python -m fit.train resume=%s", folder.path)
         raise SystemExit(130) from None
-    except (FitError, OSError, MemoryError) as error:
-        if alone():
+    except Exception as error:
+        if not alone():
+            log.error(as_sentence(error))  # where the table of a sweep finds it
+        elif isinstance(error, FitError | OSError | MemoryError):
             if cfg.resume is None:
                 folder.discard_if_untrained()
             raise SystemExit(refuse(error)) from None
-        log.error(as_sentence(error))  # where the table of a sweep finds it
         raise
     if not job.metrics:
         assert interruption.received is not None
