@@ -16,6 +16,27 @@ class LackingError(FitError, AttributeError):
     """A name of the library that is there only if something else is installed."""
 
 
+# What each extra installs, by the name of its module.
+EXTRAS = {
+    "table": {"pandas": "pandas", "pyarrow": "pyarrow"},
+    "sklearn": {"sklearn": "scikit-learn"},
+    "onnx": {"onnx": "onnx", "onnxscript": "onnxscript", "onnxruntime": "onnxruntime"},
+    "optuna": {"optuna": "Optuna"},
+    "ray": {"ray": "Ray"},
+}
+
+
+def lacking(what: str, extra: str, error: ImportError) -> FitError:
+    """Say what of an extra is to be installed, or why what is installed cannot be imported."""
+    modules = EXTRAS[extra]
+    if isinstance(error, ModuleNotFoundError) and error.name in modules:
+        return FitError(f"{what} needs {modules[error.name]}: pip install '.[{extra}]' in the clone of fit.")
+    libraries = " and ".join(modules.values())
+    return FitError(
+        f"{what} needs {libraries}, of which something is there that cannot be imported: {as_sentence(error)}."
+    )
+
+
 # What a person can mend: told in one sentence, never with a traceback.
 MENDABLE = (FitError, OSError, MemoryError, OmegaConfBaseException)
 
