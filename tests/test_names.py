@@ -3,12 +3,9 @@
 from fit.config.rule import INITS
 from fit.config.rules import RULES
 from fit.measure.losses import LOSSES
-from fit.model.activations import ACTIVATIONS
-from fit.model.functions import FUNCTIONS
 from fit.model.start import INITIALIZERS
 
 
 def test_every_name_that_is_allowed_is_there():
-    assert set(ACTIVATIONS) == {"identity", *FUNCTIONS}
     assert set(RULES["loss"].names) == set(LOSSES)
     assert set(INITS) == set(INITIALIZERS)

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from fit.errors import FitError
+from fit.errors import FitError, lacking
 from fit.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -172,6 +172,9 @@ def run(*overrides: str, data: Any = None) -> FittedRun:  # noqa: ANN401
     from fit.train import train
 
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+    path = next((line for line in overrides if line.lstrip("+").startswith("data.path=")), None)
+    if data is not None and path is not None:
+        raise FitError(f"{path} and data=... are both given: give one of them.")
     chosen = [] if data is None else ["data=table" if hasattr(data, "columns") else "data=arrays", "data.path=data"]
     with opened([*chosen, *overrides], data) as (cfg, folder):
         from fit.callbacks.progress import Bar
@@ -208,8 +211,8 @@ def run_sweep(*overrides: str) -> "pd.DataFrame":
     """
     try:
         import pandas as pd
-    except ImportError:
-        raise FitError("fit.run_sweep needs pandas: pip install 'fit[table]'.") from None
+    except ImportError as error:
+        raise lacking("fit.run_sweep", "table", error) from None
     command = [sys.executable, "-m", "fit.train", "-m", *overrides]
     table = None
     # A file, as a pipe that nobody reads while the other is read holds the sweep up once it is full.
@@ -221,7 +224,10 @@ def run_sweep(*overrides: str) -> "pd.DataFrame":
                 if line.startswith("table "):
                     table = Path(line.partition(" ")[2].strip())
         errors.seek(0)
-        told = errors.read().strip().removeprefix("fit: ")
+        told = errors.read().strip()
+    if table is None and "Traceback" in told:
+        raise RuntimeError(told)  # nothing that a person could mend
     if table is None:
+        told = told.removeprefix("fit: ")
         raise FitError(told or f"The sweep ended with exit code {process.returncode}.")
     return pd.read_csv(table)

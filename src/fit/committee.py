@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from fit.config.idle import idle
 from fit.config.members import member_config
 from fit.data.datamodule import Problem, build_dataset, pose
 from fit.doctor.diagnose import consult
@@ -36,6 +37,8 @@ def members(job: Job) -> list[Job]:
         data.folds = job.cfg.cv
     pose(build_dataset(data))
     job.tell(f"{job.networks} networks, trained as one, into {job.folder.path / 'members'}")
+    for note in idle(job.cfg, job.folder.read_overrides):
+        job.tell(note)
     return [member(job, number) for number in range(job.networks)]
 
 

@@ -1,6 +1,9 @@
 """The errors that are a person's to mend, told in one sentence."""
 
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from omegaconf.errors import OmegaConfBaseException
 
@@ -13,13 +16,35 @@ class LackingError(FitError, AttributeError):
     """A name of the library that is there only if something else is installed."""
 
 
+# What each extra installs, by the name of its module.
+EXTRAS = {
+    "table": {"pandas": "pandas", "pyarrow": "pyarrow"},
+    "sklearn": {"sklearn": "scikit-learn"},
+    "onnx": {"onnx": "onnx", "onnxscript": "onnxscript", "onnxruntime": "onnxruntime"},
+    "optuna": {"optuna": "Optuna"},
+    "ray": {"ray": "Ray"},
+}
+
+
+def lacking(what: str, extra: str, error: ImportError) -> FitError:
+    """Say what of an extra is to be installed, or why what is installed cannot be imported."""
+    modules = EXTRAS[extra]
+    if isinstance(error, ModuleNotFoundError) and error.name in modules:
+        return FitError(f"{what} needs {modules[error.name]}: pip install '.[{extra}]' in the clone of fit.")
+    libraries = " and ".join(modules.values())
+    return FitError(
+        f"{what} needs {libraries}, of which something is there that cannot be imported: {as_sentence(error)}."
+    )
+
+
 # What a person can mend: told in one sentence, never with a traceback.
 MENDABLE = (FitError, OSError, MemoryError, OmegaConfBaseException)
 
 
 def as_sentence(error: BaseException) -> str:
     """Say in one sentence what went wrong."""
-    if isinstance(error, OSError) and error.strerror:
+    # One without a file may be of a socket or a process; those of a full or failing disk have no class of their own.
+    if isinstance(error, OSError) and error.strerror and (error.filename or type(error) is OSError):
         return f"{error.filename or 'A file of the run'} cannot be read or written: {error.strerror}."
     if isinstance(error, MemoryError):
         return "There is not enough memory: give a smaller model.hidden, data.points or data.batch_size."
@@ -28,6 +53,18 @@ def as_sentence(error: BaseException) -> str:
     if isinstance(error, FitError):
         return str(error)
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Leave by SystemExit, with what went wrong told, where Hydra would go on after a warning: in its callbacks."""
+    try:
+        yield
+    except MENDABLE as error:
+        raise SystemExit(refuse(error)) from None
+    except Exception:
+        traceback.print_exc()
+        raise SystemExit(1) from None
 
 
 def refuse(error: BaseException) -> int:

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from fit.config.interruption import Interruption
 from fit.config.rule import whole
 from fit.config.rules import RULES, check, plural
-from fit.errors import FitError
+from fit.errors import FitError, lacking
 from fit.folder import RunFolder
 from fit.job import Job
 
@@ -25,8 +25,8 @@ try:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.utils import check_random_state
     from sklearn.utils.validation import check_is_fitted, validate_data
-except ImportError:
-    raise FitError("fit.FitRegressor needs scikit-learn: pip install 'fit[sklearn]'.") from None
+except ImportError as error:
+    raise lacking("fit.FitRegressor", "sklearn", error) from None
 
 # Held-out rows that are enough to choose an epoch by.
 FEWEST_HELD_OUT = 10

@@ -5,10 +5,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from fit.config.command import alone, command, run_path
 from fit.config.interruption import Interruption, StopNow
+from fit.config.names import check_names
 from fit.config.rules import check
 from fit.errors import FitError, as_sentence, refuse
 from fit.folder import RunFolder
@@ -27,6 +29,8 @@ def main(cfg: DictConfig) -> float:
     job = Job(cfg, folder, log.info)
     try:
         check(cfg)
+        if not alone():  # of a run of its own it was asked before there was a folder
+            check_names(cfg, HydraConfig.get())
         from fit.callbacks.progress import Bar
 
         with (
@@ -40,12 +44,13 @@ def main(cfg: DictConfig) -> float:
     except StopNow:
         log.info("Stopped at once. Go on: python -m fit.train resume=%s", folder.path)
         raise SystemExit(130) from None
-    except (FitError, OSError, MemoryError) as error:
-        if alone():
+    except Exception as error:
+        if not alone():
+            log.error(as_sentence(error))  # where the table of a sweep finds it
+        elif isinstance(error, FitError | OSError | MemoryError):
             if cfg.resume is None:
                 folder.discard_if_untrained()
             raise SystemExit(refuse(error)) from None
-        log.error(as_sentence(error))  # where the table of a sweep finds it
         raise
     if not job.metrics:
         assert interruption.received is not None

@@ -142,4 +142,4 @@ def test_without_pyarrow_it_is_said_what_to_install(fit, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     for module in ("fit.data.table_file", "fit.data.table_rows"):
         monkeypatch.delitem(sys.modules, module, raising=False)
-    assert refused(fit, *ABC) == "fit: data=table needs pyarrow: pip install 'fit[table]'.\n"
+    assert refused(fit, *ABC) == "fit: data=table needs pyarrow: pip install '.[table]' in the clone of fit.\n"

@@ -20,6 +20,16 @@ MODULES = {
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
     "softplus": nn.Softplus,
+    "relu6": nn.ReLU6,
+    "selu": nn.SELU,
+    "mish": nn.Mish,
+    "hardswish": nn.Hardswish,
+    "hardtanh": nn.Hardtanh,
+    "softsign": nn.Softsign,
+    "hardsigmoid": nn.Hardsigmoid,
+    "logsigmoid": nn.LogSigmoid,
+    "tanhshrink": nn.Tanhshrink,
+    "softshrink": nn.Softshrink,
 }
 
 
@@ -57,12 +67,16 @@ def test_gradients_are_those_of_autograd(activation, sizes, bias):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_no_value_leaves_the_range_that_the_table_gives(activation):
     stack = Stack(torch.tensor([[1.0, 0.0]], dtype=torch.float64), (1, 1), "identity", activation)
-    values = stack(torch.linspace(-20, 20, 100_001, dtype=torch.float64)[None, :, None]).detach()
-    low, high = ACTIVATIONS[activation]
-    assert low - 1e-15 <= values.min()
-    assert values.max() <= high
-    if low > -10:  # the bound is the least one, not just any
-        assert float(values.min()) == pytest.approx(low, abs=1e-7)
+    points = torch.cat([torch.linspace(-20, 20, 100_001, dtype=torch.float64), torch.tensor([-1e9, 1e9])])
+    values = stack(points[None, :, None]).detach()
+    reach = ACTIVATIONS[activation]
+    assert reach.low - 1e-15 <= values.min()
+    assert values.max() <= reach.high
+    if reach.low > -10:  # the bound is the least one, not just any
+        assert float(values.min()) == pytest.approx(reach.low, abs=1e-7)
+    else:
+        assert values.min() < -1e6
+    assert float(values.max()) == pytest.approx(reach.high, abs=1e-7) if reach.high < 10 else values.max() > 1e6
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,8 @@ class Checkpoints(Callback):
         if self.stored:
             try:
                 restore(pl_module, self.runs)
+            except torch.OutOfMemoryError:
+                raise
             except (KeyError, TypeError, ValueError, RuntimeError, AttributeError):
                 raise FitError(
                     f"{self.runs[0].folder.last} is damaged: delete it and resume to train from the start."

@@ -6,7 +6,9 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from traceback import extract_tb
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -20,8 +22,13 @@ from yaml import YAMLError
 
 from fit.config.resume import flatten
 from fit.config.rules import nearest
-from fit.errors import FitError, refuse
+from fit.errors import FitError, as_sentence, refuse
 
+PLUGINS = {
+    "hydra/launcher=stacked": "hydra_plugins.fit_stacked_launcher",
+    "hydra/sweeper=grid": "hydra_plugins.fit_stacked_launcher",
+    "hydra/sweeper=optuna": "hydra_plugins.fit_optuna_sweeper",
+}
 PACKAGE = Path(__file__).parents[1]
 # In an installed package the configurations lie inside it, in a checkout beside src.
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
@@ -42,7 +49,11 @@ def command(task: Callable[[DictConfig], object]) -> None:
     try:
         check_choices(sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)()
-    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        sys.exit(refuse(FitError(sentence(error))))
+    except UnicodeDecodeError as error:
+        if not any("config_source" in frame.filename for frame in extract_tb(error.__traceback__)):
+            raise
         sys.exit(refuse(FitError(sentence(error))))
     except (FitError, OSError, MemoryError) as error:
         sys.exit(refuse(error))
@@ -99,6 +110,11 @@ def sentence(error: Exception) -> str:
     """Say what Hydra or OmegaConf found wrong, with what there is instead."""
     if isinstance(error, MissingConfigException) and "/" in (error.missing_cfg_file or ""):
         group, _, name = (error.missing_cfg_file or "").rpartition("/")
+        if f"{group}={name}" in PLUGINS:  # Hydra leaves out a plugin that it cannot import
+            try:
+                import_module(PLUGINS[f"{group}={name}"])
+            except Exception as cause:
+                return f"{group}={name} cannot be imported: {as_sentence(cause)}."
         options = error.options or options_of(group)
         return f"{group}={name} does not exist: give one of {', '.join(options)}{nearest(name, options)}."
     if isinstance(error, OverrideParseException):

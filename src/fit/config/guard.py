@@ -7,31 +7,37 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from fit.config.identity import typed
+from fit.config.names import check_names
 from fit.config.resume import resumed
 from fit.config.rules import check
 from fit.config.trust import check_trust
-from fit.errors import MENDABLE, FitError, refuse
+from fit.errors import FitError, heard
 
 
 class Guard(Callback):
     """Hydra calls it before a run makes its folder (Hydra's own order: folder first, application after)."""
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
-        """Refuse what cannot be, and settle the run folder; leave by SystemExit, as Hydra only warns of exceptions."""
-        try:
+        """Refuse what cannot be, and settle the run folder."""
+        with heard():
             self.settle(config)
-        except MENDABLE as error:
-            raise SystemExit(refuse(error)) from None
 
     def settle(self, config: DictConfig) -> None:
         """Check the settings and make the folder."""
         check(config)
+        check_names(config)  # of what is typed: an older run may hold settings that there are no more
         if config.sweep.resume is not None:
             raise FitError("sweep.resume goes on with a sweep: add -m; resume=RUN_FOLDER goes on with one run.")
+        for line in typed(config):
+            if line.startswith("sweep."):
+                raise FitError(f"{line} is of a sweep: add -m.")
         with read_write(config), open_dict(config):
             if config.resume is None:
                 config.hydra.run.dir = str(new_folder(config))
                 return
+            for line in typed(config, "hydra"):
+                if line.startswith("hydra.run.dir=") and line != f"hydra.run.dir={config.resume}":
+                    raise FitError(f"{line} does not go with resume={config.resume}, whose folder it is: leave it out.")
             stored = resumed(config, typed(config))
             check_trust(stored, Path(str(config.resume)), "type +{}, too,", typed(config))
             for key, value in stored.items_ex(resolve=False):

@@ -68,7 +68,7 @@ def read_config(folder: Path) -> DictConfig:
         known = {"data", "model", "optimizer", "trainer", "seed"}
         if isinstance(stored, DictConfig) and known <= set(stored) and "hydra" not in stored:
             return modern(stored)
-    except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError):
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError):
         pass
     raise FitError(f"resume={folder} cannot be resumed: {path} is not the configuration of a run.")
 
@@ -85,16 +85,21 @@ def check_checkpoint(folder: Path) -> None:
     path = folder / "checkpoints" / "last.ckpt"
     if not path.exists():
         return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            sound = archive.testzip() is None
-    except (zipfile.BadZipFile, OSError, EOFError):
-        sound = False
-    if not sound:
+    if not is_whole(path):
         raise FitError(
             f"resume={folder} cannot be resumed: {path} is cut off or damaged. "
             "Delete it and resume again to train from the start."
         )
+
+
+def is_whole(path: Path) -> bool:
+    """Whether an archive is whole; a file that cannot be opened raises, as that is no damage."""
+    with path.open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return archive.testzip() is None
+        except (zipfile.BadZipFile, OSError, EOFError, ValueError):
+            return False
 
 
 def flatten(cfg: DictConfig) -> dict[str, object]:

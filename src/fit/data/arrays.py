@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,8 +29,14 @@ class Arrays(DataSet):
     def arrays(self) -> Mapping[str, np.ndarray]:
         """The arrays of the file; raise FitError where it is none of that kind. Nothing in it is ever run."""
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            stream = Path(self.path).open("rb")
+        except OSError as error:
+            raise FitError(f"data.path={self.path} cannot be read: {error.strerror}.") from None
+        try:
+            with stream, np.load(stream, allow_pickle=False) as file:
                 arrays = {key: file[key] for key in file.files}
+        except MemoryError:
+            raise
         except Exception:  # whatever NumPy, zip and zlib may make of a file that is none
             arrays = {}
         if not {"inputs", "targets"} <= set(arrays):

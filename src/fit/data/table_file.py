@@ -9,14 +9,14 @@ import numpy as np
 
 from fit.config.rules import nearest
 from fit.data.table_text import MISSING, SEPARATORS, Text, recognize, records, what_is_wrong
-from fit.errors import FitError
+from fit.errors import FitError, lacking
 
 try:
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import csv, parquet
-except ImportError:
-    raise FitError("data=table needs pyarrow: pip install 'fit[table]'.") from None
+except ImportError as error:
+    raise lacking("data=table", "table", error) from None
 
 # Rows of a batch of Parquet; text comes in blocks of a mebibyte.
 ROWS = 2**16

@@ -31,7 +31,7 @@ def look_at_units(stack: Stack, rows: Rows, loss: Loss, activation: str) -> list
     sides, and dead where it is not.
     """
     inputs, targets = (each.unsqueeze(0) for each in rows)
-    bounded = ACTIVATIONS[activation].high < float("inf")
+    bounded = ACTIVATIONS[activation].bounded
     with torch.inference_mode(False), torch.no_grad():
         layers = stack.layers(stack.theta.data)
         traces = stack.trace(inputs, layers)

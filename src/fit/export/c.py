@@ -12,23 +12,10 @@ from torch import Tensor
 
 from fit.errors import FitError
 from fit.export.network import Layer, Network, Numbers
+from fit.model.activations import ACTIVATIONS
 
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-pedantic", "-O1")
-
-# Each as in fit.model.functions.
-ACTIVATIONS = {
-    "identity": "x",
-    "relu": "x < 0 ? 0 : x",
-    "leaky_relu": "x > 0 ? x : 0.01 * x",
-    "elu": "x > 0 ? x : expm1(x)",
-    "silu": "x / (1 + exp(-x))",
-    "gelu": "0.5 * x * (1 + erf(x * 0.70710678118654752440))",
-    "tanh": "tanh(x)",
-    "sigmoid": "1 / (1 + exp(-x))",
-    "softplus": "x > 20 ? x : log1p(exp(x))",
-    "sin": "sin(x)",
-}
 
 FILE = """/* A fitted function: {name}_predict needs libm alone.
 
@@ -108,7 +95,7 @@ def write(network: Network, path: Path) -> None:
         guard=f"{name.upper()}_PREDICT_H",
         # A column may be called anything; whatever it is called, it stays a comment.
         description="\n".join(network.describe()).replace("*/", "* /").replace("/*", "/ *").replace("??/", "?? /"),
-        activations="\n\n".join(function.format(name, each, ACTIVATIONS[each]) for each in used),
+        activations="\n\n".join(function.format(name, each, ACTIVATIONS[each].c) for each in used),
         inputs=len(network.inputs),
         targets=len(network.targets),
         widest=max(max(layer.weight.shape) for layer in network.layers),

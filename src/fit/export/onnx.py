@@ -9,16 +9,14 @@ from pathlib import Path
 
 import torch
 
-from fit.errors import FitError
+from fit.errors import FitError, lacking
 from fit.export.network import Network, Numbers
 from fit.export.pt2 import ANY_ROWS, KERNELS, OwnUnits, example
+from fit.model.activations import ACTIVATIONS
 
-# onnxruntime computes these in float32 only; in float64 they are written out in operations that it has, with whole
-# numbers alone, as the exporter rounds others to float32.
+# What onnxruntime computes in float32 only is written out in float64.
 WRITTEN_OUT = KERNELS | {
-    "leaky_relu": lambda x: torch.where(x > 0, x, x / 100),
-    "elu": lambda x: torch.where(x > 0, x, x.clamp(max=0).exp() - 1),
-    "softplus": lambda x: torch.where(x > 20, x, (1 + x.clamp(max=20).exp()).log()),
+    name: each.written_out(torch) for name, each in ACTIVATIONS.items() if each.written_out is not None
 }
 
 
@@ -28,12 +26,13 @@ def write(network: Network, path: Path) -> None:
         import onnx
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
-    except ImportError:
-        raise FitError("--format onnx needs onnx, onnxscript and onnxruntime: pip install 'fit[onnx]'.") from None
+    except ImportError as error:
+        raise lacking("--format onnx", "onnx", error) from None
     double = network.dtype == torch.float64
-    if double and any(layer.activation == "gelu" for layer in network.layers):
+    lacks = next((each.activation for each in network.layers if not ACTIVATIONS[each.activation].in_float64), None)
+    if double and lacks is not None:
         raise FitError(
-            "--format onnx is not allowed for gelu in float64, which onnxruntime lacks: give another format."
+            f"--format onnx is not allowed for {lacks} in float64, which onnxruntime lacks: give another format."
         )
     with quiet():
         program = torch.onnx.export(

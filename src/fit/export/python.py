@@ -12,19 +12,7 @@ from torch import Tensor
 
 from fit.errors import FitError
 from fit.export.network import Layer, Network, Numbers
-
-# Each as in fit.model.functions, written so that no number overflows on the way.
-ACTIVATIONS = {
-    "relu": "np.maximum(sums, 0)",
-    "leaky_relu": "np.where(sums > 0, sums, 0.01 * sums)",
-    "elu": "np.where(sums > 0, sums, np.expm1(np.minimum(sums, 0)))",
-    "silu": "sums * 0.5 * (1 + np.tanh(0.5 * sums))",
-    "gelu": "sums * 0.5 * (1 + np.vectorize(math.erf, otypes=[DTYPE])(sums / math.sqrt(2)))",
-    "tanh": "np.tanh(sums)",
-    "sigmoid": "0.5 * (1 + np.tanh(0.5 * sums))",
-    "softplus": "np.where(sums > 20, sums, np.log1p(np.exp(np.minimum(sums, 20))))",
-    "sin": "np.sin(sums)",
-}
+from fit.model.activations import ACTIVATIONS
 
 FILE = '''"""A fitted function: predict(inputs) needs NumPy alone."""
 
@@ -82,7 +70,7 @@ def lines_of(index: int, layer: Layer) -> str:
     sums = f"values @ WEIGHT_{index}" + ("" if layer.bias is None else f" + BIAS_{index}")
     if layer.activation == "identity":
         return f"    values = {sums}"
-    return f"    sums = {sums}\n    values = {ACTIVATIONS[layer.activation]}"
+    return f"    sums = {sums}\n    values = {ACTIVATIONS[layer.activation].numpy}"
 
 
 def constants(network: Network) -> Iterator[str]:

@@ -37,8 +37,8 @@ def floor(shape: Shape, loss: str, scaled: Rows) -> float | None:
         if not loss.startswith("mse") or any(width < widest_needed for width in shape.hidden):
             return None
         return total(loss, least_squares(scaled, bias=shape.bias)(scaled.inputs), scaled.targets)
-    low, high = ACTIVATIONS[shape.output_activation]
-    nearest = scaled.targets.clamp(low, high)
+    reach = ACTIVATIONS[shape.output_activation]
+    nearest = scaled.targets.clamp(reach.low, reach.high)
     return total(loss, nearest, scaled.targets) if not nearest.equal(scaled.targets) else None
 
 

@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-aten = torch.ops.aten
+from fit.model.activations import ACTIVATIONS
 
 
 class Function(NamedTuple):
@@ -18,14 +17,9 @@ class Function(NamedTuple):
     by_outputs: bool = False
 
 
+# Of identity nothing is computed.
 FUNCTIONS = {
-    "relu": Function(F.relu, lambda gradient, x: aten.threshold_backward(gradient, x, 0)),
-    "leaky_relu": Function(F.leaky_relu, lambda gradient, x: aten.leaky_relu_backward(gradient, x, 0.01, False)),
-    "elu": Function(F.elu, lambda gradient, x: aten.elu_backward(gradient, 1, 1, 1, False, x)),
-    "silu": Function(F.silu, aten.silu_backward),
-    "gelu": Function(F.gelu, aten.gelu_backward),
-    "tanh": Function(torch.tanh, aten.tanh_backward, by_outputs=True),
-    "sigmoid": Function(torch.sigmoid, aten.sigmoid_backward, by_outputs=True),
-    "softplus": Function(F.softplus, lambda gradient, x: aten.softplus_backward(gradient, x, 1, 20)),
-    "sin": Function(torch.sin, lambda gradient, x: gradient * x.cos()),
+    name: Function(each.forward(torch), each.backward(torch), each.by_outputs)
+    for name, each in ACTIVATIONS.items()
+    if name != "identity"
 }

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fit.config.rules import nearest
-from fit.errors import FitError
+from fit.errors import FitError, lacking
 from fit.folder import write_atomically
 from fit.predict.inputs import columns, encode, needed
 from fit.predict.predictor import Predictor
@@ -57,9 +57,7 @@ def to_words(given: Any, name: str) -> np.ndarray:  # noqa: ANN401
     cells = np.atleast_1d(np.asarray(given, dtype=object))
     if all(isinstance(cell, str) for cell in cells.flat):
         return cells
-    import pyarrow as pa
-
-    from fit.data.table_file import words
+    from fit.data.table_file import pa, words
 
     try:
         return np.asarray(words(pa.array(cells.tolist(), from_pandas=True)).to_numpy(zero_copy_only=False))
@@ -82,9 +80,11 @@ def save_data(data: Any, path: Path) -> None:  # noqa: ANN401
     """Write a DataFrame, or a pair of inputs and targets, into a file; raise FitError for what is neither."""
     if hasattr(data, "columns"):
         try:
+            import pyarrow  # noqa: F401
+        except ImportError as error:
+            raise lacking("A DataFrame", "table", error) from None
+        try:
             (data.to_parquet if hasattr(data, "to_parquet") else data.write_parquet)(path)
-        except ImportError:
-            raise FitError("A DataFrame needs pyarrow: pip install 'fit[table]'.") from None
         except Exception as error:  # of pyarrow or polars, about a column of no single type
             raise FitError(f"The DataFrame cannot be written: {' '.join(str(error).split())}.") from None
         return

@@ -6,6 +6,7 @@ from shlex import quote
 
 from torch import Tensor
 
+from fit.config.idle import idle
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
 from fit.folder import RunFolder
@@ -37,8 +38,8 @@ def before(run: Run, device: object) -> str:
         "device": f"{device}, {trainer.precision}",
         "run": str(run.folder.path),
     }
-    if problem.dataset.notes:
-        lines["note"] = "\n".join(problem.dataset.notes)
+    if notes := [*problem.dataset.notes, *idle(cfg, run.folder.read_overrides)]:
+        lines["note"] = "\n".join(notes)
     return block(lines) + "\n"
 
 

@@ -1,6 +1,7 @@
 """Running every combination of a grid, batch by batch."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -42,10 +43,11 @@ def run(
                 failed = any(job.status == JobStatus.FAILED for job in returns[-1])
                 if failed and config.hydra.launcher.get("fail_fast") is True:
                     break
-        except FitError:
-            # What is refused as a whole leaves nothing behind.
+        except Exception:
+            # What ends before a job was begun leaves nothing behind but what was there before.
             if new and not any(path.is_dir() for path in folder.iterdir()):
                 (folder / "multirun.yaml").unlink()
-                folder.rmdir()
+                with suppress(OSError):
+                    folder.rmdir()
             raise
     return returns

@@ -12,27 +12,23 @@ from fit.config.identity import hydra_overrides, typed
 from fit.config.rule import whole
 from fit.config.rules import RULES, shown
 from fit.config.trust import IMPORTED, check_trust, foreign
-from fit.errors import MENDABLE, FitError, refuse
+from fit.errors import FitError, heard
 
 
 class SweepGuard(Callback):
-    """Hydra calls it around a sweep; it leaves by SystemExit, as Hydra only warns of exceptions."""
+    """Hydra calls it around a sweep."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
         """Refuse what a sweep cannot do, and settle its folder."""
-        try:
+        with heard():
             settle(config)
-        except MENDABLE as error:
-            raise SystemExit(refuse(error)) from None
 
     def on_multirun_end(self, config: DictConfig, **kwargs: object) -> None:
         """Tell the answer; leave with an exit code if a job failed."""
-        from fit.sweep.answer import answer
+        with heard():
+            from fit.sweep.answer import answer
 
-        try:
             table = answer(Path(config.hydra.sweep.dir), config.optimized_metric, config.sweep.figures)
-        except MENDABLE as error:
-            raise SystemExit(refuse(error)) from None
         if table.count("failed") or table.count("unfinished"):
             raise SystemExit(1)
 

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from fit.config.identity import hydra_overrides, identity, plain, typed
 from fit.config.interruption import Interruption, StopNow
+from fit.config.names import check_names
 from fit.config.rule import BOOLEAN, Rule, choice, whole
 from fit.config.rules import CORES, check, check_settings, plural
 from fit.errors import MENDABLE, FitError, as_sentence
@@ -137,6 +138,8 @@ class Batch:
                 return
             OmegaConf.resolve(cfg)
             check(cfg)
+            if known is None:
+                check_names(config)
             locks.enter_context(folder.locked())
             pending.append(Pending(job, tuple(environment.items())))
         except MENDABLE as error:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fit.callbacks.progress import Bar
 from fit.config.interruption import Interruption
-from fit.errors import FitError, as_sentence
+from fit.errors import FitError, as_sentence, lacking
 from fit.folder import RunFolder, write_atomically
 from fit.job import Job
 from fit.sweep.stacks import Pending
@@ -87,8 +87,8 @@ def connect(settings: Mapping[str, object]) -> Any:  # noqa: ANN401 -- the modul
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         ray = import_module("ray")
-    except ImportError:
-        raise FitError("hydra.launcher.engine=ray needs Ray: pip install 'fit[ray]'.") from None
+    except ImportError as error:
+        raise lacking("hydra.launcher.engine=ray", "ray", error) from None
     address, cpus = settings["ray_address"], settings["ray_cpus"]
     own = {"num_cpus": cpus, "include_dashboard": False} if address is None else {}
     try:

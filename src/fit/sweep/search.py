@@ -15,6 +15,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from fit.config.identity import plain
+from fit.config.names import check_names
 from fit.config.resume import flatten
 from fit.config.rule import Rule, choice, whole
 from fit.config.rules import check, check_settings, shown
@@ -86,6 +87,7 @@ class Search:
         for point in self.space.corners():
             trial = self.loader.load_sweep_config(self.config, self.space.overrides(point))
             check(trial)
+            check_names(trial)
             settings.append(plain(task_config(trial)))
             self.composed.add(self.space.choices(point))
         metric = str(self.config.optimized_metric)

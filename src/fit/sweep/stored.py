@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from fit.config.identity import ASIDE, Settings, flat, identity, plain
 from fit.config.resume import modern
 from fit.errors import FitError
-from fit.folder import RunFolder, read_yaml
+from fit.folder import ABSENT, RunFolder, read_yaml
 
 
 class UnreadableError(FitError):
@@ -73,7 +73,7 @@ class StoredJob:
         """What ended it, if it failed."""
         try:
             lines = (self.folder.path / "train.log").read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
+        except ABSENT:
             return ""
         told = [line.partition("][ERROR] ")[2] for line in lines if "][ERROR] " in line]
         return told[-1] if told else ""

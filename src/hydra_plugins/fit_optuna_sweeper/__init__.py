@@ -11,7 +11,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from fit.errors import FitError
+from fit.errors import lacking
 
 
 @dataclass
@@ -56,10 +56,10 @@ class OptunaSweeper(Sweeper):
         """Search, and return what every batch returned."""
         try:
             from fit.sweep.search import Search
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != "optuna":
+        except ImportError as error:
+            if not (error.name or "").startswith("optuna"):
                 raise
-            raise FitError("hydra/sweeper=optuna needs Optuna: pip install 'fit[optuna]'.") from None
+            raise lacking("hydra/sweeper=optuna", "optuna", error) from None
         assert self.hydra_context is not None
         assert self.config is not None
         assert self.launcher is not None

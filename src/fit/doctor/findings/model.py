@@ -41,7 +41,10 @@ def output_range(case: Case) -> Finding | None:
     if lowest is None or lowest < FLOOR_PART * case.spread:
         return None
     reach, low, high = ACTIVATIONS[activation], float(targets.min()), float(targets.max())
-    words = f"from {reach.low:.3g} to {reach.high:.3g}" if math.isfinite(reach.high) else f"above {reach.low:.3g}"
+    if reach.bounded:
+        words = f"from {reach.low:.3g} to {reach.high:.3g}"
+    else:
+        words = f"above {reach.low:.3g}" if math.isfinite(reach.low) else f"below {reach.high:.3g}"
     return Finding(
         "output_range",
         "certain",
