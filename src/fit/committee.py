@@ -20,7 +20,7 @@ from fit.predict.predictor import Predictor, load_predictor
 from fit.report.committee import draw_committee
 from fit.report.figures import to_png
 from fit.report.metrics import baselines
-from fit.report.text import committee_after
+from fit.report.text import committee_after, committee_before
 from fit.training.checkpoint import stored_epoch
 
 
@@ -35,8 +35,9 @@ def members(job: Job) -> list[Job]:
     with open_dict(data):
         data.folds = job.cfg.cv
     pose(build_dataset(data))
-    job.tell(f"{job.networks} networks, trained as one, into {job.folder.path / 'members'}")
-    return [member(job, number) for number in range(job.networks)]
+    parts = [member(job, number) for number in range(job.networks)]
+    job.tell(committee_before(job.cfg, job.folder, [stored_epoch(part.folder.last) for part in parts]))
+    return parts
 
 
 def stacks(jobs: Iterable[Job]) -> list[list[Job]]:

@@ -160,8 +160,11 @@ class Batch:
         most, cpus = self.settings["max_members"], self.settings["ray_cpus"]
         at_once = (cpus if isinstance(cpus, int) else CORES) if self.settings["engine"] == "ray" else 1
         stacks = group(pending, most if isinstance(most, int) else None, at_once)
-        jobs, members = plural(len(pending), "job"), max(map(len, stacks))
-        print(f"{jobs} in {plural(len(stacks), 'stack')} of up to {members}, into {self.folder}", flush=True)
+        told = f"{plural(len(pending), 'job')} in {plural(len(stacks), 'stack')}"
+        told += f" of up to {max(map(len, stacks))}" * (len(stacks) > 1) + f", into {self.folder}"
+        done = sum(bool(job.metrics) for job in self.jobs)
+        told += f"; {done} of {plural(len(self.jobs), 'job')} had ended before" * (done > 0)
+        print(told, flush=True)
         networks = sum(each.job.networks for each in pending)
         epochs = sum(each.job.networks * each.job.cfg.trainer.max_epochs for each in pending)
         try:
