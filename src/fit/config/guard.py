@@ -10,6 +10,7 @@ from fit.config.identity import typed
 from fit.config.resume import resumed
 from fit.config.rules import check
 from fit.config.trust import check_trust
+from fit.data.table_look import look
 from fit.errors import MENDABLE, FitError, refuse
 
 
@@ -19,6 +20,9 @@ class Guard(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
         """Refuse what cannot be, and settle the run folder; leave by SystemExit, as Hydra only warns of exceptions."""
         try:
+            check(config)
+            if config.resume is None and not config.hydra.job.chdir:
+                look(config.data)
             self.settle(config)
         except MENDABLE as error:
             raise SystemExit(refuse(error)) from None

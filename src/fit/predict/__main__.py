@@ -21,18 +21,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Predict what was asked for; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m fit.predict", description=__doc__)
     parser.add_argument("folder", type=Path, help="a run folder")
-    parser.add_argument("values", nargs="*", metavar="NAME=VALUE", help="the inputs of a single point")
+    parser.add_argument("values", nargs="*", metavar="NAME=VALUE", help="the inputs of a single point; it is answered with six digits")
     parser.add_argument("--input", metavar="FILE", help="a CSV, TSV or Parquet file of points; -: standard input")
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help="where its rows go with their predictions, as CSV or, by its name, .parquet; "
-        "-, the default: standard output",
+        help="where the rows go with their predictions, with all digits: CSV, or Parquet if the name ends in .parquet; "
+        "-, the default: standard output (six digits if that is a terminal)",
     )
     parser.add_argument("--checkpoint", choices=["last", "best"], default="last", help="which weights answer")
     for name in ("separator", "header", "decimal", "encoding"):
         told = RULES[f"data.{name}"].allowed
-        parser.add_argument(f"--{name}", help=f"of --input: {told}; by default as that was read which was trained on")
+        parser.add_argument(f"--{name}", help=f"of --input: {told}; by default that of the table trained on")
     typed = parser.parse_intermixed_args(arguments)
     source = typed.input or ("-" if typed.output else None)
     try:
@@ -96,7 +96,7 @@ def predict_point(predictor: "Predictor", typed: Sequence[str]) -> None:
     means, deviations = predictor(inputs)
     for index, name in enumerate(predictor.targets):
         spread = "" if deviations is None else f" ± {float(deviations[0, index]):.3g} (standard deviation)"
-        print(f"{name} = {float(means[0, index]):.9g}{spread}")
+        print(f"{name} = {float(means[0, index]):.6g}{spread}")
     if bool(predictor.outside(inputs)[0]):
         point = zip(predictor.inputs, inputs[0].tolist(), predictor.low.tolist(), predictor.high.tolist(), strict=True)
         ranges = ", ".join(
