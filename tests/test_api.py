@@ -143,6 +143,14 @@ def test_what_has_diverged_is_not_predicted(capfd):
     assert np.isfinite(library.load("run", "best").predict([[1.0, 2.0, 1.0]])).all()
 
 
+def test_quiet_is_quiet_but_for_the_log(capfd):
+    run = library.run(*QUICK, verbose=False)
+    assert capfd.readouterr() == ("", "")
+    assert "always the mean" in (run.folder / "train.log").read_text()
+    library.run(*QUICK)
+    assert "always the mean" in capfd.readouterr().out
+
+
 def test_torch_is_left_as_it_was():
     torch.set_num_threads(2)
     library.run(*QUICK)

@@ -126,7 +126,7 @@ def test_held_out_rows_are_neither_trained_on_nor_scaled_by(fit):
 def test_batch_size_above_the_rows_uses_all_of_them(fit):
     run = fit("data=xy_ring", "data.batch_size=100", *QUICK)
     assert run.metrics["steps"] == 20
-    assert "data.batch_size=100 is more than there are" in run.out
+    assert "data.batch_size=100 is more than that" in run.out
 
 
 def test_own_config_dir_and_own_optimizer(fit, tmp_path):

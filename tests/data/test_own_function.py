@@ -91,7 +91,7 @@ def test_noise_is_on_training_rows_alone():
 
 def test_a_sweep_over_noise_shares_a_stack(fit):
     done = fit("-m", *WAVE, *QUICK, "data.noise=0,0.1", "sweep.figures=none")
-    assert "2 jobs in 1 stack of up to 2" in done.out
+    assert "2 jobs in 1 stack, into" in done.out
 
 
 @pytest.mark.parametrize(

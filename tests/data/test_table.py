@@ -266,7 +266,7 @@ def test_many_points_are_thinned_and_many_rows_judged_in_parts(fit, monkeypatch)
 
 def test_a_batch_of_more_than_the_rows_is_all_of_them(fit):
     as_csv(frame())
-    assert "data.batch_size=500 is more than there are" in train(fit, *ABC, "data.batch_size=500").out
+    assert "data.batch_size=500 is more than that" in train(fit, *ABC, "data.batch_size=500").out
 
 
 def test_a_constant_column_does_not_outweigh_the_others(fit):

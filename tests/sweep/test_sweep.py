@@ -157,7 +157,7 @@ def test_jobs_of_equal_settings_are_trained_once_and_reported_twice(fit, tmp_pat
     done = fit(*QUICK, HERE, "optimizer.lr=1e-2,0.01,1e-3")
     assert [row["status"] for row in table()] == ["finished"] * 3
     assert torch.equal(theta("s/0"), theta("s/1"))
-    assert "3 jobs in 1 stack of up to 3" in done.out
+    assert "3 jobs in 1 stack, into" in done.out
 
 
 def test_a_folder_for_each_job(fit):

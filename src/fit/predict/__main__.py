@@ -21,7 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Predict what was asked for; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m fit.predict", description=__doc__)
     parser.add_argument("folder", type=Path, help="a run folder")
-    parser.add_argument("values", nargs="*", metavar="NAME=VALUE", help="the inputs of a single point; it is answered with six digits")
+    parser.add_argument(
+        "values", nargs="*", metavar="NAME=VALUE", help="the inputs of a single point; it is answered with six digits"
+    )
     parser.add_argument("--input", metavar="FILE", help="a CSV, TSV or Parquet file of points; -: standard input")
     parser.add_argument(
         "--output",

@@ -51,8 +51,8 @@ def report(folder: Path, figures: str, metric: str | None, trust: bool) -> None:
     answer(folder, metric or str(read_sweep(folder).optimized_metric), figures, left_out)
     if left_out and figures != "none":
         named = ", ".join(map(str, [*left_out][:MOST_NAMED])) + (", …" if len(left_out) > MOST_NAMED else "")
-        why = next(iter(left_out.values()))
-        refuse(FitError(f"{plural(len(left_out), 'fit')} not drawn, of {named}: {why}"))
+        which = f" ({named})" if len(left_out) > 1 else ""
+        refuse(FitError(f"{plural(len(left_out), 'fit')} not drawn{which}: {next(iter(left_out.values()))}"))
 
 
 def foreign_jobs(folder: Path) -> dict[Path, str]:

@@ -169,11 +169,16 @@ def results(problem: Problem, predict: Callable[[Tensor], Tensor]) -> list[str]:
     names = problem.dataset.target_names
     columns = [(1 + index, name) for index, name in enumerate(names)]
     if len(names) > 1:
-        columns = [(0, "both targets" if len(names) == 2 else f"all {len(names)} targets"), *(columns if len(names) <= MOST_TARGETS else [])]
+        columns = [
+            (0, "both targets" if len(names) == 2 else f"all {len(names)} targets"),
+            *(columns if len(names) <= MOST_TARGETS else []),
+        ]
     for column, name in columns:
         lines.append(name)
         for region, rows in regions.items():
-            lines.append(error_line(f"  {region}, {plural(len(rows.inputs), 'row')}", predictions[region], rows, column))
+            lines.append(
+                error_line(f"  {region}, {plural(len(rows.inputs), 'row')}", predictions[region], rows, column)
+            )
         for region, rows in problem.fresh.items():
             lines.append(error_line(f"  always the mean, on {region}", mean(rows.inputs), rows, column))
             lines.append(error_line(f"  best affine function, on {region}", affine(rows.inputs), rows, column))

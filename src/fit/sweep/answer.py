@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
@@ -152,7 +153,9 @@ def numbers(setting: Setting, name: str) -> list[float]:
 
 
 def shorten(value: str) -> str:
-    """Leave out the middle of a long value."""
+    """Write a number with at most five digits, as a search draws many more, and leave out the middle of a long value."""
+    with suppress(ValueError):
+        value = min(value, f"{float(value):.5g}", key=len)
     half = WIDEST // 2 - 1
     return value if len(value) <= WIDEST else f"{value[:half]}…{value[-half:]}"
 
