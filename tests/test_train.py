@@ -91,7 +91,7 @@ def test_two_runs_never_share_a_folder(fit):
     assert fit(*QUICK, "hydra.run.dir=mine").code == 0
     again = fit(*QUICK, "hydra.run.dir=mine")
     assert again.code == 2
-    assert "mine holds a run already" in again.err
+    assert "mine already holds a run" in again.err
 
 
 def test_divergence_is_told_when_the_run_ends_early(fit):
@@ -170,7 +170,7 @@ def test_an_optimizer_that_cannot_step_members_apart_is_refused(fit, name):
         (["model.dropout=1"], ["model.dropout=1", "below 1"]),
         (["model.init=foo"], ["model.init=foo", "xavier_normal"]),
         (["loss=foo"], ["loss=foo", "huber"]),
-        (["trainer.accelerator=mps"], ["trainer.accelerator=mps", "not on this machine"]),
+        (["trainer.accelerator=mps"], ["trainer.accelerator=mps", "not available on this machine"]),
         (["trainer.precision=16-mixed"], ["trainer.precision=16-mixed", "64-true"]),
         (["data.low=20"], ["data.low=20", "data.high=15"]),
         (["hydra.run.dir=/dev/null/run"], ["hydra.run.dir=/dev/null/run", "cannot be written"]),

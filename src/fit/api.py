@@ -35,7 +35,7 @@ class FittedRun:
         self.trust = trust
         self.metrics: dict[str, Any] = RunFolder(folder).read_metrics()
         if self.predictor.inputs and not self.metrics:
-            raise FitError(f"{folder} has not ended: go on with it by python -m fit.train resume={folder}.")
+            raise FitError(f"{folder} has not finished: resume it with python -m fit.train resume={folder}.")
 
     @cached_property
     def predictor(self) -> "Predictor":
@@ -82,7 +82,7 @@ class FittedRun:
         if not return_std:
             return values.numpy()
         if spread is None:
-            raise FitError("return_std is the spread of several networks: train with ensemble=10, or cv=5.")
+            raise FitError("return_std needs several networks: train with ensemble=10 or cv=5.")
         assert isinstance(spread, torch.Tensor)
         return values.numpy(), spread.numpy()
 
@@ -165,8 +165,8 @@ def run(*overrides: str, data: Any = None, verbose: bool = True) -> FittedRun:  
     """Fit as `python -m fit.train` does, with the same overrides, such as `fit.run("data=xy_square", "seed=1")`.
 
     `data`: a pair of arrays, inputs `[rows, inputs]` and targets `[rows]` or `[rows, targets]`, or a DataFrame together
-    with `"data.inputs=[a,b]"` and `"data.targets=[c]"`. Without `verbose` nothing is printed, and no bar shown; train.log
-    has the text all the same. Raises FitError for what cannot be.
+    with `"data.inputs=[a,b]"` and `"data.targets=[c]"`. With `verbose=False` nothing is printed and no bar is shown;
+    train.log has the text all the same. Raises FitError for what cannot be.
     """
     from fit.config.interruption import Interruption, StopNow
     from fit.job import Job
@@ -206,8 +206,8 @@ def run(*overrides: str, data: Any = None, verbose: bool = True) -> FittedRun:  
 def run_sweep(*overrides: str, verbose: bool = True) -> "pd.DataFrame":
     """Sweep as `python -m fit.train -m` does, and return `sweep.csv` as a DataFrame, a row for each job.
 
-    A job that failed is a row whose `status` says so. Without `verbose` nothing is printed. Raises FitError for what is
-    refused as a whole.
+    A job that failed is a row whose `status` says so. With `verbose=False` nothing is printed. Raises FitError for
+    what is refused as a whole.
     """
     try:
         import pandas as pd

@@ -72,7 +72,7 @@ def conclude(job: Job, parts: Sequence[Job], drawn: bool) -> None:
     if job.error is not None:
         return
     if not all(part.metrics for part in parts):
-        job.tell(f"Interrupted. Go on: python -m fit.train resume={job.folder.path}")
+        job.tell(f"Interrupted. To resume: python -m fit.train resume={job.folder.path}")
         return
     metrics = averages([part.metrics for part in parts])
     try:

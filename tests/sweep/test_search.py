@@ -83,7 +83,7 @@ def test_a_search_of_failures_alone_is_no_result(search):
 
     done = search("hydra.sweeper.sampler=grid", "seed=1,2", task=task)
     assert done.code == 2
-    assert "All 2 trials failed, the last one so: ValueError: no way." in done.err
+    assert "All 2 trials failed, the last one with: ValueError: no way." in done.err
 
 
 def test_params_of_the_configuration_stand_under_the_command_line(search):

@@ -79,7 +79,7 @@ class Progress(Callback):
             for run in pl_module.ended:
                 self.bar.end(run.max_epochs - pl_module.stepper.epoch)
             alive = pl_module.stack.members
-            self.bar.show(f"{self.bar.ended}/{self.bar.runs} done, {alive} members alive")
+            self.bar.show(f"{self.bar.ended}/{self.bar.runs} done, {alive} training")
             return
         row = pl_module.row(pl_module.runs[0])
         self.bar.show(f"loss {row['train/loss']:.3g}, val rmse {row['val/rmse']:.3g}")

@@ -42,6 +42,9 @@ def command(task: Callable[[DictConfig], object]) -> None:
     try:
         check_choices(sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)()
+    except BrokenPipeError:  # who reads it has enough, and Python would say so once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
         sys.exit(refuse(FitError(sentence(error))))
     except (FitError, OSError, MemoryError) as error:
@@ -111,7 +114,7 @@ def sentence(error: Exception) -> str:
         if is_group(key):
             return (
                 f"{key} has no such settings: give one of {', '.join(options_of(key))}, "
-                f"and settings of it as {key}.NAME=VALUE."
+                f"and its settings as {key}.NAME=VALUE."
             )
         return f"{key} is not a setting{nearest(key, known_settings())}; see python -m fit.train --help."
     if lines and lines[0].startswith(("Ambiguous value", "Sweep parameters")):

@@ -31,13 +31,13 @@ class Guard(Callback):
         """Check the settings and make the folder."""
         check(config)
         if config.sweep.resume is not None:
-            raise FitError("sweep.resume goes on with a sweep: add -m; resume=RUN_FOLDER goes on with one run.")
+            raise FitError("sweep.resume resumes a sweep: add -m; resume=RUN_FOLDER resumes a single run.")
         with read_write(config), open_dict(config):
             if config.resume is None:
                 config.hydra.run.dir = str(new_folder(config))
                 return
             stored = resumed(config, typed(config))
-            check_trust(stored, Path(str(config.resume)), "type +{}, too,", typed(config))
+            check_trust(stored, Path(str(config.resume)), "type +{} as well", typed(config))
             for key, value in stored.items_ex(resolve=False):
                 config[key] = value
             config.hydra.run.dir = str(stored.resume)
@@ -52,7 +52,7 @@ def new_folder(config: DictConfig) -> Path:
     try:
         if named_by_user and (asked / ".hydra").exists():
             raise FitError(
-                f"hydra.run.dir={asked} holds a run already: give another folder, or go on with it by resume={asked}."
+                f"hydra.run.dir={asked} already holds a run: give another folder, or resume it with resume={asked}."
             )
         asked.parent.mkdir(parents=True, exist_ok=True)
         for number in count(1):

@@ -32,7 +32,7 @@ def foreign(cfg: DictConfig) -> dict[str, str]:
 def leaves(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, object]]:
     """Yield every setting by its dotted name as it will be read, references followed."""
     if prefix.count(".") > DEEPEST:
-        raise FitError(f"{prefix.split('.')[0]} refers to itself, setting within setting: restore .hydra/config.yaml.")
+        raise FitError(f"{prefix.split('.')[0]} refers to itself: restore .hydra/config.yaml.")
     for key, raw in cfg.items_ex(resolve=False):
         try:
             value = cfg[key]
@@ -45,7 +45,7 @@ def leaves(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, object]]:
 
 
 def check_trust(cfg: DictConfig, folder: Path, how: str, vouched: Collection[str] = ()) -> None:
-    """Raise UntrustedError if a configuration from a folder names foreign code that was not `vouched` for as `KEY=VALUE`."""
+    """Raise UntrustedError if a folder's configuration names foreign code that was not `vouched` for as `KEY=VALUE`."""
     for key, value in foreign(cfg).items():
         if f"{key}={value}" not in {each.lstrip("+") for each in vouched}:
             raise UntrustedError(

@@ -86,9 +86,7 @@ def predict_point(predictor: "Predictor", typed: Sequence[str]) -> None:
         name = max((name for name in names if each.startswith(f"{name}=")), key=len, default=None)
         if name is None:
             wrong = each.partition("=")[0]
-            raise FitError(
-                f"{each} is not an input with its value: there are {', '.join(names)}{nearest(wrong, names)}."
-            )
+            raise FitError(f"{each} is not INPUT=VALUE: the inputs are {', '.join(names)}{nearest(wrong, names)}.")
         if name in values:
             raise FitError(f"{name} is given twice: give it one value.")
         values[name] = each[len(name) + 1 :]
@@ -104,7 +102,7 @@ def predict_point(predictor: "Predictor", typed: Sequence[str]) -> None:
         ranges = ", ".join(
             f"{name} from {low:.6g} to {high:.6g}" for name, value, low, high in point if not low <= value <= high
         )
-        print(f"This point lies outside of what was trained on: {ranges}.", file=sys.stderr)
+        print(f"This point lies outside the range of the training rows: {ranges}.", file=sys.stderr)
 
 
 def read_value(predictor: "Predictor", name: str, value: str) -> "Sequence[str] | Sequence[float]":

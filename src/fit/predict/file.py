@@ -50,7 +50,7 @@ def predict_file(predictor: Predictor, source: str, target: str, text: Text) -> 
         writer.close()
     if outside:
         lie = "lies" if outside == 1 else "lie"
-        print(f"{outside} of {plural(total, 'row')} {lie} outside of what was trained on.", file=sys.stderr)
+        print(f"{outside} of {plural(total, 'row')} {lie} outside the range of the training rows.", file=sys.stderr)
 
 
 def check_columns(predictor: Predictor, file: TableFile) -> None:

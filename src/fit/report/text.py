@@ -78,7 +78,7 @@ def after(run: Run, outcome: Outcome, metrics: Mapping[str, object], diagnosis: 
 
 
 def committee_before(cfg: DictConfig, folder: RunFolder, epochs: Sequence[int]) -> str:
-    """Say which networks are about to be trained as one stack; `epochs` is how far each was before, -1 if not at all."""
+    """Say which networks are about to be trained; `epochs` is how far each had been trained before, -1: not at all."""
     count = len(epochs)
     title, each = (
         ("cv", f"{count} networks, each judged on a fold that it is not trained on")

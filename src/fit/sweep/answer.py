@@ -153,7 +153,7 @@ def numbers(setting: Setting, name: str) -> list[float]:
 
 
 def shorten(value: str) -> str:
-    """Write a number with at most five digits, as a search draws many more, and leave out the middle of a long value."""
+    """Write a number with at most five digits, of which a search draws more; leave out the middle of a long value."""
     with suppress(ValueError):
         value = min(value, f"{float(value):.5g}", key=len)
     half = WIDEST // 2 - 1

@@ -91,11 +91,11 @@ class Batch:
                     self.train_all(pending, interruption)
                 self.close()
         except StopNow:
-            print(f"Stopped at once. Go on: python -m fit.train -m {self.again}")
+            print(f"Stopped at once. To resume: python -m fit.train -m {self.again}")
             raise SystemExit(130) from None
         if interruption():
             assert interruption.received is not None
-            print(f"Interrupted. Go on: python -m fit.train -m {self.again}")
+            print(f"Interrupted. To resume: python -m fit.train -m {self.again}")
             raise SystemExit(128 + interruption.received)
         return self.returns
 
@@ -120,7 +120,7 @@ class Batch:
         directory = known.folder.path if known else self.folder / str(config.hydra.sweep.subdir)
         if known is None and (directory / ".hydra" / "config.yaml").exists():
             raise FitError(
-                f"hydra.sweep.subdir gives several jobs the folder {directory}: let it hold ${{hydra.job.num}}."
+                f"hydra.sweep.subdir gives several jobs the folder {directory}: include ${{hydra.job.num}} in it."
             )
         environment = {str(key): str(value) for key, value in config.hydra.job.env_set.items()}
         with env_override(environment):
@@ -132,7 +132,7 @@ class Batch:
         try:
             if known is not None and known.metrics:
                 if cfg.optimized_metric not in known.metrics:
-                    raise FitError(f"optimized_metric={cfg.optimized_metric} is nothing that {directory} knows.")
+                    raise FitError(f"optimized_metric={cfg.optimized_metric} is not in {directory}/metrics.json.")
                 job.metrics = known.metrics
                 return
             OmegaConf.resolve(cfg)
@@ -192,7 +192,7 @@ class Batch:
         """Hand every job's outcome to Hydra; a job that was not begun or not ended has none."""
         for job, returned in zip(self.jobs, self.returns, strict=True):
             if job.error is None and not job.metrics:
-                job.error = FitError("The sweep ended before this job did.")
+                job.error = FitError("The sweep was stopped before this job finished.")
             self.ceremony.close(returned, job.error or job.value)
 
 
