@@ -143,6 +143,14 @@ def test_what_has_diverged_is_not_predicted(capfd):
     assert np.isfinite(library.load("run", "best").predict([[1.0, 2.0, 1.0]])).all()
 
 
+def test_quiet_is_quiet_but_for_the_log(capfd):
+    run = library.run(*QUICK, verbose=False)
+    assert capfd.readouterr() == ("", "")
+    assert "always the mean" in (run.folder / "train.log").read_text()
+    library.run(*QUICK)
+    assert "always the mean" in capfd.readouterr().out
+
+
 def test_torch_is_left_as_it_was():
     torch.set_num_threads(2)
     library.run(*QUICK)
@@ -171,8 +179,8 @@ def test_a_sweep_is_a_data_frame(capfd):
         (lambda: library.run(data=([1j], [1.0])), "The inputs cannot be read as numbers"),
         (lambda: library.run(data=([1.0], [1.0], [1.0])), "data is not a pair"),
         (lambda: library.run(data=3.0), "data is not a pair"),
-        (lambda: library.run(data=(1.0, 2.0)), "The inputs are []"),
-        (lambda: library.run(data=([1.0], [])), "The targets are [0]"),
+        (lambda: library.run(data=(1.0, 2.0)), "The inputs have the shape []"),
+        (lambda: library.run(data=([1.0], [])), "The targets have the shape [0]"),
         (lambda: library.run(data=([1.0, 2.0], [1.0])), "2 rows of inputs and 1 of targets"),
         (lambda: library.run(*AC, data=pd.DataFrame({"a": [1, "x"], "c": [1, 2]})), "The DataFrame cannot be written"),
         (lambda: library.run(*AC, data=pd.DataFrame({"a": [1, 2], "b": [1, 2]})), "c is not a column"),
@@ -223,7 +231,10 @@ def test_a_name_that_lacks_its_library_is_not_listed():
             print(error)
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("fit.FitRegressor needs scikit-learn: pip install '.[sklearn]' in the clone of fit.\n", "")
+    assert (done.stdout, done.stderr) == (
+        "fit.FitRegressor needs scikit-learn: pip install '.[sklearn]' in the clone of fit.\n",
+        "",
+    )
 
 
 def test_import_is_light_and_help_is_there():

@@ -35,7 +35,7 @@ def test_members_are_bitwise_the_seeds_alone(fit, tmp_path):
     # By Jensen's inequality the mean answer is never worse than the members are on average.
     assert together["ensemble/val/mse"] <= together["val/mse"]
     assert (tmp_path / "all" / "figures" / "fit.png").exists()
-    assert "their mean" in done.out
+    assert "3 networks that differ in their seed, 5 to 7" in done.out
 
 
 def test_folds_hold_out_every_row_but_the_rest_once(fit, tmp_path):

@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,13 +140,22 @@ def test_a_logger_or_a_function_of_theirs_is_not_run(fit, run, tmp_path, monkeyp
     assert report([str(run)]) == 2
 
 
-def test_a_sweep_of_theirs_is_not_run(fit, tmp_path, monkeypatch):
+def test_a_sweep_of_theirs_is_not_run(fit, tmp_path, monkeypatch, capfd):
     fit("-m", *QUICK, "seed=0,1", "hydra.sweep.dir=s", "sweep.figures=none")
     evil_module(tmp_path, monkeypatch)
     job = tmp_path / "s" / "0"
     configure(job, lambda config: config["data"].update(_target_="evil.Data"))
-    shutil.rmtree(job / "figures", ignore_errors=True)
-    assert report([str(tmp_path / "s")]) == 2
+    for figures in (tmp_path / "s").glob("*/figures"):
+        shutil.rmtree(figures)
+    assert report(["s"]) == 0
+    out, err = capfd.readouterr()
+    assert "2 jobs: 2 finished" in out
+    assert (
+        err
+        == "fit: 1 fit not drawn: s/0 names code to be run, data._target_=evil.Data: give --trust if you trust it.\n"
+    )
+    assert [path.parts[1] for path in Path("s").glob("*/figures/fit.png")] == ["1"]
+    assert not job.joinpath("figures").exists()
     multirun = tmp_path / "s" / "multirun.yaml"
     text = multirun.read_text().replace("    - seed=0,1\n", "    - seed=0,1\n    - data._target_=evil.Data\n", 1)
     assert "evil.Data" in text

@@ -91,7 +91,7 @@ def test_two_runs_never_share_a_folder(fit):
     assert fit(*QUICK, "hydra.run.dir=mine").code == 0
     again = fit(*QUICK, "hydra.run.dir=mine")
     assert again.code == 2
-    assert "mine holds a run already" in again.err
+    assert "mine already holds a run" in again.err
 
 
 def test_divergence_is_told_when_the_run_ends_early(fit):
@@ -126,7 +126,7 @@ def test_held_out_rows_are_neither_trained_on_nor_scaled_by(fit):
 def test_batch_size_above_the_rows_uses_all_of_them(fit):
     run = fit("data=xy_ring", "data.batch_size=100", *QUICK)
     assert run.metrics["steps"] == 20
-    assert "data.batch_size=100 is more than there are" in run.out
+    assert "data.batch_size=100 is more than that" in run.out
 
 
 def test_own_config_dir_and_own_optimizer(fit, tmp_path):
@@ -170,7 +170,7 @@ def test_an_optimizer_that_cannot_step_members_apart_is_refused(fit, name):
         (["model.dropout=1"], ["model.dropout=1", "below 1"]),
         (["model.init=foo"], ["model.init=foo", "xavier_normal"]),
         (["loss=foo"], ["loss=foo", "huber"]),
-        (["trainer.accelerator=mps"], ["trainer.accelerator=mps", "not on this machine"]),
+        (["trainer.accelerator=mps"], ["trainer.accelerator=mps", "not available on this machine"]),
         (["trainer.precision=16-mixed"], ["trainer.precision=16-mixed", "64-true"]),
         (["data.low=20"], ["data.low=20", "data.high=15"]),
         (["hydra.run.dir=/dev/null/run"], ["hydra.run.dir=/dev/null/run", "cannot be written"]),

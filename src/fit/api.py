@@ -35,7 +35,7 @@ class FittedRun:
         self.trust = trust
         self.metrics: dict[str, Any] = RunFolder(folder).read_metrics()
         if self.predictor.inputs and not self.metrics:
-            raise FitError(f"{folder} has not ended: go on with it by python -m fit.train resume={folder}.")
+            raise FitError(f"{folder} has not finished: resume it with python -m fit.train resume={folder}.")
 
     @cached_property
     def predictor(self) -> "Predictor":
@@ -82,7 +82,7 @@ class FittedRun:
         if not return_std:
             return values.numpy()
         if spread is None:
-            raise FitError("return_std is the spread of several networks: train with ensemble=10, or cv=5.")
+            raise FitError("return_std needs several networks: train with ensemble=10 or cv=5.")
         assert isinstance(spread, torch.Tensor)
         return values.numpy(), spread.numpy()
 
@@ -161,11 +161,12 @@ def opened(overrides: Sequence[str], data: Any) -> "Iterator[tuple[DictConfig, R
         raise
 
 
-def run(*overrides: str, data: Any = None) -> FittedRun:  # noqa: ANN401
+def run(*overrides: str, data: Any = None, verbose: bool = True) -> FittedRun:  # noqa: ANN401
     """Fit as `python -m fit.train` does, with the same overrides, such as `fit.run("data=xy_square", "seed=1")`.
 
     `data`: a pair of arrays, inputs `[rows, inputs]` and targets `[rows]` or `[rows, targets]`, or a DataFrame together
-    with `"data.inputs=[a,b]"` and `"data.targets=[c]"`. Raises FitError for what cannot be.
+    with `"data.inputs=[a,b]"` and `"data.targets=[c]"`. With `verbose=False` nothing is printed and no bar is shown;
+    train.log has the text all the same. Raises FitError for what cannot be.
     """
     from fit.config.interruption import Interruption, StopNow
     from fit.job import Job
@@ -181,8 +182,9 @@ def run(*overrides: str, data: Any = None) -> FittedRun:  # noqa: ANN401
         from fit.trainer import surroundings_kept
 
         def tell(text: str) -> None:
-            """Print, and write down."""
-            print(text)
+            """Print, if that is wanted, and write down."""
+            if verbose:
+                print(text)
             folder.log(text)
 
         job = Job(cfg, folder, tell)
@@ -192,7 +194,7 @@ def run(*overrides: str, data: Any = None) -> FittedRun:  # noqa: ANN401
                 surroundings_kept(),
                 Interruption() as interruption,
                 folder.locked(),
-                Bar(job.networks, epochs) as bar,
+                Bar(job.networks, epochs, shown=verbose) as bar,
             ):
                 train([job], interruption, bar)
         except StopNow:
@@ -204,10 +206,11 @@ def run(*overrides: str, data: Any = None) -> FittedRun:  # noqa: ANN401
     return FittedRun(folder.path, trust=True)
 
 
-def run_sweep(*overrides: str) -> "pd.DataFrame":
+def run_sweep(*overrides: str, verbose: bool = True) -> "pd.DataFrame":
     """Sweep as `python -m fit.train -m` does, and return `sweep.csv` as a DataFrame, a row for each job.
 
-    A job that failed is a row whose `status` says so. Raises FitError for what is refused as a whole.
+    A job that failed is a row whose `status` says so. With `verbose=False` nothing is printed. Raises FitError for
+    what is refused as a whole.
     """
     try:
         import pandas as pd
@@ -220,7 +223,8 @@ def run_sweep(*overrides: str) -> "pd.DataFrame":
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                print(line, end="")
+                if verbose:
+                    print(line, end="")
                 if line.startswith("table "):
                     table = Path(line.partition(" ")[2].strip())
         errors.seek(0)

@@ -21,7 +21,7 @@ from fit.predict.predictor import Predictor, load_predictor
 from fit.report.committee import draw_committee
 from fit.report.figures import to_png
 from fit.report.metrics import baselines
-from fit.report.text import committee_after
+from fit.report.text import committee_after, committee_before
 from fit.training.checkpoint import stored_epoch
 
 
@@ -36,10 +36,11 @@ def members(job: Job) -> list[Job]:
     with open_dict(data):
         data.folds = job.cfg.cv
     pose(build_dataset(data))
-    job.tell(f"{job.networks} networks, trained as one, into {job.folder.path / 'members'}")
+    parts = [member(job, number) for number in range(job.networks)]
+    job.tell(committee_before(job.cfg, job.folder, [stored_epoch(part.folder.last) for part in parts]))
     for note in idle(job.cfg, job.folder.read_overrides):
         job.tell(note)
-    return [member(job, number) for number in range(job.networks)]
+    return parts
 
 
 def stacks(jobs: Iterable[Job]) -> list[list[Job]]:
@@ -74,7 +75,7 @@ def conclude(job: Job, parts: Sequence[Job], drawn: bool) -> None:
     if job.error is not None:
         return
     if not all(part.metrics for part in parts):
-        job.tell(f"Interrupted. Go on: python -m fit.train resume={job.folder.path}")
+        job.tell(f"Interrupted. To resume: python -m fit.train resume={job.folder.path}")
         return
     metrics = averages([part.metrics for part in parts])
     try:

@@ -39,7 +39,7 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     the command, `optimizer` and `scheduler` the names of their configurations. Each of the networks, `ensemble` in
     number, holds out `validation_fraction` of the rows, keeps the weights of the epoch at which these were answered
     best, and stops when that was `patience` epochs ago (None: never); of few rows, none are held out. `random_state`
-    draws start values, order and held-out rows.
+    draws start values, order and held-out rows. With `verbose` a progress bar is shown.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         validation_fraction: float = 0.1,
         patience: int | None = 100,
         random_state: int | np.random.RandomState | None = 0,
+        verbose: bool = False,
     ) -> None:
         """Keep the settings; `fit` checks them."""
         self.hidden = hidden
@@ -73,6 +74,7 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: ANN401, N803
         """Fit to inputs `[rows, inputs]` and targets `[rows]` or `[rows, targets]`.
@@ -95,7 +97,7 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             path = Path(scratch, "data.npz")
             save(path, X, y.reshape(len(y), -1).astype(np.float64), held_out)
             jobs = [make_job(cfg, path, seed + number) for number in range(int(self.ensemble))]
-            train_together(jobs)
+            train_together(jobs, bool(self.verbose))
             self.metrics_ = [job.metrics for job in jobs]
             self.history_ = [job.folder.read_history() for job in jobs]
             self.checkpoints_: list[Any] = [light(job.folder.best if held_out else job.folder.last) for job in jobs]
@@ -187,15 +189,16 @@ def save(path: Path, inputs: np.ndarray, targets: np.ndarray, held_out: bool) ->
     np.savez(path, allow_pickle=False, inputs=inputs, targets=targets, **looked_at)
 
 
-def train_together(jobs: Sequence[Job]) -> None:
-    """Train networks as one stack; raise what went wrong."""
+def train_together(jobs: Sequence[Job], verbose: bool) -> None:
+    """Train networks as one stack, with a progress bar where that is wanted; raise what went wrong."""
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     from fit.callbacks.progress import Bar
     from fit.train import train
     from fit.trainer import surroundings_kept
 
-    with surroundings_kept(), Interruption() as interruption:
-        train(jobs, interruption, Bar(len(jobs) + 1, 0), [])
+    epochs = sum(job.cfg.trainer.max_epochs for job in jobs)
+    with surroundings_kept(), Interruption() as interruption, Bar(len(jobs), epochs, shown=verbose) as bar:
+        train(jobs, interruption, bar, [])
     for job in jobs:
         if job.error is not None:
             raise job.error

@@ -42,7 +42,7 @@ def main(cfg: DictConfig) -> float:
         if job.error is not None:
             raise job.error
     except StopNow:
-        log.info("Stopped at once. Go on: python -m fit.train resume=%s", folder.path)
+        log.info("Stopped at once. To resume: python -m fit.train resume=%s", folder.path)
         raise SystemExit(130) from None
     except Exception as error:
         if not alone():
@@ -135,7 +135,7 @@ def train_stack(
             finalize(run)
     for run in module.runs:
         runs[run].tell(
-            f"Interrupted after epoch {module.engine.epoch}. Go on: python -m fit.train resume={run.folder.path}"
+            f"Interrupted after epoch {module.engine.epoch}. To resume: python -m fit.train resume={run.folder.path}"
         )
 
 

@@ -91,7 +91,7 @@ def test_noise_is_on_training_rows_alone():
 
 def test_a_sweep_over_noise_shares_a_stack(fit):
     done = fit("-m", *WAVE, *QUICK, "data.noise=0,0.1", "sweep.figures=none")
-    assert "2 jobs in 1 stack of up to 2" in done.out
+    assert "2 jobs in 1 stack, into" in done.out
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_function_that_changes_what_it_is_given_changes_no_data(fit, own):
         ("own_functions.scalar", "returns [] for"),
         ("own_functions.broken", "failed: KeyError: 'oh'"),
         ("own_functions.leaving", "failed: SystemExit: 7"),
-        ("own_functions.number", "is no function"),
+        ("own_functions.number", "is not a function"),
         ("own_functions.nothing", "cannot be imported"),
         ("no_such_module.f", "cannot be imported"),
         ("nodots", "data.function=nodots is not allowed"),
@@ -191,6 +191,6 @@ def test_a_stored_function_is_run_only_if_typed_again(fit, own):
     done = fit("data=custom", "data.domain={a: [-1, 1]}", *QUICK, OWN)
     refused = fit(f"resume={done.folder}", "trainer.max_epochs=4")
     assert refused.code == 2
-    assert f"names code to be run, {OWN}: type +{OWN}, too, if you trust it" in refused.err
+    assert f"names code to be run, {OWN}: type +{OWN} as well if you trust it" in refused.err
     assert fit(f"resume={done.folder}", "trainer.max_epochs=4", f"+{OWN}").code == 0
     assert yaml.safe_load((done.folder / ".hydra" / "config.yaml").read_text())["trainer"]["max_epochs"] == 4

@@ -266,7 +266,7 @@ def test_many_points_are_thinned_and_many_rows_judged_in_parts(fit, monkeypatch)
 
 def test_a_batch_of_more_than_the_rows_is_all_of_them(fit):
     as_csv(frame())
-    assert "data.batch_size=500 is more than there are" in train(fit, *ABC, "data.batch_size=500").out
+    assert "data.batch_size=500 is more than that" in train(fit, *ABC, "data.batch_size=500").out
 
 
 def test_a_constant_column_does_not_outweigh_the_others(fit):
@@ -275,6 +275,6 @@ def test_a_constant_column_does_not_outweigh_the_others(fit):
     settings = ("data.inputs=[a,b,year,empty]", "optimizer.lr=1e-2", "trainer.max_epochs=100", "model.hidden=[8]")
     for kind in ("standardize", "minmax"):
         run = train(fit, *ABC, *settings, f"data.scale_inputs={kind}")
-        assert "The same in every row trained on, so that nothing is learned from it: year=2024, empty=0." in run.out
+        assert "Constant in the training rows, so that nothing can be learned from it: year=2024, empty=0." in run.out
         assert run.checkpoint()["input_scaler"]["factor"][2:].tolist() == [1 / 2024, 1]
         assert run.metrics["val/r2"] > 0.99

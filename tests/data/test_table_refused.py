@@ -35,7 +35,7 @@ HEAD = "a,b,c\n1,2,3\n2,3,5\n3,4,9\n"
         ("a,b,c\n1,2,3\nä,2,3\n".encode("latin-1"), [], ["t.csv, line 3", "not text in utf-8", "data.encoding"]),
         (HEAD, ["data.encoding=utf-99"], ["data.encoding=utf-99", "latin-1"]),
         (HEAD, ["data.encoding=punycode"], ["data.encoding=punycode", "latin-1"]),
-        ("a,b,c\n1,2,\n,3,5\n", ["data.missing=drop"], ["t.csv has 2 rows, and none without missing values"]),
+        ("a,b,c\n1,2,\n,3,5\n", ["data.missing=drop"], ["t.csv has 2 rows, all with missing values"]),
         (HEAD + "1,2\n", [], ["t.csv, line 5", "2 cells", "3 in the first line"]),
         (HEAD + "1,2,3,4\n", [], ["t.csv, line 5", "4 cells"]),
         ("a,a,c\n1,2,3\n", [], ["t.csv", "more than one column 'a'"]),
@@ -119,7 +119,7 @@ def test_a_second_file_of_nothing_but_missing_values_is_refused(fit):
     frame().to_csv("t.csv", index=False)
     Path("other.csv").write_text("a,b,c\n1,,3\n")
     message = refused(fit, *ABC, "data.val_path=other.csv", "data.missing=drop")
-    assert "other.csv has 1 row, and none without missing values" in message
+    assert "other.csv has 1 row, all with missing values" in message
 
 
 def test_rows_of_parquet_are_named_by_their_number(fit):
@@ -134,7 +134,7 @@ def test_a_word_that_the_training_file_lacks_is_refused(fit):
     frame().replace({"who": {"g3": "g9"}}).to_csv("other.csv", index=False)
     arguments = ("data.path=t.csv", "data.inputs=[who,a]", "data.targets=[c]", "data.categorical=[who]")
     message = refused(fit, *arguments, "data.val_path=other.csv")
-    assert "other.csv: who is 'g9', which t.csv lacks" in message
+    assert "other.csv: who is 'g9', which t.csv does not have" in message
 
 
 def test_without_pyarrow_it_is_said_what_to_install(fit, monkeypatch):

@@ -126,7 +126,7 @@ def test_a_cure_is_one_line_and_says_in_place_of_what_it_is(fit):
     run = fit("scheduler=exponential", "scheduler.gamma=0.3", "trainer.max_epochs=60", *few)
     cure = next(line for line in run.out.splitlines() if line.startswith("  cure: "))
     assert cure.removeprefix("  cure: ").split() == diagnosis(run)["findings"][0]["cure"]
-    assert "instead of what was typed for scheduler.gamma" in run.out
+    assert "leave out scheduler.gamma, which it replaces" in run.out
     assert fit(*few, *cure.removeprefix("  cure: ").split()).metrics["val/r2"] > 0.999
 
 

@@ -69,7 +69,7 @@ def test_a_point_outside_is_answered_and_told(plane, ask):
     code, out, err = ask(plane, "b=-2", "a=100")
     assert code == 0
     assert float(out.split(" = ")[1]) == pytest.approx(211, abs=0.01)
-    assert err == ("This point lies outside of what was trained on: a from 0 to 9, b from 0 to 7.\n")
+    assert err == ("This point lies outside the range of the training rows: a from 0 to 9, b from 0 to 7.\n")
 
 
 def test_names_are_taken_as_they_are(fit, ask):
@@ -123,7 +123,7 @@ def test_a_file_is_answered_row_by_row(plane, ask):
     Path("in.csv").write_text(text)
     code, out, err = ask(plane, "--input", "in.csv")
     assert code == 0
-    assert err == "1 of 3 rows lies outside of what was trained on.\n"
+    assert err == "1 of 3 rows lies outside the range of the training rows.\n"
     answers = rows(out)
     for given, answer in zip(rows(text), answers, strict=True):
         assert {name: answer[name] for name in given} == given

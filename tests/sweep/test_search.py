@@ -83,7 +83,7 @@ def test_a_search_of_failures_alone_is_no_result(search):
 
     done = search("hydra.sweeper.sampler=grid", "seed=1,2", task=task)
     assert done.code == 2
-    assert "All 2 trials failed, the last one so: ValueError: no way." in done.err
+    assert "All 2 trials failed, the last one with: ValueError: no way." in done.err
 
 
 def test_params_of_the_configuration_stand_under_the_command_line(search):
@@ -124,7 +124,10 @@ def test_without_optuna_it_says_what_to_install(search, tmp_path, monkeypatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "optuna", None)
     done = search(RATE)
-    assert (done.code, done.err) == (2, "fit: hydra/sweeper=optuna needs Optuna: pip install '.[optuna]' in the clone of fit.\n")
+    assert (done.code, done.err) == (
+        2,
+        "fit: hydra/sweeper=optuna needs Optuna: pip install '.[optuna]' in the clone of fit.\n",
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -76,7 +76,7 @@ def test_only_the_same_search_is_continued(search):
         assert len(done.states) == 1
     again = search("optimizer.lr=1,2")
     assert (again.code, len(again.states)) == (2, 1)
-    assert "holds a sweep already" in again.err
+    assert "already holds a sweep" in again.err
 
 
 def test_one_folder_is_searched_by_one_process_at_a_time(search):

@@ -131,9 +131,9 @@ def test_a_diverged_job_alone_is_no_failure(fit):
         (("seed=range(0,0)",), "seed=range(0,0) has no value, so there is no job"),
         (("model=mlp_gelu,nope",), "model=nope does not exist: give one of linear"),
         (("sweep.resume=nowhere", "seed=0,1"), "nowhere is not a sweep folder"),
-        (("resume=nowhere", "seed=0,1"), "resume goes on with one run"),
+        (("resume=nowhere", "seed=0,1"), "resume is for a single run"),
         (("sweep.figures=some", "seed=0,1"), "sweep.figures=some is not allowed: give one of best, all, none"),
-        (("sweep.resume=a,b", "seed=0,1"), "sweep.resume and sweep.figures are of the sweep as a whole"),
+        (("sweep.resume=a,b", "seed=0,1"), "sweep.resume and sweep.figures apply to the sweep as a whole"),
         (("hydra.output_subdir=null", "seed=0,1"), "hydra.output_subdir is .hydra in a sweep"),
         (("hydra.sweep.subdir=../x", "seed=0,1"), "hydra.sweep.subdir=../x is not allowed"),
         (("hydra.sweeper.max_batch_size=0", "seed=0,1"), "hydra.sweeper.max_batch_size=0 is not allowed"),
@@ -157,7 +157,7 @@ def test_jobs_of_equal_settings_are_trained_once_and_reported_twice(fit, tmp_pat
     done = fit(*QUICK, HERE, "optimizer.lr=1e-2,0.01,1e-3")
     assert [row["status"] for row in table()] == ["finished"] * 3
     assert torch.equal(theta("s/0"), theta("s/1"))
-    assert "3 jobs in 1 stack of up to 3" in done.out
+    assert "3 jobs in 1 stack, into" in done.out
 
 
 def test_a_folder_for_each_job(fit):
@@ -170,7 +170,7 @@ def test_a_sweep_is_not_written_over_another(fit):
     fit(*QUICK, HERE, "seed=0,1")
     done = fit(*QUICK, HERE, "seed=2,3")
     assert done.code == 2
-    assert "go on with it by sweep.resume=s" in done.err
+    assert "resume it with sweep.resume=s" in done.err
 
 
 def test_added_values_train_the_new_jobs_alone(fit, tmp_path):

@@ -1,5 +1,6 @@
 """One progress bar over epochs, of a run or of a whole sweep."""
 
+import multiprocessing
 import sys
 from typing import NoReturn, Self
 
@@ -10,14 +11,18 @@ from fit.training.module import StackModule
 
 
 class Bar:
-    """Counts the epochs of all runs; nothing at all when the output is neither a terminal nor a notebook."""
+    """Counts the epochs of all runs; nothing at all when the output is neither a terminal nor a notebook.
 
-    def __init__(self, runs: int, epochs: int) -> None:
+    A process that trains beside others, as joblib's do, has none either: bars would overwrite each other.
+    """
+
+    def __init__(self, runs: int, epochs: int, shown: bool = True) -> None:
         """Take the number of runs that the bar is of, and of all their epochs."""
         self.runs = runs
         self.ended = 0
         self.bar: tqdm[NoReturn] | None = None
-        if sys.stderr is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules):
+        watched = sys.stderr is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+        if shown and watched and multiprocessing.parent_process() is None:
             self.bar = tqdm(total=epochs, unit="epoch", leave=False, dynamic_ncols=True, smoothing=0.05)
 
     def __enter__(self) -> Self:
@@ -74,7 +79,7 @@ class Progress(Callback):
             for run in pl_module.ended:
                 self.bar.end(run.max_epochs - pl_module.engine.epoch)
             alive = pl_module.stack.members
-            self.bar.show(f"{self.bar.ended}/{self.bar.runs} done, {alive} members alive")
+            self.bar.show(f"{self.bar.ended}/{self.bar.runs} done, {alive} training")
             return
         row = pl_module.row(pl_module.runs[0])
         self.bar.show(f"loss {row['train/loss']:.3g}, val rmse {row['val/rmse']:.3g}")

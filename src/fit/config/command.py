@@ -49,6 +49,9 @@ def command(task: Callable[[DictConfig], object]) -> None:
     try:
         check_choices(sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)()
+    except BrokenPipeError:  # who reads it has enough, and Python would say so once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         sys.exit(refuse(FitError(sentence(error))))
     except UnicodeDecodeError as error:
@@ -127,7 +130,7 @@ def sentence(error: Exception) -> str:
         if is_group(key):
             return (
                 f"{key} has no such settings: give one of {', '.join(options_of(key))}, "
-                f"and settings of it as {key}.NAME=VALUE."
+                f"and its settings as {key}.NAME=VALUE."
             )
         if key == "compile":
             return "compile is now engine: give engine=compiled for compile=true, engine=eager for compile=false."

@@ -11,6 +11,7 @@ from fit.config.names import check_names
 from fit.config.resume import resumed
 from fit.config.rules import check
 from fit.config.trust import check_trust
+from fit.data.table_look import look
 from fit.errors import FitError, heard
 
 
@@ -20,6 +21,9 @@ class Guard(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
         """Refuse what cannot be, and settle the run folder."""
         with heard():
+            check(config)
+            if config.resume is None and not config.hydra.job.chdir:
+                look(config.data)
             self.settle(config)
 
     def settle(self, config: DictConfig) -> None:
@@ -27,7 +31,7 @@ class Guard(Callback):
         check(config)
         check_names(config)  # of what is typed: an older run may hold settings that there are no more
         if config.sweep.resume is not None:
-            raise FitError("sweep.resume goes on with a sweep: add -m; resume=RUN_FOLDER goes on with one run.")
+            raise FitError("sweep.resume resumes a sweep: add -m; resume=RUN_FOLDER resumes a single run.")
         for line in typed(config):
             if line.startswith("sweep."):
                 raise FitError(f"{line} is of a sweep: add -m.")
@@ -39,7 +43,7 @@ class Guard(Callback):
                 if line.startswith("hydra.run.dir=") and line != f"hydra.run.dir={config.resume}":
                     raise FitError(f"{line} does not go with resume={config.resume}, whose folder it is: leave it out.")
             stored = resumed(config, typed(config))
-            check_trust(stored, Path(str(config.resume)), "type +{}, too,", typed(config))
+            check_trust(stored, Path(str(config.resume)), "type +{} as well", typed(config))
             for key, value in stored.items_ex(resolve=False):
                 config[key] = value
             config.hydra.run.dir = str(stored.resume)
@@ -54,7 +58,7 @@ def new_folder(config: DictConfig) -> Path:
     try:
         if named_by_user and (asked / ".hydra").exists():
             raise FitError(
-                f"hydra.run.dir={asked} holds a run already: give another folder, or go on with it by resume={asked}."
+                f"hydra.run.dir={asked} already holds a run: give another folder, or resume it with resume={asked}."
             )
         asked.parent.mkdir(parents=True, exist_ok=True)
         for number in count(1):

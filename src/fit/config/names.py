@@ -63,6 +63,8 @@ def unknown(key: str, value: object) -> FitError:
     if key in OURS:
         return FitError(f"{key}={shown(value)} is not a setting: give cv, which trains every fold.")
     if group not in GROUPS:
-        return FitError(f"{key}={shown(value)} is not a setting{nearest(key, list(RULES))}; see python -m fit.train --help.")
+        return FitError(
+            f"{key}={shown(value)} is not a setting{nearest(key, list(RULES))}; see python -m fit.train --help."
+        )
     there = [each.partition(".")[2] for each in RULES if each.startswith(f"{group}.") and not each.endswith("_target_")]
     return FitError(f"{key}={shown(value)} is not a setting: {group} has {', '.join(there)}{nearest(name, there)}.")

@@ -164,7 +164,7 @@ def check(cfg: DictConfig) -> None:
     if isinstance(low, int | float) and isinstance(high, int | float) and low >= high:
         raise FitError(f"data.low={low} is not allowed: give a number below data.high={high}.")
     if cfg.cv is not None and cfg.ensemble is not None:
-        raise FitError(f"cv={cfg.cv} and ensemble={cfg.ensemble} are not possible at once: give one of them.")
+        raise FitError(f"cv={cfg.cv} and ensemble={cfg.ensemble} cannot be combined: give one of them.")
     check_memory(cfg)
     check_accelerator(cfg.trainer.accelerator, cfg.trainer.precision)
 
@@ -174,7 +174,7 @@ def check_settings(group: str, settings: Mapping[str, object], rules: Mapping[st
     for key, value in settings.items():
         rule = rules.get(key)
         if rule is None:
-            raise FitError(f"{group}.{key} is not a setting: there are {', '.join(rules)}.")
+            raise FitError(f"{group}.{key} is not a setting: the settings are {', '.join(rules)}.")
         if not rule.test(value):
             raise FitError(
                 f"{group}.{key}={shown(value)} is not allowed: give {rule.allowed}{nearest(str(value), rule.names)}."
@@ -231,7 +231,7 @@ def check_accelerator(accelerator: str, precision: str) -> None:
         present += ["gpu", "mps"]
     if accelerator not in ("auto", *present):
         raise FitError(
-            f"trainer.accelerator={accelerator} is not on this machine: give auto or {' or '.join(present)}."
+            f"trainer.accelerator={accelerator} is not available on this machine: give auto or {' or '.join(present)}."
         )
     if precision == "64-true" and (accelerator == "mps" or (accelerator in ("auto", "gpu") and "mps" in present)):
         raise FitError("trainer.precision=64-true is not possible on mps: give 32-true, or trainer.accelerator=cpu.")

@@ -15,6 +15,10 @@ IMPORTED = ("data.function",)
 DEEPEST = 10
 
 
+class UntrustedError(FitError):
+    """A configuration that names code which nobody vouched for."""
+
+
 def foreign(cfg: DictConfig) -> dict[str, str]:
     """Return the settings, by dotted name, that name code which is neither fit's own nor of a library that it knows."""
     named = {
@@ -28,7 +32,7 @@ def foreign(cfg: DictConfig) -> dict[str, str]:
 def leaves(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, object]]:
     """Yield every setting by its dotted name as it will be read, references followed."""
     if prefix.count(".") > DEEPEST:
-        raise FitError(f"{prefix.split('.')[0]} refers to itself, setting within setting: restore .hydra/config.yaml.")
+        raise FitError(f"{prefix.split('.')[0]} refers to itself: restore .hydra/config.yaml.")
     for key, raw in cfg.items_ex(resolve=False):
         try:
             value = cfg[key]
@@ -41,9 +45,9 @@ def leaves(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, object]]:
 
 
 def check_trust(cfg: DictConfig, folder: Path, how: str, vouched: Collection[str] = ()) -> None:
-    """Raise FitError if a configuration from a folder names foreign code that was not `vouched` for as `KEY=VALUE`."""
+    """Raise UntrustedError if a folder's configuration names foreign code that was not `vouched` for as `KEY=VALUE`."""
     for key, value in foreign(cfg).items():
         if f"{key}={value}" not in {each.lstrip("+") for each in vouched}:
-            raise FitError(
+            raise UntrustedError(
                 f"{folder} names code to be run, {key}={value}: {how.format(f'{key}={value}')} if you trust it."
             )

@@ -68,7 +68,10 @@ class Arrays(DataSet):
         if "val_inputs" in self.arrays:
             return {"val": Rows(self._tensor("val_inputs"), self._tensor("val_targets"))}
         if self.val_fraction == 0 and self.folds is None:
-            raise FitError("data.val_fraction=0 leaves no rows to be judged on: give more, or val_inputs in the file.")
+            raise FitError(
+                "data.val_fraction=0 leaves no rows to judge the fit on: "
+                "give a fraction above 0, or val_inputs in the file."
+            )
         return {}
 
     def split(self) -> tuple[Rows, dict[str, Rows]]:
@@ -103,17 +106,20 @@ def check(arrays: Mapping[str, np.ndarray], title: str) -> None:
                 raise FitError(f"{title} holds no {name}: give val_inputs and val_targets, or neither.")
             array = arrays[name]
             if array.dtype.kind not in "fiub":
-                raise FitError(f"{title}: {name} is of {array.dtype}; give real numbers.")
+                raise FitError(f"{title}: {name} has the type {array.dtype}; give real numbers.")
             if array.ndim != 2 or 0 in array.shape:
                 raise FitError(f"{title}: {name} is {list(array.shape)}; give [rows, columns], one or more of each.")
             if array.shape[1] != arrays[first].shape[1]:
                 raise FitError(f"{title}: {name} is {list(array.shape)}; give [rows, {arrays[first].shape[1]}].")
         counts = [len(arrays[name]) for name in names]
         if len(set(counts)) > 1:
-            raise FitError(f"{title} holds {counts[0]} rows of {names[0]} and {counts[1]} of {names[1]}; give as many.")
+            told = f"{title} holds {counts[0]} rows of {names[0]} and {counts[1]} of {names[1]}"
+            raise FitError(f"{told}; give equally many.")
     for name, of in (("input_names", "inputs"), ("target_names", "targets")):
         given, count = arrays.get(name), arrays[of].shape[1]
         if given is not None and (
             given.dtype.kind != "U" or given.shape != (count,) or len(set(given.tolist()) - {""}) != count
         ):
-            raise FitError(f"{title}: {name} is {given.tolist()}; give each of {count} {of} a name of its own.")
+            raise FitError(
+                f"{title}: {name} is {given.tolist()}; give {count} different names, one for each of the {of}."
+            )

@@ -31,7 +31,7 @@ class Custom(FunctionData):
                 "give MODULE.FUNCTION, the module in this folder or installed."
             ) from None
         if not callable(found):
-            raise FitError(f"data.function={self.function} is no function: it is a {type(found).__name__}.")
+            raise FitError(f"data.function={self.function} is not a function but a {type(found).__name__}.")
         answer: Callable[[Tensor], object] = found
         return answer
 

@@ -96,8 +96,8 @@ def check_columns(names: Sequence[str], values: Tensor, trained_on: bool) -> Non
             )
         if trained_on and 0 < spread < LEAST_SPREAD * size:
             raise FitError(
-                f"{names[index]} spans {spread:.3g} around {low:.6g}, which is the rounding of double precision: "
-                "give differences, or leave it out."
+                f"{names[index]} spans {spread:.3g} around {low:.6g}, within the rounding of double precision: "
+                "subtract a constant, or leave it out."
             )
 
 

@@ -132,7 +132,7 @@ class DataSet(ABC):
         fixed = (inputs.amin(0) == inputs.amax(0)).nonzero().flatten().tolist()
         named = [f"{self.input_names[column]}={float(inputs[0, column]):.6g}" for column in fixed]
         listed = ", ".join(named[:MOST_NAMED]) + (f", … ({len(named)} inputs)" if len(named) > MOST_NAMED else "")
-        return (f"The same in every row trained on, so that nothing is learned from it: {listed}.",) if named else ()
+        return (f"Constant in the training rows, so that nothing can be learned from it: {listed}.",) if named else ()
 
     def generator(self, stream: int) -> Generator:
         """Return the random numbers of one purpose: 0 points, 1 fresh points, 2 split, 3 noise, 4 more fresh points."""

@@ -9,7 +9,7 @@ from unicodedata import normalize
 import torch
 from torch import Tensor
 
-from fit.config.rules import nearest
+from fit.config.rules import nearest, plural
 from fit.errors import FitError
 
 LONGEST = 1000  # letters
@@ -49,7 +49,7 @@ class Formula:
     def parse(cls, text: str, inputs: tuple[str, ...]) -> "Formula":
         """Read a formula; raise FitError for whatever is not arithmetic, one of FUNCTIONS, a constant or an input."""
         if len(text) > LONGEST:
-            raise FitError(f"A formula of {len(text)} letters is too long: {LONGEST} are allowed.")
+            raise FitError(f"A formula of {len(text)} characters is too long: at most {LONGEST} are allowed.")
         try:
             tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -78,7 +78,7 @@ def as_python_reads(name: str) -> str:
 def check(node: ast.expr, text: str, inputs: tuple[str, ...], depth: int) -> None:
     """Raise FitError for the first part of a formula that is not allowed."""
     if depth == 0:
-        raise FitError(f"{text!r} is nested too deeply: {DEEPEST} operations within one another are allowed.")
+        raise FitError(f"{text!r} is nested too deeply: at most {DEEPEST} nested operations are allowed.")
     match node:
         case ast.Constant(value=bool() | complex() | str() | bytes() | None):
             raise refused(node, text, "it is not a number")
@@ -86,23 +86,23 @@ def check(node: ast.expr, text: str, inputs: tuple[str, ...], depth: int) -> Non
             parts: list[ast.expr] = []
         case ast.Name(id=name):
             if name not in inputs and name not in CONSTANTS:
-                raise refused(node, text, f"it is none of the inputs {', '.join(inputs)}{nearest(name, inputs)}")
+                raise refused(node, text, f"it is not one of the inputs {', '.join(inputs)}{nearest(name, inputs)}")
             parts = []
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
             parts = [operand]
         case ast.BinOp(op=ast.BitXor()):
-            raise refused(node, text, "powers are written **")
+            raise refused(node, text, "write powers as **")
         case ast.BinOp(left=left, op=operator, right=right) if type(operator) in BINARY:
             parts = [left, right]
         case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in BINARY:
             parts = [left, right]
         case ast.Call(func=ast.Name(id=name), args=parts, keywords=[]):
             if name not in FUNCTIONS:
-                raise refused(node, text, f"there are {', '.join(FUNCTIONS)}{nearest(name, tuple(FUNCTIONS))}")
+                raise refused(node, text, f"the functions are {', '.join(FUNCTIONS)}{nearest(name, tuple(FUNCTIONS))}")
             if len(parts) != OPERANDS.get(name, 1):
-                raise refused(node, text, f"{name} takes {OPERANDS.get(name, 1)} in its brackets")
+                raise refused(node, text, f"{name} takes {plural(OPERANDS.get(name, 1), 'argument')}")
         case _:
-            raise refused(node, text, "numbers, inputs, + - * / ** %, < > and functions such as sin(x) are")
+            raise refused(node, text, "only numbers, inputs, + - * / ** %, < > and functions such as sin(x) are")
     for part in parts:
         check(part, text, inputs, depth - 1)
 

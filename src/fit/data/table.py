@@ -53,15 +53,17 @@ class Table(DataSet):
         if both is not None:
             raise FitError(f"{both} is among data.inputs and data.targets: it can only be one of them.")
         if stray := [name for name in self.categorical if name not in self.inputs]:
-            raise FitError(f"data.categorical={stray[0]} is not among data.inputs: only inputs can be words.")
+            raise FitError(f"data.categorical={stray[0]} is not among data.inputs: only inputs can be categorical.")
         if self.val_groups is not None and self.group is None:
-            raise FitError("data.val_groups needs data.group: the column that the groups stand in.")
+            raise FitError("data.val_groups needs data.group: the column that names the groups.")
         if self.val_path is not None and self.group is not None:
             raise FitError("data.val_path and data.group are both given: rows are held out by one of them.")
         if self.folds is not None and (self.val_path is not None or self.group is not None):
             raise FitError("cv holds out rows at random: leave out data.val_path and data.group, or cv.")
         if self.val_fraction == 0 and self.val_path is None and self.val_groups is None and self.folds is None:
-            raise FitError("data.val_fraction=0 leaves nothing to be judged on: give more, or data.val_path.")
+            raise FitError(
+                "data.val_fraction=0 leaves no rows to judge the fit on: give a fraction above 0, or data.val_path."
+            )
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -113,7 +115,7 @@ class Table(DataSet):
             if size > SINGLE and (column == np.round(column)).all():
                 notes.append(
                     f"The whole numbers of {name} {'span' if centered else 'reach'} {size:.6g}: "
-                    "trainer.precision=32-true does not tell neighbours apart, trainer.precision=64-true does."
+                    "trainer.precision=32-true cannot tell neighbours apart, trainer.precision=64-true can."
                 )
         return tuple(notes)
 
@@ -160,7 +162,7 @@ class Table(DataSet):
         """The file."""
         loaded = self._load(self.path, [*self.categorical, *([self.group] if self.group else [])])
         if len(loaded.numbers) < 2:
-            raise FitError(f"{self.path} has 1 row to be trained on: give at least 2.")
+            raise FitError(f"{self.path} has only 1 row to train on: give at least 2.")
         for index, name in enumerate(self._numeric):
             column = loaded.numbers[:, index]
             if name in self.targets and np.ptp(column) == 0:
@@ -196,7 +198,7 @@ class Table(DataSet):
             known, found = self.categories[column], loaded.words[column]
             if unknown := sorted(set(found.tolist()) - set(known)):
                 raise FitError(
-                    f"{path}: {column} is {unknown[0]!r}, which {self.path} lacks{nearest(unknown[0], known)}."
+                    f"{path}: {column} is {unknown[0]!r}, which {self.path} does not have{nearest(unknown[0], known)}."
                 )
             columns += [(found == word).astype(np.float64) for word in known]
         targets = [numbers[column] for column in self.targets]

@@ -12,6 +12,8 @@ from fit.errors import FitError
 
 # How many places of missing values are named.
 MOST_PLACES = 5
+# What to do about a column of words.
+HINT = "; name an input of words in data.categorical"
 
 
 class Loaded(NamedTuple):
@@ -28,9 +30,8 @@ def load(file: TableFile, numeric: Sequence[str], text: Sequence[str], missing: 
     Rows with missing values are refused or, where `missing` is `drop`, left out.
     """
     parts, said = [], dict[str, list[np.ndarray]]({column: [] for column in text})
-    hint = "; a column of words is an input that data.categorical names"
     for first, batch in file.batches(list(dict.fromkeys([*numeric, *text]))):
-        columns = [file.numbers(batch.column(name), name, first, hint) for name in numeric]
+        columns = [file.numbers(batch.column(name), name, first, HINT) for name in numeric]
         parts.append(np.stack(columns, 1))
         for name in said:
             said[name].append(file.words(batch.column(name), name))
@@ -44,7 +45,7 @@ def load(file: TableFile, numeric: Sequence[str], text: Sequence[str], missing: 
     if lacking.any() and missing == "refuse":
         raise FitError(tell_missing(file, np.flatnonzero(lacking)))
     if lacking.all():
-        raise FitError(f"{file.title} has {plural(len(lacking), 'row')}, and none without missing values.")
+        raise FitError(f"{file.title} has {plural(len(lacking), 'row')}, all with missing values.")
     check_size(file, numeric, numbers)
     if lacking.any():
         numbers, spoken = numbers[~lacking], {name: each[~lacking] for name, each in spoken.items()}

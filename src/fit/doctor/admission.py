@@ -38,8 +38,8 @@ def stored_case(folder: RunFolder, cfg: DictConfig) -> Case:
     metrics = folder.read_metrics()
     if not metrics or not folder.last.exists():
         raise FitError(
-            f"{folder.path} has not ended, or its metrics.json or last.ckpt is damaged: "
-            f"go on with it by python -m fit.train resume={folder.path}."
+            f"{folder.path} has not finished, or its metrics.json or last.ckpt is damaged: "
+            f"resume it with python -m fit.train resume={folder.path}."
         )
     checkpoint, problem = load(folder.last), pose(build_dataset(cfg.data))
     check_rows(checkpoint, problem, folder.last)

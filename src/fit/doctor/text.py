@@ -29,7 +29,7 @@ def lines(findings: Sequence[Finding], typed: Collection[str] = ()) -> Iterator[
         yield f"  cure: {' '.join(quoted(cure))}"
         instead = superseded(cure, typed)
         if instead:
-            yield f"  instead of what was typed for {', '.join(instead)}"
+            yield f"  leave out {', '.join(instead)}, which it replaces"
     if len(findings) > MOST_FINDINGS:
         yield f"… {len(findings) - MOST_FINDINGS} more in diagnosis.json"
 
@@ -51,9 +51,14 @@ def quoted(overrides: Sequence[str]) -> list[str]:
     return [f"'{each}'" if set(each) & set('[]{} *?"()') else each for each in overrides]
 
 
+def percent(part: float) -> str:
+    """Write a part of a whole with two digits: 0.0034 is 0.34%."""
+    return f"{float(f'{100 * part:.2g}'):g}%"
+
+
 def warnings(findings: Sequence[Finding]) -> str:
     """Say what is known before the first step."""
-    return "\n".join(["Before the first step it is known:", *lines(findings)]) + "\n"
+    return "\n".join(["Known before the first step:", *lines(findings)]) + "\n"
 
 
 def markdown(diagnosis: Diagnosis) -> str:

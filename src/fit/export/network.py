@@ -126,7 +126,7 @@ def compare(network: Network, samples: Sequence[Numbers], answers: Iterable[Numb
     """
     truth = [network.function(torch.from_numpy(each)) for each in samples]
     if not truth[0].isfinite().all():
-        raise FitError(f"The network of {network.source}, answers with numbers that are not finite: give another.")
+        raise FitError(f"The network of {network.source} answers with numbers that are not finite: give another.")
     # That of the training rows, even where the network answers with hardly any; a constant target has but its size.
     spread = torch.maximum(truth[0].std(0, correction=0), network.spread)
     spread = torch.where(network.spread == 0, truth[0].square().mean(0).sqrt(), spread).clamp(min=1e-300)

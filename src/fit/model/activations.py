@@ -81,8 +81,12 @@ ACTIVATIONS = {
         c=f"{SCALE!r} * (x > 0 ? x : {ALPHA!r} * expm1(x))",
         numpy=f"{SCALE!r} * np.where(sums > 0, sums, {ALPHA!r} * np.expm1(np.minimum(sums, 0)))",
         low=-SCALE * ALPHA,
-        written_out=lambda torch: lambda x: torch.tensor(SCALE, dtype=x.dtype)
-        * torch.where(x > 0, x, torch.tensor(ALPHA, dtype=x.dtype) * (x.clamp(max=0).exp() - 1)),
+        written_out=lambda torch: (
+            lambda x: (
+                torch.tensor(SCALE, dtype=x.dtype)
+                * torch.where(x > 0, x, torch.tensor(ALPHA, dtype=x.dtype) * (x.clamp(max=0).exp() - 1))
+            )
+        ),
     ),
     "silu": Activation(
         lambda torch: torch.nn.functional.silu,

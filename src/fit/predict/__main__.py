@@ -21,18 +21,20 @@ def main(arguments: list[str] | None = None) -> int:
     """Predict what was asked for; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m fit.predict", description=__doc__)
     parser.add_argument("folder", type=Path, help="a run folder")
-    parser.add_argument("values", nargs="*", metavar="NAME=VALUE", help="the inputs of a single point")
+    parser.add_argument(
+        "values", nargs="*", metavar="NAME=VALUE", help="the inputs of a single point; it is answered with six digits"
+    )
     parser.add_argument("--input", metavar="FILE", help="a CSV, TSV or Parquet file of points; -: standard input")
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help="where its rows go with their predictions, as CSV or, by its name, .parquet; "
-        "-, the default: standard output",
+        help="where the rows go with their predictions, with all digits: CSV, or Parquet if the name ends in .parquet; "
+        "-, the default: standard output (six digits if that is a terminal)",
     )
     parser.add_argument("--checkpoint", choices=["last", "best"], default="last", help="which weights answer")
     for name in ("separator", "header", "decimal", "encoding"):
         told = RULES[f"data.{name}"].allowed
-        parser.add_argument(f"--{name}", help=f"of --input: {told}; by default as that was read which was trained on")
+        parser.add_argument(f"--{name}", help=f"of --input: {told}; by default that of the table trained on")
     typed = parser.parse_intermixed_args(arguments)
     source = typed.input or ("-" if typed.output else None)
     try:
@@ -84,9 +86,7 @@ def predict_point(predictor: "Predictor", typed: Sequence[str]) -> None:
         name = max((name for name in names if each.startswith(f"{name}=")), key=len, default=None)
         if name is None:
             wrong = each.partition("=")[0]
-            raise FitError(
-                f"{each} is not an input with its value: there are {', '.join(names)}{nearest(wrong, names)}."
-            )
+            raise FitError(f"{each} is not INPUT=VALUE: the inputs are {', '.join(names)}{nearest(wrong, names)}.")
         if name in values:
             raise FitError(f"{name} is given twice: give it one value.")
         values[name] = each[len(name) + 1 :]
@@ -96,13 +96,13 @@ def predict_point(predictor: "Predictor", typed: Sequence[str]) -> None:
     means, deviations = predictor(inputs)
     for index, name in enumerate(predictor.targets):
         spread = "" if deviations is None else f" ± {float(deviations[0, index]):.3g} (standard deviation)"
-        print(f"{name} = {float(means[0, index]):.9g}{spread}")
+        print(f"{name} = {float(means[0, index]):.6g}{spread}")
     if bool(predictor.outside(inputs)[0]):
         point = zip(predictor.inputs, inputs[0].tolist(), predictor.low.tolist(), predictor.high.tolist(), strict=True)
         ranges = ", ".join(
             f"{name} from {low:.6g} to {high:.6g}" for name, value, low, high in point if not low <= value <= high
         )
-        print(f"This point lies outside of what was trained on: {ranges}.", file=sys.stderr)
+        print(f"This point lies outside the range of the training rows: {ranges}.", file=sys.stderr)
 
 
 def read_value(predictor: "Predictor", name: str, value: str) -> "Sequence[str] | Sequence[float]":

@@ -37,7 +37,8 @@ def predict_file(predictor: Predictor, source: str, target: str, text: Text) -> 
     total = outside = 0
     with opened(source, text) as file, writing(target) as sink:
         check_columns(predictor, file)
-        writer = Writer(sink, file, as_parquet=target.endswith(".parquet"))
+        read_by_eye = target == "-" and sys.stdout.isatty()
+        writer = Writer(sink, file, as_parquet=target.endswith(".parquet"), read_by_eye=read_by_eye)
         for first, whole in file.batches(file.columns):
             for start in range(0, max(1, len(whole)), ROWS):
                 batch = whole.slice(start, ROWS)
@@ -49,7 +50,7 @@ def predict_file(predictor: Predictor, source: str, target: str, text: Text) -> 
         writer.close()
     if outside:
         lie = "lies" if outside == 1 else "lie"
-        print(f"{outside} of {plural(total, 'row')} {lie} outside of what was trained on.", file=sys.stderr)
+        print(f"{outside} of {plural(total, 'row')} {lie} outside the range of the training rows.", file=sys.stderr)
 
 
 def check_columns(predictor: Predictor, file: TableFile) -> None:
@@ -108,11 +109,14 @@ def read_words(predictor: Predictor, file: TableFile, batch: pa.RecordBatch, nam
 
 
 class Writer:
-    """Writes batches with their predictions, as Parquet or the way the file that they are from is written."""
+    """Writes batches with their predictions, as Parquet or the way the file that they are from is written.
 
-    def __init__(self, sink: BinaryIO, file: TableFile, *, as_parquet: bool) -> None:
+    Numbers have all their digits, so that reading them gives the same numbers, unless a person reads them.
+    """
+
+    def __init__(self, sink: BinaryIO, file: TableFile, *, as_parquet: bool, read_by_eye: bool = False) -> None:
         """Take where to write; the first batch says what the columns are."""
-        self.sink, self.file, self.as_parquet = sink, file, as_parquet
+        self.sink, self.file, self.as_parquet, self.read_by_eye = sink, file, as_parquet, read_by_eye
         self.separator = "," if file.is_parquet else SEPARATORS[file.text.separator]
         self._names: list[str] = []
         self._parquet: parquet.ParquetWriter | None = None
@@ -132,7 +136,7 @@ class Writer:
             self._parquet.write_batch(whole)
             return
         old = [self._as_text(name, cells) for name, cells in zip(self.file.columns, batch.columns, strict=True)]
-        cells = [self._quoted(each) for each in [*old, *(self._signed(each.cast(pa.string())) for each in new)]]
+        cells = [self._quoted(each) for each in [*old, *map(self._written, new)]]
         header = self.separator.join(self._quoted(pa.array(self._names)).to_pylist())
         lines = pc.binary_join_element_wise(*cells, self.separator).to_pylist()
         self.sink.writelines(f"{line}\n".encode() for line in ([] if begun else [header]) + lines)
@@ -145,8 +149,10 @@ class Writer:
             told = f"{self.file.title}: {name} holds {cells.type}, which cannot be written as text"
             raise FitError(f"{told}; give --output FILE.parquet.") from None
 
-    def _signed(self, cells: pa.Array) -> pa.Array:
-        """Give numbers the file's own decimal sign."""
+    def _written(self, numbers: pa.Array) -> pa.Array:
+        """Write numbers with the file's own decimal sign."""
+        shortened = self.read_by_eye and pa.types.is_floating(numbers.type)
+        cells = pa.array([f"{each:.6g}" for each in numbers.to_pylist()]) if shortened else numbers.cast(pa.string())
         comma = not self.file.is_parquet and self.file.text.decimal == "comma"
         return pc.replace_substring(cells, ".", ",") if comma else cells
 

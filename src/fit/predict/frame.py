@@ -26,7 +26,9 @@ def to_inputs(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401 -- wh
     values = values.reshape(-1, 1) if values.ndim == 1 and len(predictor.inputs) == 1 else np.atleast_2d(values)
     if values.ndim != 2 or values.shape[1] != len(predictor.inputs):
         names = ", ".join(predictor.inputs)
-        raise FitError(f"The inputs are {list(values.shape)}: give [rows, {len(predictor.inputs)}], of {names}.")
+        raise FitError(
+            f"The inputs have the shape {list(values.shape)}: give [rows, {len(predictor.inputs)}], columns {names}."
+        )
     return torch.from_numpy(values)
 
 
@@ -98,7 +100,7 @@ def save_data(data: Any, path: Path) -> None:  # noqa: ANN401
     )
     for name, values in arrays.items():
         if values.ndim == 0 or values.size == 0:
-            raise FitError(f"The {name} are {list(values.shape)}: give [rows] or [rows, {name}].")
+            raise FitError(f"The {name} have the shape {list(values.shape)}: give [rows] or [rows, {name}].")
         arrays[name] = values.reshape(len(values), -1)
     np.savez(buffer, allow_pickle=False, **arrays)
     write_atomically(path, buffer.getvalue())

@@ -4,10 +4,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from fit.config.rules import ERRORS, RULES
-from fit.config.trust import check_trust
+from fit.config.rules import ERRORS, RULES, plural
+from fit.config.trust import UntrustedError, check_trust
 from fit.errors import MENDABLE, FitError, refuse
 from fit.folder import RunFolder
+
+# How many runs that were left out are named.
+MOST_NAMED = 5
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,7 +34,7 @@ def report(folder: Path, figures: str, metric: str | None, trust: bool) -> None:
     """Tell a sweep's folder from a run's and draw it; raise FitError if it is neither."""
     from fit.report.run import draw_run
     from fit.sweep.answer import answer
-    from fit.sweep.stored import StoredJob, read_sweep, stored_jobs
+    from fit.sweep.stored import StoredJob, read_sweep
 
     if metric is not None and not RULES["optimized_metric"].test(metric):
         raise FitError(f"--metric {metric} is not allowed: give {RULES['optimized_metric'].allowed}.")
@@ -44,10 +47,25 @@ def report(folder: Path, figures: str, metric: str | None, trust: bool) -> None:
         draw_run(job.folder, job.cfg, job.metrics)
         print("\n".join(map(str, sorted(job.folder.fit_figure.parent.glob("*.png")))))
         return
-    if not trust:
-        for job in stored_jobs(folder):
+    left_out = {} if trust else foreign_jobs(folder)
+    answer(folder, metric or str(read_sweep(folder).optimized_metric), figures, left_out)
+    if left_out and figures != "none":
+        named = ", ".join(map(str, [*left_out][:MOST_NAMED])) + (", …" if len(left_out) > MOST_NAMED else "")
+        which = f" ({named})" if len(left_out) > 1 else ""
+        refuse(FitError(f"{plural(len(left_out), 'fit')} not drawn{which}: {next(iter(left_out.values()))}"))
+
+
+def foreign_jobs(folder: Path) -> dict[Path, str]:
+    """Return the folders of the jobs of a sweep that name code to be run, each with the sentence that says so."""
+    from fit.sweep.stored import stored_jobs
+
+    told = {}
+    for job in stored_jobs(folder):
+        try:
             check_trust(job.cfg, job.folder.path, "give --trust")
-    answer(folder, metric or str(read_sweep(folder).optimized_metric), figures)
+        except UntrustedError as error:
+            told[job.folder.path] = str(error)
+    return told
 
 
 if __name__ == "__main__":

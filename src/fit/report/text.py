@@ -1,12 +1,15 @@
 """What a person reads in the terminal before and after a run."""
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from shlex import quote
 
+from omegaconf import DictConfig
 from torch import Tensor
 
 from fit.config.idle import idle
+from fit.config.rules import plural
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
 from fit.folder import RunFolder
@@ -28,26 +31,35 @@ def before(run: Run, device: object) -> str:
     parameters = sum((fan_in + model.bias) * fan_out for fan_in, fan_out in pairwise(sizes))
     activation = f", {model.activation}" if len(sizes) > 2 else ""
     last = f", {model.output_activation} at the output" if model.output_activation != "identity" else ""
-    schedule = cfg.scheduler._target_.rsplit(".", 1)[1].replace("Schedule", "constant").lower()
     lines = {
         "data": describe_data(problem, cfg.data._target_.split(".")[-2], batch),
-        "model": f"{' → '.join(map(str, sizes))}{activation}{last}; {parameters} parameters",
-        "optimizer": f"{optimizer._target_.rsplit('.', 1)[1]}, lr {optimizer.lr:g}, {schedule} schedule; "
-        f"loss {cfg.loss}; "
-        f"{trainer.max_epochs} epochs of {-(-rows // batch)} step{'s' if rows > batch else ''}",
+        "model": f"{' → '.join(map(str, sizes))}{activation}{last}; {plural(parameters, 'parameter')}",
+        "optimizer": f"{optimizer._target_.rsplit('.', 1)[1]}, lr {optimizer.lr:g}, "
+        f"{schedule_name(cfg.scheduler._target_)} schedule; loss {cfg.loss}; "
+        f"{plural(trainer.max_epochs, 'epoch')} of {plural(-(-rows // batch), 'step')}",
         "device": f"{device}, {trainer.precision}",
         "run": str(run.folder.path),
     }
+    if run.stored is not None:
+        lines["resumed"] = f"after epoch {run.stored['epoch']} of {trainer.max_epochs}, from {run.folder.last}"
+    elif cfg.resume is not None:
+        lines["resumed"] = "from the start: the run had ended before its first checkpoint"
     if notes := [*problem.dataset.notes, *idle(cfg, run.folder.read_overrides)]:
         lines["note"] = "\n".join(notes)
     return block(lines) + "\n"
 
 
+def schedule_name(target: str) -> str:
+    """Name a schedule as its configuration file is named: one_cycle for OneCycle."""
+    kind = target.rsplit(".", 1)[1].replace("Schedule", "Constant")
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
+
+
 def after(run: Run, outcome: Outcome, metrics: Mapping[str, object], diagnosis: str) -> str:
     """Say how it went: errors beside the simplest answers, an affine network's formula, a diagnosis, where to look."""
     folder, problem = run.folder, run.problem
-    seconds = f"{metrics['epochs']} epochs, {metrics['steps']} steps, {metrics['seconds/fit']:.1f} s"
-    places = {"run": f"{folder.path} ({seconds})"}
+    epochs, steps = (plural(int(str(metrics[f"{unit}s"])), unit) for unit in ("epoch", "step"))
+    places = {"run": f"{folder.path} ({epochs}, {steps}, {metrics['seconds/fit']:.1f} s)"}
     if folder.fit_figure.exists():
         places = {"figures": f"{folder.fit_figure}\n{folder.loss_figure}"} | places
     if any(folder.path.glob("events.*")):
@@ -60,17 +72,32 @@ def after(run: Run, outcome: Outcome, metrics: Mapping[str, object], diagnosis: 
     else:
         lines = [*results(problem, outcome.predict), "", *losses(metrics), *formulas(problem, outcome.affine)]
         if run.stopped:
-            patience = run.cfg.early_stopping.patience
-            lines.append(f"stopped      early, of {run.max_epochs} epochs: no lower val/loss in the last {patience}")
+            waited = plural(run.cfg.early_stopping.patience, "epoch")
+            lines.append(f"stopped      early (trainer.max_epochs={run.max_epochs}): no lower val/loss for {waited}")
         told = "\n".join(lines)
     return "\n\n".join([told, *([diagnosis] if diagnosis else []), block(places)])
+
+
+def committee_before(cfg: DictConfig, folder: RunFolder, epochs: Sequence[int]) -> str:
+    """Say which networks are about to be trained; `epochs` is how far each had been trained before, -1: not at all."""
+    count = len(epochs)
+    title, each = (
+        ("cv", f"{count} networks, each judged on a fold that it is not trained on")
+        if cfg.cv
+        else ("ensemble", f"{count} networks that differ in their seed, {cfg.seed} to {cfg.seed + count - 1}")
+    )
+    lines = {title: f"{each}; trained as one stack", "run": f"{folder.path}, each network in members/0 to {count - 1}"}
+    if max(epochs) >= 0:
+        resumed = str(max(epochs)) if min(epochs) == max(epochs) else f"{max(min(epochs), 0)} to {max(epochs)}"
+        lines["resumed"] = f"after epoch {resumed} of {cfg.trainer.max_epochs}, from checkpoints/last.ckpt of each"
+    return block(lines) + "\n"
 
 
 def committee_after(folder: RunFolder, noun: str, metrics: Mapping[str, object], diagnosis: str) -> str:
     """Say how the members of a committee did, on average and apart, and where to look."""
     together = any(key.startswith("ensemble/") for key in metrics)
     title = f"{metrics['members']} {noun}"
-    rows = [f"{title:<28}{'mean':>12}{'std':>12}" + f"{'their mean':>14}" * together]
+    rows = [f"{title:<28}{'mean':>12}{'std':>12}" + f"{'ensemble':>14}" * together]
     for key in (key for key in metrics if key.endswith(("/rmse", "/max_error", "/r2")) and f"std/{key}" in metrics):
         mean, spread, answer = (metrics.get(f"{prefix}{key}") for prefix in ("", "std/", "ensemble/"))
         cells = [f"{mean:.6g}", f"{spread:.3g}", f"{answer:.6g}" if answer is not None else ""]
@@ -79,7 +106,7 @@ def committee_after(folder: RunFolder, noun: str, metrics: Mapping[str, object],
     if isinstance(mean_mse, float):
         rows.append(f"  {'always the mean, rmse':<26}{mean_mse**0.5:>12.6g}")
     if metrics["diverged"]:
-        rows.append("At least one of them diverged: its error is infinite.")
+        rows.append(f"At least one of the {noun} diverged: its error is infinite.")
     places = {"figure": f"{folder.fit_figure}"} if folder.fit_figure.exists() else {}
     told = ["\n".join(rows), *([diagnosis] if diagnosis else []), block(places | {"run": str(folder.path)})]
     return "\n\n".join(told)
@@ -106,15 +133,15 @@ def describe_data(problem: Problem, name: str, batch: int) -> str:
     batches = "all in each step" if batch == rows else f"{batch} in each step"
     asked = dataset.batch_size
     if asked is not None and asked > rows:
-        batches += f" (data.batch_size={asked} is more than there are)"
+        batches += f" (data.batch_size={asked} is more than that)"
     title = f"{name} {dataset.source}".strip()
-    return f"{title}: {rows} rows, {batches}\n{inputs} → {targets}\njudged on {judged}"
+    return f"{title}: {plural(rows, 'row')}, {batches}\n{inputs} → {targets}\njudged on {judged}"
 
 
 def column_ranges(names: tuple[str, ...], values: Tensor, most: int) -> str:
     """Name columns with the range of their values."""
     parts = [
-        f"{name} in [{low:.4g}, {high:.4g}]" if low < high else name
+        f"{name} in [{low:.4g}, {high:.4g}]" if low < high else f"{name} (always {low:.4g})"
         for name, low, high in zip(names, values.amin(0).tolist(), values.amax(0).tolist(), strict=True)
     ]
     return ", ".join(parts[:most]) + (f" … ({len(parts)} columns)" if len(parts) > most else "")
@@ -143,11 +170,16 @@ def results(problem: Problem, predict: Callable[[Tensor], Tensor]) -> list[str]:
     names = problem.dataset.target_names
     columns = [(1 + index, name) for index, name in enumerate(names)]
     if len(names) > 1:
-        columns = [(0, f"all {len(names)} targets"), *(columns if len(names) <= MOST_TARGETS else [])]
+        columns = [
+            (0, "both targets" if len(names) == 2 else f"all {len(names)} targets"),
+            *(columns if len(names) <= MOST_TARGETS else []),
+        ]
     for column, name in columns:
         lines.append(name)
         for region, rows in regions.items():
-            lines.append(error_line(f"  {region}, {len(rows.inputs)} rows", predictions[region], rows, column))
+            lines.append(
+                error_line(f"  {region}, {plural(len(rows.inputs), 'row')}", predictions[region], rows, column)
+            )
         for region, rows in problem.fresh.items():
             lines.append(error_line(f"  always the mean, on {region}", mean(rows.inputs), rows, column))
             lines.append(error_line(f"  best affine function, on {region}", affine(rows.inputs), rows, column))

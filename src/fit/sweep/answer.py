@@ -5,8 +5,9 @@ import multiprocessing
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
@@ -24,8 +25,11 @@ MOST_WORST = 3
 WIDEST = 28
 
 
-def answer(folder: Path, metric: str, figures: str) -> Table:
-    """Write the answer to a sweep into its folder, tell it, and return it; `figures` is best, all or none."""
+def answer(folder: Path, metric: str, figures: str, left_out: Collection[Path] = ()) -> Table:
+    """Write the answer to a sweep into its folder, tell it, and return it; `figures` is best, all or none.
+
+    The jobs in the folders `left_out` are not drawn, as that runs the code that they name.
+    """
     table = Table(folder, metric)
     write_atomically(folder / "sweep.csv", table.csv().encode())
     places = {"table": folder / "sweep.csv"}
@@ -40,17 +44,17 @@ def answer(folder: Path, metric: str, figures: str) -> Table:
     print("\n".join(f"{label:<9}{place}" for label, place in places.items()))
     if any(folder.glob("*/events.*")):
         print(f"{'watch':<9}tensorboard --logdir {folder}", flush=True)
-    draw_jobs(table, figures)
+    draw_jobs(table, figures, left_out)
     return table
 
 
-def draw_jobs(table: Table, figures: str) -> None:
-    """Draw the fits of the jobs that are worth it: the ten best and the diverged, all, or none."""
+def draw_jobs(table: Table, figures: str, left_out: Collection[Path]) -> None:
+    """Draw the fits of the jobs that are worth it: the ten best and the diverged, all, or none; not those left out."""
     ended = sorted((job for job in table.jobs if job.metrics), key=lambda job: table.cost(table.error(job)))
     diverged = [job for job in ended if job.status == "diverged"]
     finished = [job for job in ended if job.status == "finished"]
     chosen = {"best": [*finished[:MOST_LINES], *diverged], "all": ended, "none": []}[figures]
-    missing = [job for job in chosen if not job.folder.fit_figure.exists()]
+    missing = [job for job in chosen if not job.folder.fit_figure.exists() and job.folder.path not in left_out]
     processes = min(CORES, len(missing))
     try:
         if processes < 2 or sys.platform != "linux":
@@ -149,7 +153,9 @@ def numbers(setting: Setting, name: str) -> list[float]:
 
 
 def shorten(value: str) -> str:
-    """Leave out the middle of a long value."""
+    """Write a number with at most five digits, of which a search draws more; leave out the middle of a long value."""
+    with suppress(ValueError):
+        value = min(value, f"{float(value):.5g}", key=len)
     half = WIDEST // 2 - 1
     return value if len(value) <= WIDEST else f"{value[:half]}…{value[-half:]}"
 

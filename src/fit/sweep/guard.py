@@ -40,12 +40,12 @@ def settle(config: DictConfig) -> None:
     overrides = config.hydra.overrides
     keys = [override.split("=")[0] for override in typed(config)]
     if "resume" in keys:
-        raise FitError("resume goes on with one run: give it without -m, or sweep.resume=SWEEP_FOLDER to a sweep.")
+        raise FitError("resume is for a single run: give it without -m, or sweep.resume=SWEEP_FOLDER for a sweep.")
     for key in ("sweep.resume", "sweep.figures"):
         if not RULES[key].test(OmegaConf.select(config, key)):
             raise FitError(f"{key}={shown(OmegaConf.select(config, key))} is not allowed: give {RULES[key].allowed}.")
     if config.hydra.output_subdir != ".hydra":
-        raise FitError("hydra.output_subdir is .hydra in a sweep: its table is made from those files.")
+        raise FitError("hydra.output_subdir must be .hydra in a sweep: its table is made from those files.")
     for line in typed(config, "hydra"):
         subdir = PurePath(line.partition("=")[2].strip("'\""))
         outside = subdir.is_absolute() or ".." in subdir.parts or subdir == PurePath()
@@ -57,7 +57,7 @@ def settle(config: DictConfig) -> None:
         line.startswith("sweep.") and OverridesParser.create().parse_override(line).is_sweep_override()
         for line in typed(config)
     ):
-        raise FitError("sweep.resume and sweep.figures are of the sweep as a whole: give each one value.")
+        raise FitError("sweep.resume and sweep.figures apply to the sweep as a whole: give each a single value.")
     size = config.hydra.sweeper.get("max_batch_size")
     if not whole(1).or_null().test(size):
         raise FitError(f"hydra.sweeper.max_batch_size={shown(size)} is not allowed: give {whole(1).or_null().allowed}.")
@@ -65,8 +65,8 @@ def settle(config: DictConfig) -> None:
     if config.sweep.resume is None:
         if (asked / "multirun.yaml").exists():
             raise FitError(
-                f"hydra.sweep.dir={asked} holds a sweep already: give another folder, "
-                f"or go on with it by sweep.resume={asked}."
+                f"hydra.sweep.dir={asked} already holds a sweep: give another folder, "
+                f"or resume it with sweep.resume={asked}."
             )
         return
     folder = Path(str(config.sweep.resume))
@@ -76,7 +76,7 @@ def settle(config: DictConfig) -> None:
         for node, name in ((config.hydra.sweeper, "GridSweeper"), (config.hydra.launcher, "StackedLauncher"))
     )
     if grid and (not stacked or config.hydra.job.chdir):
-        raise FitError("sweep.resume goes on with hydra/launcher=stacked alone, and with hydra.job.chdir=false.")
+        raise FitError("sweep.resume works only with hydra/launcher=stacked and hydra.job.chdir=false.")
     if any(override.startswith("hydra.sweep.dir=") for override in typed(config, "hydra")) and asked != folder:
         raise FitError(f"hydra.sweep.dir={asked} is not sweep.resume={folder}: give one of them.")
     if stored.hydra.job.name != config.hydra.job.name:
@@ -103,7 +103,7 @@ def check_same_hydra(config: DictConfig, stored: DictConfig) -> None:
         if source.path not in places:
             missing.insert(0, f"--config-dir {source.path}")
     if missing:
-        raise FitError(f"{config.sweep.resume} was started with {' '.join(missing)}: type that, too.")
+        raise FitError(f"{config.sweep.resume} was started with {' '.join(missing)}: type that as well.")
 
 
 def check_code(config: DictConfig, stored: DictConfig, folder: Path) -> None:
@@ -113,12 +113,12 @@ def check_code(config: DictConfig, stored: DictConfig, folder: Path) -> None:
     for line in typed(stored):
         key, _, value = line.partition("=")
         if ("_target_" in line or key.lstrip("+") in IMPORTED) and line not in typed(config):
-            raise FitError(f"{folder} names code to be run, {key}={value}: type that, too, if you trust it.")
+            raise FitError(f"{folder} names code to be run, {key}={value}: type that as well if you trust it.")
     # What a job was started with is built again to draw it, whatever the sweep as a whole says.
     vouched = [*(f"{key}={value}" for key, value in foreign(config).items()), *choices(typed(config))]
     for job in stored_jobs(folder):
         with suppress(UnreadableError):  # cut off by a kill: nothing is built of it
-            check_trust(job.cfg, job.folder.path, "type {}, too,", vouched)
+            check_trust(job.cfg, job.folder.path, "type {} as well", vouched)
 
 
 def choices(overrides: list[str]) -> Iterator[str]:

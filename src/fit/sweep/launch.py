@@ -92,11 +92,11 @@ class Batch:
                     self.train_all(pending, interruption)
                 self.close()
         except StopNow:
-            print(f"Stopped at once. Go on: python -m fit.train -m {self.again}")
+            print(f"Stopped at once. To resume: python -m fit.train -m {self.again}")
             raise SystemExit(130) from None
         if interruption():
             assert interruption.received is not None
-            print(f"Interrupted. Go on: python -m fit.train -m {self.again}")
+            print(f"Interrupted. To resume: python -m fit.train -m {self.again}")
             raise SystemExit(128 + interruption.received)
         return self.returns
 
@@ -121,7 +121,7 @@ class Batch:
         directory = known.folder.path if known else self.folder / str(config.hydra.sweep.subdir)
         if known is None and (directory / ".hydra" / "config.yaml").exists():
             raise FitError(
-                f"hydra.sweep.subdir gives several jobs the folder {directory}: let it hold ${{hydra.job.num}}."
+                f"hydra.sweep.subdir gives several jobs the folder {directory}: include ${{hydra.job.num}} in it."
             )
         environment = {str(key): str(value) for key, value in config.hydra.job.env_set.items()}
         with env_override(environment):
@@ -133,7 +133,7 @@ class Batch:
         try:
             if known is not None and known.metrics:
                 if cfg.optimized_metric not in known.metrics:
-                    raise FitError(f"optimized_metric={cfg.optimized_metric} is nothing that {directory} knows.")
+                    raise FitError(f"optimized_metric={cfg.optimized_metric} is not in {directory}/metrics.json.")
                 job.metrics = known.metrics
                 return
             OmegaConf.resolve(cfg)
@@ -163,8 +163,11 @@ class Batch:
         most, cpus = self.settings["max_members"], self.settings["ray_cpus"]
         at_once = (cpus if isinstance(cpus, int) else CORES) if self.settings["engine"] == "ray" else 1
         stacks = group(pending, most if isinstance(most, int) else None, at_once)
-        jobs, members = plural(len(pending), "job"), max(map(len, stacks))
-        print(f"{jobs} in {plural(len(stacks), 'stack')} of up to {members}, into {self.folder}", flush=True)
+        told = f"{plural(len(pending), 'job')} in {plural(len(stacks), 'stack')}"
+        told += f" of up to {max(map(len, stacks))}" * (len(stacks) > 1) + f", into {self.folder}"
+        done = sum(bool(job.metrics) for job in self.jobs)
+        told += f"; {done} of {plural(len(self.jobs), 'job')} had ended before" * (done > 0)
+        print(told, flush=True)
         networks = sum(each.job.networks for each in pending)
         epochs = sum(each.job.networks * each.job.cfg.trainer.max_epochs for each in pending)
         try:
@@ -192,7 +195,7 @@ class Batch:
         """Hand every job's outcome to Hydra; a job that was not begun or not ended has none."""
         for job, returned in zip(self.jobs, self.returns, strict=True):
             if job.error is None and not job.metrics:
-                job.error = FitError("The sweep ended before this job did.")
+                job.error = FitError("The sweep was stopped before this job finished.")
             self.ceremony.close(returned, job.error or job.value)
 
 

@@ -46,7 +46,7 @@ def grid_size(space: Space) -> int:
         size *= sum(1 for _ in itertools.islice(values, LARGEST_GRID + 1))
     if size > LARGEST_GRID:
         raise FitError(
-            f"hydra.sweeper.sampler=grid would try more than {LARGEST_GRID} trials: "
+            f"hydra.sweeper.sampler=grid would need more than {LARGEST_GRID} trials: "
             "give fewer values, or another sampler."
         )
     return size

@@ -82,7 +82,7 @@ class Search:
     def check_corners(self) -> None:
         """Raise for choices and ends of ranges that no trial could have."""
         if any(key.lstrip("+") == "optimized_metric" for key in self.space.searched):
-            raise FitError("optimized_metric is what a search compares: give one.")
+            raise FitError("optimized_metric is missing: a search compares trials by it.")
         settings = []
         for point in self.space.corners():
             trial = self.loader.load_sweep_config(self.config, self.space.overrides(point))
@@ -150,7 +150,7 @@ def tell(study: Study, trial: Trial, result: JobReturn) -> None:
     if result.status != JobStatus.COMPLETED:
         fail(study, trial, value)
     elif isinstance(value, bool) or not isinstance(value, int | float):
-        fail(study, trial, FitError(f"it returned {value}, which is no number"))
+        fail(study, trial, FitError(f"it returned {value}, which is not a number"))
     elif math.isfinite(value):
         study.tell(trial, float(value))
     else:
@@ -170,4 +170,4 @@ def check_outcome(study: Study) -> None:
     """Raise FitError when not one trial could be run: that is no result."""
     trials = finished(study)
     if all(trial.state == TrialState.FAIL for trial in trials):
-        raise FitError(f"All {len(trials)} trials failed, the last one so: {trials[-1].user_attrs[FAILURE]}.")
+        raise FitError(f"All {len(trials)} trials failed, the last one with: {trials[-1].user_attrs[FAILURE]}.")

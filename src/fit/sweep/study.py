@@ -37,7 +37,7 @@ def opened(config: DictConfig, storage: object, name: str, direction: str, space
             names = optuna.study.get_all_study_names(database)
             if resume is not None and name not in names:
                 held = f"holds {', '.join(names)}" if names else "holds none"
-                raise FitError(f"hydra.sweeper.study_name={name} is not a study to go on with: {place} {held}.")
+                raise FitError(f"hydra.sweeper.study_name={name} is not a study that can be resumed: {place} {held}.")
             if name in names:
                 study = optuna.load_study(study_name=name, storage=database)
                 check_same(study, place, direction, facts(config, space))
@@ -61,8 +61,8 @@ def find_place(folder: Path, resume: str | None, storage: object) -> str:
     own = folder / "study.db"
     if resume is None and own.exists():
         raise FitError(
-            f"hydra.sweep.dir={folder} holds a search already: give another folder, "
-            f"or go on with it by sweep.resume={folder}."
+            f"hydra.sweep.dir={folder} already holds a search: give another folder, "
+            f"or resume it with sweep.resume={folder}."
         )
     if resume is not None and not own.exists():
         raise FitError(f"sweep.resume={resume} is not the folder of a search: there is no study.db in it.")

@@ -84,7 +84,7 @@ def check_rows(checkpoint: Checkpoint, problem: Problem, path: Path) -> None:
     now += [inputs.amin(0), inputs.amax(0), targets.std(0, correction=0)]
     pairs = zip(then, now, strict=True)
     if not all(one.shape == other.shape and torch.allclose(one, other, rtol=1e-9, atol=0.0) for one, other in pairs):
-        raise FitError(f"{path} was trained on other rows than its data hold now: give it those back, or train anew.")
+        raise FitError(f"{path} was trained on other rows than its data have now: restore the data, or train anew.")
 
 
 def is_sound(checkpoint: Checkpoint) -> bool:

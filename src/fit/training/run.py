@@ -103,15 +103,15 @@ def build_run(job: Job, problem: Problem) -> Run:
         run.stored = load(folder.last)
         stored = OmegaConf.create(run.stored["config"])
         if identity(plain(stored), CHANGEABLE) != identity(plain(cfg), CHANGEABLE):
-            raise FitError(f"{folder.last} is of other settings than {folder.config}: one of them was changed.")
+            raise FitError(f"{folder.last} has other settings than {folder.config}: one of them was changed.")
         parameters = sum((fan_in + cfg.model.bias) * fan_out for fan_in, fan_out in pairwise(sizes))
         if run.stored["sizes"] != sizes or run.stored["theta"].shape != (parameters,):
             raise FitError(f"{folder.last} does not fit the model of {folder.config}: one of them was changed.")
         check_rows(run.stored, problem, folder.last)
         if run.stored["epoch"] > run.max_epochs:
             raise FitError(
-                f"trainer.max_epochs={run.max_epochs} is not allowed: {folder.path} has done {run.stored['epoch']}; "
-                "give that or more."
+                f"trainer.max_epochs={run.max_epochs} is not allowed: {folder.path} was trained for "
+                f"{run.stored['epoch']} already; give at least that."
             )
     return run
 

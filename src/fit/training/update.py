@@ -106,7 +106,9 @@ def is_decay_decoupled(kind: type[Optimizer], settings: Settings) -> bool:
     for decoupled, ours in ((False, end(bare, 0.1, 0.0)), (True, end(bare, 0.0, 0.1))):
         if torch.allclose(ours, theirs, rtol=1e-9):
             return decoupled
-    raise FitError(f"optimizer.weight_decay is not possible with {kind.__name__}: its weight decay is of its own kind.")
+    raise FitError(
+        f"optimizer.weight_decay is not possible with {kind.__name__}: it applies weight decay in a way of its own."
+    )
 
 
 def build(kind: type[Optimizer], theta: nn.Parameter, lr: float, settings: Settings) -> Optimizer:

@@ -9,6 +9,7 @@ from fit.doctor.case import Case
 from fit.doctor.finding import Finding
 from fit.doctor.network import MOST_ROWS
 from fit.doctor.prescription import is_unscaled, prescribe, targets_off
+from fit.doctor.text import percent
 from fit.doctor.thresholds import (
     BESIDE_JUMP,
     CONSTANT_SPREAD,
@@ -71,7 +72,8 @@ def nothing_to_learn(case: Case) -> Finding | None:
         "certain" if known.rows >= ENOUGH_ROWS else "likely",
         {"nrmse_smooth": float(left.min()), "nrmse_affine": float(known.affine.nan_to_num(torch.inf).min())},
         "Rows that are left out cannot be predicted from the others: the best affine or smooth function misses them by "
-        f"{float(left.min()):.0%} of the spread, always answering the mean by 100%, so the targets look like noise.",
+        f"{float(left.min()):.0%} of their standard deviation, always answering the mean by 100%: the targets look like "
+        "noise.",
         (),
         "give inputs that the targets depend on, or more rows",
     )
@@ -142,7 +144,7 @@ def one_target_dominates(case: Case) -> Finding | None:
         "certain",
         {"large": names[large], "small": names[small], "ratio": weight, "nrmse_small": errors[small]},
         f"{names[large]} weighs {weight:.3g} times as much in the loss as {names[small]}, whose error is "
-        f"{errors[small]:.2g} of its spread.",
+        f"{percent(errors[small])} of its standard deviation.",
         prescribe(case, {"data.scale_targets": "standardize"}),
         "all targets weigh the same",
     )

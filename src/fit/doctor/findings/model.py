@@ -4,11 +4,13 @@ import math
 
 import torch
 
+from fit.config.rules import plural
 from fit.doctor.case import Case
 from fit.doctor.finding import Finding
 from fit.doctor.findings.steps import settled
 from fit.doctor.findings.units import dead_units, saturated_units
 from fit.doctor.prescription import bending, cannot_bend, prescribe
+from fit.doctor.text import percent
 from fit.doctor.thresholds import (
     BENDS_STEPS,
     FEW_WEIGHTS,
@@ -69,10 +71,10 @@ def affine_model(case: Case) -> Finding | None:
         "affine_model",
         "certain" if smooth < SHAPE_ROOM**2 * affine else "likely",
         {"target": name, "nrmse_affine": affine, "nrmse_smooth": smooth},
-        f"Without {bent}, the network is one affine function; the best one misses "
-        f"{name} by {affine:.2g} of its spread, a smooth function by {smooth:.2g}.",
+        f"Without {bent}, the network is one affine function; the best one has an error "
+        f"of {percent(affine)} of the standard deviation of {name}, a smooth function one of {percent(smooth)}.",
         prescribe(case),
-        f"an error of about {smooth:.2g} of the spread",
+        f"an error of about {percent(smooth)} of the standard deviation",
     )
 
 
@@ -92,7 +94,7 @@ def float_floor(case: Case) -> Finding | None:
         "float_floor",
         "likely",
         {"rounding_inputs": parts[0], "rounding_targets": parts[1], "nrmse": case.worst},
-        f"Rounding to single precision alone moves the numbers by {max(parts):.2g} of their spread, before any step.",
+        f"Rounding to single precision alone changes the numbers by {percent(max(parts))} of their standard deviation.",
         prescribe(case, {"trainer.precision": "64-true"}),
         "sixteen digits instead of seven",
     )
@@ -116,8 +118,8 @@ def over_regularized(case: Case) -> Finding | None:
         "over_regularized",
         "likely",
         {"penalty_at_start": part, "weight_decay": decay, "dropout": float(cfg.model.dropout)},
-        f"What is to keep the network from overfitting keeps it from fitting: {' and '.join(told)}, and an error of "
-        f"{case.train_error:.2g} of the spread on the training rows themselves.",
+        f"What should keep the network from overfitting keeps it from fitting: {' and '.join(told)}; the error is "
+        f"{percent(case.train_error)} of the standard deviation on the training rows themselves.",
         prescribe(case, off | ({"optimizer.weight_decay": 0.0} if decay else {})),
         "a network that can follow the training rows",
     )
@@ -140,15 +142,18 @@ def network_too_small(case: Case) -> Finding | None:
         changes["model.activation"] = "gelu"
     if not model.bias:
         changes["model.bias"] = True
-    bend = f"; they bend within {length:g} deviations of the inputs, where {model.activation} starts out smooth" * short
+    bend = (
+        f"; the targets bend within {length:g} of the inputs' standard deviation, where {model.activation} is smooth"
+        * short
+    )
     return Finding(
         "network_too_small",
         "likely" if small or short else "possible",
         {"weights": weights, "nrmse_train": case.train_error, "nrmse_smooth": smooth, "length": length},
-        f"{weights} weights leave {case.train_error:.2g} of the spread on the training rows themselves, and a smooth "
-        f"function leaves {smooth:.2g} on rows that it did not see{bend}.",
+        f"{plural(weights, 'weight')} leave an error of {percent(case.train_error)} of the standard deviation on the "
+        f"training rows themselves, a smooth function one of {percent(smooth)} on rows that it did not see{bend}.",
         prescribe(case, changes, steps=BENDS_STEPS),
-        f"an error of about {smooth:.2g} of the spread",
+        f"an error of about {percent(smooth)} of the standard deviation",
     )
 
 
@@ -202,8 +207,8 @@ def bad_start(case: Case) -> Finding | None:
         "bad_start",
         "certain" if found.better > 0.5 and 2 * found.epochs > case.progress.epochs else "likely",
         {"seeds": found.seeds, "better": found.better, "epochs": found.epochs, "loss": found.loss, "here": found.here},
-        f"Of {found.seeds} other start values, {found.better:.0%} have less than half of this run's loss after the "
-        f"same {found.epochs} epochs.",
+        f"Of {plural(found.seeds, 'other seed')}, {found.better:.0%} have less than half of this run's loss after "
+        f"{plural(found.epochs, 'epoch')}.",
         [f"seed={found.seed}"],
-        f"a loss of about {found.loss:.2g} after {found.epochs} epochs",
+        f"a loss of about {found.loss:.2g} after {plural(found.epochs, 'epoch')}",
     )

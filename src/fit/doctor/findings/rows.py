@@ -13,6 +13,7 @@ from fit.doctor.finding import Finding
 from fit.doctor.network import MOST_ROWS
 from fit.doctor.prescription import prescribe
 from fit.doctor.strays import deviation, far_off, strays_by_targets
+from fit.doctor.text import percent
 from fit.doctor.thresholds import (
     BY_HEART,
     FAR,
@@ -172,9 +173,9 @@ def does_not_generalize(case: Case) -> Finding | None:
             "does_not_generalize",
             "certain",
             {"region": region, "nrmse_train": case.train_error, "nrmse_region": error, "part_uncovered": part},
-            f"{part:.0%} of the rows of {region} lie far from all training rows, and the error there is {error:.2g} of "
-            f"the spread, on the training rows {case.train_error:.2g}: a network is not to be asked outside of what it "
-            "was shown.",
+            f"{part:.0%} of the rows of {region} lie far from all training rows; the error there is {percent(error)} "
+            f"of the standard deviation, on the training rows {percent(case.train_error)}: a network cannot be relied on "
+            "outside of what it was shown.",
             prescribe(case, covering) if covering else (),
             "training rows that cover the region" if covering else f"give training rows that cover {region}",
         )

@@ -7,6 +7,7 @@ from fit.doctor.case import Case
 from fit.doctor.finding import Evidence, Finding
 from fit.doctor.prescription import bending, ends_low, prescribe
 from fit.doctor.stability import is_descent, name
+from fit.doctor.text import percent
 from fit.doctor.thresholds import (
     ADAPTIVE_RATES,
     DEFAULT_RATE,
@@ -126,12 +127,12 @@ def step_too_small(case: Case) -> Finding | None:
     if found is None:
         return None
     evidence, told = found
-    early = f", as the schedule spends only {case.spent:.2g} of what that rate could" * (case.spent < SPENT)
+    early = f", as the schedule allows only {percent(case.spent)} of that rate on average" * (case.spent < SPENT)
     return Finding(
         "step_too_small",
         "certain" if still or progress.falling > STILL_FALLING else "likely",
         {**evidence, "fell": fell, "moved": moved, "spent": case.spent},
-        f"{told}; in {progress.epochs} epochs the weights moved by {moved:.2g} of their size and the loss fell "
+        f"{told}; in {plural(progress.epochs, 'epoch')} the weights moved by {percent(moved)} of their size and the loss fell "
         f"{f'{fell:.2g} times' if fell > 2 else f'by {1 - 1 / fell:.1%}'}{early}.",
         prescribe(case),
         "the same in far fewer steps",
@@ -149,7 +150,10 @@ def creeps(case: Case, still: bool) -> tuple[Evidence, str] | None:
     limit = min(network.start_limit or math.inf, network.end_limit or math.inf)
     if lr >= SMALL_STEP * limit and not still:
         return None
-    return {"lr": lr, "limit": limit}, f"optimizer.lr = {lr:g} is {lr / limit:.2g} of the stability limit {limit:.3g}"
+    return {
+        "lr": lr,
+        "limit": limit,
+    }, f"optimizer.lr = {lr:g} is {percent(lr / limit)} of the stability limit {limit:.3g}"
 
 
 def trickles(case: Case, still: bool) -> tuple[Evidence, str] | None:
@@ -175,8 +179,8 @@ def noisy_plateau(case: Case) -> Finding | None:
         seen = f"Between looks the loss jumps by {math.expm1(jitter):.0%} about a level that no longer falls"
     if noise >= 1:
         seen += (
-            f": the gradients of batches of {plural(size or 0, 'row')} differ {noise**0.5:.2g} times as much as they "
-            "agree, and the steps follow each"
+            f": the gradients of batches of {plural(size or 0, 'row')} scatter by {noise**0.5:.2g} times their "
+            "mean, and each step follows its own batch"
         )
     return Finding(
         "noisy_plateau",
@@ -192,7 +196,7 @@ def calmer(case: Case) -> dict[str, object]:
     """Return a schedule that ends low, or where there is one a lower rate; an adaptive rate is lowered, too."""
     lr = float(case.cfg.optimizer.lr)
     if ends_low(case):
-        return {"optimizer.lr": lr / 10}
+        return {"optimizer.lr": float(f"{lr / 10:.3g}")}
     adaptive = not is_descent(case.cfg.optimizer)
     return {"scheduler": "cosine"} | ({"optimizer.lr": min(lr, DEFAULT_RATE)} if adaptive else {})
 

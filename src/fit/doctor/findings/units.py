@@ -3,6 +3,7 @@
 from fit.doctor.case import Case
 from fit.doctor.finding import Finding
 from fit.doctor.prescription import prescribe
+from fit.doctor.text import percent
 from fit.doctor.thresholds import FEW_LAYERS, FEW_UNITS, MOST_SILENT, SILENT_UNITS, VANISHED
 
 
@@ -20,7 +21,7 @@ def dead_units(case: Case) -> Finding | None:
         "dead_units",
         "certain" if dead[layer] > MOST_SILENT else "likely",
         {"layer": layer + 1, "part_dead": dead[layer], "part_dead_at_start": before},
-        f"{dead[layer]:.0%} of the {activation} units of hidden layer {layer + 1} answer to none of the training rows "
+        f"{dead[layer]:.0%} of the {activation} units of hidden layer {layer + 1} are silent on all training rows "
         f"({before:.0%} at the start): they are never trained again.",
         prescribe(case, changes),
         "units that all take part",
@@ -57,9 +58,9 @@ def vanishing_gradient(case: Case) -> Finding | None:
         "vanishing_gradient",
         "certain" if first / last < 0.1 * VANISHED else "likely",
         {"gradient_first": first, "gradient_last": last, "ratio": first / last},
-        f"At the start the gradient of the first layer is {f'{first / last:.2g} of' if first else 'nothing beside'} "
-        f"that of the last, behind {len(looks) - 1} layers of {case.cfg.model.activation}: what is near the inputs is "
-        "hardly trained.",
+        f"At the start the gradient of the first layer is {f'{percent(first / last)} of' if first else 'zero beside'} "
+        f"that of the last, {len(looks) - 1} layers of {case.cfg.model.activation} further on: the layers near the "
+        "inputs are hardly trained.",
         prescribe(case, {"model.activation": "gelu", "model.init": "kaiming_normal"}),
         "a gradient of the same size in all layers",
     )
