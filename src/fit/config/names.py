@@ -32,14 +32,15 @@ def check_names(cfg: DictConfig, *others: DictConfig) -> None:
 
 def strangers(cfg: DictConfig) -> Iterator[tuple[str, object]]:
     """Yield the settings, by dotted name as they stand there, that are none of ours."""
-    for group, node in ((str(key), node) for key, node in cfg.items_ex(resolve=False)):
+    for group, node in cfg.items_ex(resolve=False):
+        assert isinstance(group, str)
         if group in OPEN:
             given = [key for key in OURS if key.startswith(f"{group}.") and key.partition(".")[2] in node]
             yield from ((key, node[key.partition(".")[2]]) for key in given)
         elif group in GROUPS and isinstance(node, DictConfig):
             for key, value in node.items_ex(resolve=False):
-                if f"{group}.{key}" not in RULES:
-                    yield from leaves(f"{group}.{key}", value)
+                if f"{group}.{key!s}" not in RULES:
+                    yield from leaves(f"{group}.{key!s}", value)
         elif group not in RULES:
             yield from leaves(group, node)
 
@@ -63,6 +64,8 @@ def unknown(key: str, value: object) -> FitError:
     if key in OURS:
         return FitError(f"{key}={shown(value)} is not a setting: give cv, which trains every fold.")
     if group not in GROUPS:
-        return FitError(f"{key}={shown(value)} is not a setting{nearest(key, list(RULES))}; see python -m fit.train --help.")
+        return FitError(
+            f"{key}={shown(value)} is not a setting{nearest(key, list(RULES))}; see python -m fit.train --help."
+        )
     there = [each.partition(".")[2] for each in RULES if each.startswith(f"{group}.") and not each.endswith("_target_")]
     return FitError(f"{key}={shown(value)} is not a setting: {group} has {', '.join(there)}{nearest(name, there)}.")

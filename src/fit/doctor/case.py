@@ -32,9 +32,6 @@ from fit.measure.floor import Shape, floor
 from fit.measure.losses import LOSSES
 from fit.training.recipe import build_schedule
 
-# Losses that a few rows far off do not rule.
-ROBUST = ("mae", "huber")
-
 
 @dataclass(frozen=True, eq=False)
 class Case:
@@ -107,7 +104,7 @@ class Case:
 
         The spread is that of the training rows for these, else that of all rows judged on together, if they vary.
         """
-        if self.cfg.loss in ROBUST and not self.diverged and self.attainable.strays.any():
+        if LOSSES[self.cfg.loss].robust and not self.diverged and self.attainable.strays.any():
             return self.usual_errors(region)
         measured = self.metrics["targets"]
         assert isinstance(measured, Mapping)

@@ -81,8 +81,12 @@ ACTIVATIONS = {
         c=f"{SCALE!r} * (x > 0 ? x : {ALPHA!r} * expm1(x))",
         numpy=f"{SCALE!r} * np.where(sums > 0, sums, {ALPHA!r} * np.expm1(np.minimum(sums, 0)))",
         low=-SCALE * ALPHA,
-        written_out=lambda torch: lambda x: torch.tensor(SCALE, dtype=x.dtype)
-        * torch.where(x > 0, x, torch.tensor(ALPHA, dtype=x.dtype) * (x.clamp(max=0).exp() - 1)),
+        written_out=lambda torch: (
+            lambda x: (
+                torch.tensor(SCALE, dtype=x.dtype)
+                * torch.where(x > 0, x, torch.tensor(ALPHA, dtype=x.dtype) * (x.clamp(max=0).exp() - 1))
+            )
+        ),
     ),
     "silu": Activation(
         lambda torch: torch.nn.functional.silu,
@@ -152,7 +156,7 @@ ACTIVATIONS = {
     ),
     "hardsigmoid": Activation(
         lambda torch: torch.nn.functional.hardsigmoid,
-        lambda torch: torch.ops.aten.hardsigmoid_backward,
+        lambda torch: lambda gradient, x: gradient * ((x > -3) & (x < 3)) / 6,
         c="x < -3 ? 0 : x > 3 ? 1 : (x + 3) / 6",
         numpy="np.clip(sums + 3, 0, 6) / 6",
         low=0.0,
