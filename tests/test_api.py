@@ -231,10 +231,8 @@ def test_a_name_that_lacks_its_library_is_not_listed():
             print(error)
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == (
-        "fit.FitRegressor needs scikit-learn: pip install '.[sklearn]' in the clone of fit.\n",
-        "",
-    )
+    told = "fit.FitRegressor needs scikit-learn: pip install '.[sklearn]' in the clone of fit.\n"
+    assert (done.stdout, done.stderr) == (told, "")
 
 
 def test_import_is_light_and_help_is_there():

@@ -5,10 +5,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from fit.config.command import alone, command, run_path
+from fit.config.command import alone, command, hydra_config, run_path
 from fit.config.interruption import Interruption, StopNow
 from fit.config.names import check_names
 from fit.config.rules import check
@@ -30,7 +29,7 @@ def main(cfg: DictConfig) -> float:
     try:
         check(cfg)
         if not alone():  # of a run of its own it was asked before there was a folder
-            check_names(cfg, HydraConfig.get())
+            check_names(cfg, hydra_config())
         from fit.callbacks.progress import Bar
 
         with (

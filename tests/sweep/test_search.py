@@ -124,10 +124,8 @@ def test_without_optuna_it_says_what_to_install(search, tmp_path, monkeypatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "optuna", None)
     done = search(RATE)
-    assert (done.code, done.err) == (
-        2,
-        "fit: hydra/sweeper=optuna needs Optuna: pip install '.[optuna]' in the clone of fit.\n",
-    )
+    told = "fit: hydra/sweeper=optuna needs Optuna: pip install '.[optuna]' in the clone of fit.\n"
+    assert (done.code, done.err) == (2, told)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,7 +12,13 @@ QUICK = ("data.points=40", "data.batch_size=6", "model.hidden=[5]", "logger=none
     "settings",
     [
         ("optimizer=radam", "trainer.gradient_clip_val=0.5", "regularization.l2=1e-3", "model=mlp_tanh"),
-        ("optimizer=adamw", "optimizer.weight_decay=0.1", "scheduler=one_cycle", "trainer.precision=64-true"),
+        (
+            "optimizer=adamw",
+            "scheduler=one_cycle",
+            "trainer.precision=64-true",
+            "model.activation=mish",
+            "loss=log_cosh",
+        ),
     ],
     ids=lambda settings: settings[0],
 )

@@ -68,6 +68,8 @@ def test_every_optimizer_against_torch_in_double_precision(optimizer):
         ("mse_sum", lambda outputs, targets: F.mse_loss(outputs, targets, reduction="sum")),
         ("mae", F.l1_loss),
         ("huber", F.huber_loss),
+        ("smooth_l1", F.smooth_l1_loss),
+        ("log_cosh", lambda outputs, targets: (outputs - targets).cosh().log().mean()),
     ],
 )
 def test_every_loss_against_torch(name, loss):

@@ -104,6 +104,13 @@ def run_path() -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
+def hydra_config() -> DictConfig:
+    """Return what Hydra was told for the present job."""
+    config: object = HydraConfig.get()
+    assert isinstance(config, DictConfig)
+    return config
+
+
 def alone() -> bool:
     """Whether the present job is a run of its own, not one of a sweep."""
     return bool(HydraConfig.get().mode == RunMode.RUN)

@@ -32,14 +32,15 @@ def check_names(cfg: DictConfig, *others: DictConfig) -> None:
 
 def strangers(cfg: DictConfig) -> Iterator[tuple[str, object]]:
     """Yield the settings, by dotted name as they stand there, that are none of ours."""
-    for group, node in ((str(key), node) for key, node in cfg.items_ex(resolve=False)):
+    for group, node in cfg.items_ex(resolve=False):
+        assert isinstance(group, str)
         if group in OPEN:
             given = [key for key in OURS if key.startswith(f"{group}.") and key.partition(".")[2] in node]
             yield from ((key, node[key.partition(".")[2]]) for key in given)
         elif group in GROUPS and isinstance(node, DictConfig):
             for key, value in node.items_ex(resolve=False):
-                if f"{group}.{key}" not in RULES:
-                    yield from leaves(f"{group}.{key}", value)
+                if f"{group}.{key!s}" not in RULES:
+                    yield from leaves(f"{group}.{key!s}", value)
         elif group not in RULES:
             yield from leaves(group, node)
 

@@ -47,7 +47,7 @@ TARGETS = {
 }
 RULES = {
     "seed": whole(0),
-    "loss": choice("mse", "mse_sum", "mae", "huber"),
+    "loss": choice("mse", "mse_sum", "mae", "huber", "smooth_l1", "log_cosh"),
     "cv": whole(2).or_null(),
     "ensemble": whole(2).or_null(),
     "engine": choice("auto", "eager", "compiled"),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -29,16 +30,10 @@ class Arrays(DataSet):
     def arrays(self) -> Mapping[str, np.ndarray]:
         """The arrays of the file; raise FitError where it is none of that kind. Nothing in it is ever run."""
         try:
-            stream = Path(self.path).open("rb")
+            with Path(self.path).open("rb") as file:
+                arrays = read(file)
         except OSError as error:
             raise FitError(f"data.path={self.path} cannot be read: {error.strerror}.") from None
-        try:
-            with stream, np.load(stream, allow_pickle=False) as file:
-                arrays = {key: file[key] for key in file.files}
-        except MemoryError:
-            raise
-        except Exception:  # whatever NumPy, zip and zlib may make of a file that is none
-            arrays = {}
         if not {"inputs", "targets"} <= set(arrays):
             raise FitError(f"data.path={self.path} is not an .npz file that holds inputs and targets.")
         check(arrays, f"data.path={self.path}")
@@ -94,6 +89,17 @@ class Arrays(DataSet):
     def _tensor(self, key: str) -> Tensor:
         """Return an array in double precision."""
         return torch.from_numpy(self.arrays[key].astype(np.float64))
+
+
+def read(file: BinaryIO) -> dict[str, np.ndarray]:
+    """Read all arrays of an .npz file; there are none in a file of another kind."""
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except MemoryError:
+        raise
+    except Exception:  # whatever NumPy, zip and zlib may make of a file that is none
+        return {}
 
 
 def check(arrays: Mapping[str, np.ndarray], title: str) -> None:

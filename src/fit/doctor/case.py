@@ -34,9 +34,6 @@ from fit.measure.floor import Shape, floor
 from fit.measure.losses import LOSSES
 from fit.training.recipe import build_schedule
 
-# Losses that a few rows far off do not rule.
-ROBUST = ("mae", "huber")
-
 
 @dataclass(frozen=True, eq=False)
 class Case:
@@ -105,7 +102,7 @@ class Case:
         Rows held out are of the same kind as those trained on, and few of them do not know their own spread: all share
         one. Where the function is known, the rows judged on have a spread of their own, if they vary.
         """
-        if self.cfg.loss in ROBUST and not self.diverged and self.attainable.strays.any():
+        if LOSSES[self.cfg.loss].robust and not self.diverged and self.attainable.strays.any():
             some = sample(self.problem.train if region == "train" else self.problem.fresh[region], MOST_ROWS)
             return usual_errors(self.errors_on(some), some.targets, self.problem.train.targets)
         measured = self.metrics["targets"]

@@ -160,14 +160,15 @@ def linear_gradient(inputs: Tensor, gradient: Tensor, out: Layer) -> None:
 
 
 def elementwise(function: Callable[..., Tensor], *operands: Tensor) -> Tensor:
-    """Apply a function number by number to `[members, rows, columns]`, the same way wherever a number stands.
+    """Apply a function number by number to `[members, rows, ...]`, the same way wherever a number stands.
 
     A CPU computes whole vectors by one formula and what is left over by another, whose last bit may differ. So that no
     number of a member is left over in one company and not in another, every member fills whole vectors.
     """
-    members, rows, columns = operands[0].shape
-    missing = -(rows * columns) % (LANES * torch.get_num_threads())
+    shape = operands[0].shape
+    each_has = shape[1:].numel()
+    missing = -each_has % (LANES * torch.get_num_threads())
     if missing == 0 or operands[0].device.type != "cpu":
         return function(*operands)
-    filled = function(*(F.pad(each.reshape(members, rows * columns), (0, missing)) for each in operands))
-    return filled[:, : rows * columns].reshape(members, rows, columns)
+    filled = function(*(F.pad(each.reshape(shape[0], each_has), (0, missing)) for each in operands))
+    return filled[:, :each_has].reshape(shape)

@@ -1,6 +1,7 @@
 """What people have in Python (arrays, DataFrames, mappings of columns) as the tensors that networks take."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,9 @@ def to_words(given: Any, name: str) -> np.ndarray:  # noqa: ANN401
     cells = np.atleast_1d(np.asarray(given, dtype=object))
     if all(isinstance(cell, str) for cell in cells.flat):
         return cells
-    from fit.data.table_file import pa, words
+    from fit.data.table_file import words  # first, as it says so where pyarrow is missing
+
+    pa = import_module("pyarrow")
 
     try:
         return np.asarray(words(pa.array(cells.tolist(), from_pandas=True)).to_numpy(zero_copy_only=False))
