@@ -21,7 +21,7 @@ from fit.doctor.text import quoted
 from fit.doctor.thresholds import CURED
 from fit.folder import RunFolder, write_atomically
 from fit.job import Job
-from fit.report.figures import Picture, to_png
+from fit.report.style import Picture, to_png
 
 PIXELS_PER_LETTER, PIXELS_PER_LINE = 9, 18
 

@@ -13,7 +13,7 @@ from statistics import median
 from fit.config.rules import CORES, plural
 from fit.errors import FitError, as_sentence, refuse
 from fit.folder import write_atomically
-from fit.report.figures import to_png
+from fit.report.style import to_png
 from fit.report.sweep_figures import Point, draw_sweep
 from fit.sweep.best import best_config
 from fit.sweep.stored import StoredJob

@@ -64,6 +64,8 @@ class StackModule(LightningModule):
         self.stop = stop
         self.on_epoch: Callable[[], object] = lambda: None
         self.look = Look([], {})
+        # The losses `[members]` of passes since the last look, and the epoch of each, before there was a first one.
+        self.passes: list[tuple[int, Tensor]] = []
         self._compiled: Compiled | None = None
         self._seconds_per_step = 0.0
         self._last_pass: list[Tensor] = []
@@ -120,6 +122,8 @@ class StackModule(LightningModule):
         lost = False
         while stepper.epoch < until and not lost and not self.stop():
             self._last_pass = trainer.train_epoch(batches, rates)
+            if stepper.epoch < self.recipe.look_every and is_round(stepper.epoch):
+                self.passes.append((stepper.epoch, self._pass_loss()))
             totals += self._last_pass
             if len(totals) >= patience:
                 lost = self._note_divergence(totals, len(batches))
@@ -165,9 +169,7 @@ class StackModule(LightningModule):
         """Put what was measured into one look, fetched from the device at once."""
         stepper = self.stepper
         during = {"lr": stepper.rates[:, 0]} | stepper.gradient_norms()
-        # What a plain loop prints: the loss of the last pass, step by step, before each step's update.
-        seen = torch.stack(self._last_pass).sum(0) if self._last_pass else stepper.rates[:, 0]
-        during["train/pass_loss"] = seen * self.recipe.loss.weight(self.batches.targets)
+        during["train/pass_loss"] = self._pass_loss() if self._last_pass else stepper.rates[:, 0]
         columns = dict(during)
         if any(self.recipe.l1) or any(self.recipe.l2):
             columns["penalty"] = stepper.penalty()
@@ -193,6 +195,10 @@ class StackModule(LightningModule):
             if self.row(run)["val/loss"] < run.best.loss:
                 run.best = Best(stepper.epoch, self.row(run)["val/loss"])
         self.trainer.should_stop |= len(self.ended) == len(self.runs)
+
+    def _pass_loss(self) -> Tensor:
+        """Return what a plain loop prints `[members]`: the loss of the last pass, before each step's update."""
+        return torch.stack(self._last_pass).sum(0) * self.recipe.loss.weight(self.batches.targets)
 
     def row(self, run: Run) -> dict[str, float]:
         """Return what was last seen of a run; a penalty only if it has one."""
@@ -256,3 +262,8 @@ class StackModule(LightningModule):
             lambda inputs: self.predict(run, inputs),
             collapse(layers, member, problem.input_scaler, problem.target_scaler) if not any(stack.functions) else None,
         )
+
+
+def is_round(epoch: int) -> bool:
+    """Whether a number has at most two digits before its zeros, as 1 to 100, 110, 120 and 1100 have."""
+    return len(str(epoch).rstrip("0")) <= 2
