@@ -9,7 +9,9 @@ import torch
 
 import fit as library
 from fit.data.expression import Expression
-from fit.report.figures import Drawing, draw_fit, to_png
+from fit.report.drawing import Drawing
+from fit.report.figures import draw_fit
+from fit.report.style import to_png
 
 PLANE = {"a": [-1, 1], "b": [0, 2]}
 

@@ -25,6 +25,11 @@ class Drawing(NamedTuple):
     spread: Tensor | None = None
     fitted: Tensor | None = None
 
+    @property
+    def judged(self) -> str:
+        """What the rows are called that were not trained on."""
+        return "held-out" if self.fitted is None else "val"
+
 
 def thinned(drawing: Drawing) -> Drawing:
     """Leave out rows, evenly, where there are too many to draw."""

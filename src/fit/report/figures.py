@@ -1,5 +1,7 @@
 """The figure of a fit: curves over one input, maps over two, predictions against targets for more."""
 
+from math import isfinite
+
 import torch
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -14,6 +16,7 @@ from fit.report.style import (
     GREY,
     TRAIN,
     VAL,
+    Colors,
     add_legend,
     add_panel,
     dots,
@@ -84,7 +87,14 @@ def draw_curve(panel: Axes, drawing: Drawing, column: int, target: int) -> dict[
     else:
         held_out = drawing.drawn.targets[:, target].isfinite()
         looks = dots(int(held_out.sum()))
-        plot("held-out rows", inputs[held_out], drawing.drawn.targets[held_out, target], marker="D", color=VAL, **looks)
+        plot(
+            f"{drawing.judged} rows",
+            inputs[held_out],
+            drawing.drawn.targets[held_out, target],
+            marker="D",
+            color=VAL,
+            **looks,
+        )
     lost = not_finite(predictions)
     # Of a run that diverged there is nothing to draw, nor to list.
     if predictions.isfinite().any():
@@ -106,18 +116,23 @@ def draw_residuals(panel: Axes, drawing: Drawing, column: int, target: int) -> N
     apart = drawing.predictions[:, target] - drawing.drawn.targets[:, target]
     if drawing.fitted is not None:
         rest = drawing.fitted[:, target] - drawing.train.targets[:, target]
-        panel.plot(points, rest, marker="o", color=TRAIN, **(dots(len(points)) | {"markersize": 2.5}))
+        panel.plot(points, rest, marker="o", color=TRAIN, **smaller(dots(len(points))))
     if drawing.dataset.knows_truth:
         panel.plot(inputs, apart, color=FIT, zorder=3)
     else:
         held_out = apart.isfinite()
-        looks = dots(int(held_out.sum())) | {"markersize": 2.5}
+        looks = smaller(dots(int(held_out.sum())))
         panel.plot(inputs[held_out], apart[held_out], marker="D", color=VAL, **looks)
-    panel.set_ylabel("fit − truth" if drawing.dataset.knows_truth else "fit − data")
+    panel.set_ylabel("fit − target")
     panel.locator_params(axis="y", nbins=3)
     if not apart.isfinite().any():
         say(panel, "not finite")
         panel.set_yticks([0])
+
+
+def smaller(looks: Colors) -> Colors:
+    """Return markers for a panel that is lower."""
+    return looks | {"markersize": 0.7 * looks["markersize"]}
 
 
 def draw_parity(drawing: Drawing) -> Figure:
@@ -126,14 +141,16 @@ def draw_parity(drawing: Drawing) -> Figure:
     shown, more = min(len(names), MOST_TARGETS), left_out(names, MOST_TARGETS)
     measured = errors(drawing.predictions.unsqueeze(0), drawing.drawn.targets.unsqueeze(0))
     drawing = thinned(drawing)
-    figure, corners = lay_out(shown, MOST_ACROSS, (4.6, 4.6), head=LEGEND * (1 + (shown == 1)), foot=0.25 * bool(more))
+    side, across = (3.45, MOST_ACROSS) if shown <= MOST_ACROSS else (2.6, MOST_ACROSS + 1)
+    head, foot = LEGEND * (1 + (shown == 1)), 0.25 * bool(more)
+    figure, corners = lay_out(shown, across, (side + 1.15, side + 1.15), head=head, foot=foot)
     entries: dict[str, Artist] = {}
     for index, (left, bottom) in enumerate(corners):
-        panel = add_panel(figure, left + 0.95, bottom + 0.55, 3.45, 3.45)
+        panel = add_panel(figure, left + 0.95, bottom + 0.55, side, side)
         entries |= draw_against(panel, drawing, index)
         rmse, r2 = (float(measured[key][0, 1 + index]) for key in ("rmse", "r2"))
-        told = f"RMSE {rmse:.4g}, R² {format_r2(r2)}"
-        panel.set_title(f"{drawing.dataset.axis(names[index])}\nheld-out rows: {told}", fontsize=10, y=1.0)
+        told = f"\n{drawing.judged}: RMSE {rmse:.4g}, R² {format_r2(r2)}".replace("-", "−")
+        panel.set_title(drawing.dataset.axis(names[index]) + told * isfinite(rmse), fontsize=10, y=1.0)
         panel.set(xlabel="target", ylabel="prediction")
     add_legend(figure, entries)
     if more:
@@ -144,8 +161,9 @@ def draw_parity(drawing: Drawing) -> Figure:
 def draw_against(panel: Axes, drawing: Drawing, target: int) -> dict[str, Artist]:
     """Draw predictions of one target against it, and return what to list."""
     entries: dict[str, Artist] = {}
-    held_out, predictions = drawing.drawn.targets[:, target], drawing.predictions[:, target]
-    pairs = [("held-out rows", held_out, predictions, {"marker": "D", "color": VAL, "zorder": 3})]
+    judged, predictions = drawing.drawn.targets[:, target], drawing.predictions[:, target]
+    style: Colors = {"marker": "D", "color": VAL, "zorder": 3}
+    pairs = [(f"{drawing.judged} rows", judged, predictions, style)]
     if drawing.fitted is not None:
         rows = drawing.train.targets[:, target], drawing.fitted[:, target]
         pairs.insert(0, ("training rows", *rows, {"marker": "o", "color": TRAIN, "zorder": 2}))
@@ -162,7 +180,7 @@ def draw_against(panel: Axes, drawing: Drawing, target: int) -> dict[str, Artist
         say(panel, f"predictions: {lost}")
     if drawing.spread is not None:
         bars = panel.errorbar(
-            held_out, predictions, 2 * drawing.spread[:, target], fmt="none", ecolor=VAL, alpha=0.3, label="± 2 SD"
+            judged, predictions, 2 * drawing.spread[:, target], fmt="none", ecolor=VAL, alpha=0.3, label="± 2 SD"
         )
         entries["± 2 SD"] = bars.lines[2][0]
     panel.set(xlim=ends, ylim=ends)

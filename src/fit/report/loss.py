@@ -6,8 +6,9 @@ from math import nan
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from fit.report.style import FIT, TRAIN, VAL, add_legend, add_panel, lay_out, say, set_log_ticks
+from fit.report.style import FIT, TICKS, TRAIN, VAL, add_legend, add_panel, lay_out, say, set_log_ticks
 
 History = Sequence[dict[str, float]]
 # Fewer looks are told apart by markers, and a single one would not be seen without.
@@ -45,10 +46,14 @@ def draw_loss(
         line = panel.axhline(floor, color=TRAIN, linewidth=1, linestyle=":")
         entries[f"lowest possible train/loss, {floor:.4g}"] = line
     if diverged is not None:
-        entries[f"not finite, epoch {diverged}"] = panel.axvline(diverged, color=FIT, linewidth=1, linestyle="-.")
+        entries[f"not finite from epoch {diverged} on"] = panel.axvline(
+            diverged, color=FIT, linewidth=1, linestyle="-."
+        )
     for label, artist in entries.items():
         artist.set_label(label)
-    panel.set(xlabel="epoch", ylabel="loss (scaled units)", xlim=(0, max(1.0, *(row["epoch"] for row in history))))
+    last = max([1.0, *(row["epoch"] for row in history)])
+    panel.set(xlabel="epoch", ylabel="loss (scaled units)", xlim=(-0.02 * last, 1.02 * last))
+    panel.xaxis.set_major_locator(MaxNLocator(TICKS, integer=True))
     if finite:
         set_log_ticks(panel.yaxis)
     else:

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from fit.report.drawing import Drawing, left_out
-from fit.report.style import MISSING, Colors, add_legend, add_panel, dots, lay_out, write
+from fit.report.style import MISSING, Colors, add_legend, add_panel, dots, lay_out, not_finite, say, write
 
 # Targets that are worth a row of maps each.
 MOST_TARGETS = 6
@@ -48,6 +48,8 @@ def draw_maps(drawing: Drawing, varying: Sequence[int]) -> Figure:
         ):
             panel.set_title(title, y=1.0, fontsize=11)  # where it is anyway: looking for a place takes long
             draw_map(panel, values, colors)
+            if lost := not_finite(values):
+                say(panel, lost)
             if np.isfinite(values).any():
                 place = add_panel(figure, left + SIDE + GAP, bottom, BAR, SIDE)
                 figure.colorbar(panel.images[0], cax=place, extend=beyond(values, colors)).locator = MaxNLocator(6)

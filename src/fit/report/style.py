@@ -19,6 +19,7 @@ Colors = dict[str, Any]  # whatever matplotlib takes
 # By Okabe and Ito, told apart by the colour-blind too; each means the same in all figures.
 TRAIN, VAL, FIT, GREY = "#0072B2", "#009E73", "#D55E00", "#555555"
 MISSING = "#eeeeee"
+SERIES = ((TRAIN, "o"), ("#E69F00", "s"), (VAL, "D"), ("#CC79A7", "^"), ("#56B4E9", "v"), ("#000000", "P"))
 TICKS = 5
 
 
@@ -87,10 +88,11 @@ def dots(rows: int) -> Colors:
     return {"linestyle": "", "markersize": size, "alpha": alpha, "markeredgewidth": 0}
 
 
-def not_finite(values: Tensor) -> str:
+def not_finite(values: Tensor | np.ndarray) -> str:
     """Say whether values, or some of them, are not finite; nothing if all are."""
-    lost = int((~values.isfinite()).sum())
-    return "" if not lost else "not finite" if lost == values.numel() else f"{lost} of {values.numel()} not finite"
+    finite = np.isfinite(np.asarray(values))
+    lost = int((~finite).sum())
+    return "" if not lost else "not finite" if lost == finite.size else f"{lost} of {finite.size} not finite"
 
 
 def say(panel: Axes, words: str, **style: Any) -> None:  # noqa: ANN401

@@ -84,7 +84,7 @@ def lines(table: Table) -> Iterator[str]:
     """Yield the lines of the table that the terminal shows: the ten best settings, and what went wrong."""
     keys = table.grouped
     several = any(len(setting.jobs) > 1 for setting in table.settings)
-    error = table.metric.replace("/loss", "/rmse")
+    error = table.metric
     header = [
         "",
         *(keys or ["setting"]),
@@ -119,7 +119,7 @@ def row(table: Table, place: int, keys: list[str], error: str, several: bool) ->
     ranked = math.isfinite(table.rank(setting.errors)[0])
     diverged = sum(job.status == "diverged" for job in setting.jobs)
     failed = sum(job.status in ("failed", "unfinished") for job in setting.jobs)
-    middle = f"{median(errors):.4g}" if ranked and errors else ("diverged" if diverged else setting.jobs[0].status)
+    middle = f"{median(errors):.6g}" if ranked and errors else ("diverged" if diverged else setting.jobs[0].status)
     spread = f"{min(errors):.3g} … {max(errors):.3g}" if len(errors) > 1 else ""
     share = f"{diverged} of {len(setting.jobs)}" + (f", {failed} failed" if failed else "")
     best = min(setting.jobs, key=lambda job: (table.cost(table.error(job)), table.jobs.index(job)))

@@ -16,9 +16,9 @@ from hydra.errors import HydraException
 from fit.config.identity import Settings, identity
 from fit.config.rules import shown
 from fit.errors import FitError
+from fit.report.sweep_data import SEEDS
 from fit.sweep.stored import StoredJob, stored_jobs
 
-SEEDS = ("seed", "data.seed")
 # Settings that change in what unit the loss is measured.
 UNITS = (
     "loss",
