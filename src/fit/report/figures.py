@@ -49,9 +49,7 @@ def draw_curves(drawing: Drawing, column: int) -> Figure:
     names = drawing.dataset.target_names
     targets, more = names[:MOST_TARGETS], left_out(names, MOST_TARGETS)
     drawing = thinned(drawing)
-    figure, corners = lay_out(
-        len(targets), MOST_ACROSS, (5.4, 4.4), head=LEGEND * (1 + (len(targets) == 1)), foot=0.25 * bool(more)
-    )
+    figure, corners = lay_out(len(targets), MOST_ACROSS, (5.4, 4.4), head=LEGEND, foot=0.25 * bool(more))
     entries: dict[str, Artist] = {}
     for index, (target, (left, bottom)) in enumerate(zip(targets, corners, strict=True)):
         panel = add_panel(figure, left + 0.95, bottom + 1.6, 4.3, 2.65)
@@ -142,7 +140,7 @@ def draw_parity(drawing: Drawing) -> Figure:
     measured = errors(drawing.predictions.unsqueeze(0), drawing.drawn.targets.unsqueeze(0))
     drawing = thinned(drawing)
     side, across = (3.45, MOST_ACROSS) if shown <= MOST_ACROSS else (2.6, MOST_ACROSS + 1)
-    head, foot = LEGEND * (1 + (shown == 1)), 0.25 * bool(more)
+    head, foot = LEGEND * (1 + (shown == 1 and drawing.spread is not None)), 0.25 * bool(more)
     figure, corners = lay_out(shown, across, (side + 1.15, side + 1.15), head=head, foot=foot)
     entries: dict[str, Artist] = {}
     for index, (left, bottom) in enumerate(corners):
@@ -171,7 +169,7 @@ def draw_against(panel: Axes, drawing: Drawing, target: int) -> dict[str, Artist
     values = values[values.isfinite()]
     pad = 0.04 * float(values.max() - values.min()) or 0.5
     ends = float(values.min()) - pad, float(values.max()) + pad
-    (entries["prediction = target"],) = panel.plot(ends, ends, color=GREY, linewidth=1, label="prediction = target")
+    (entries["identity"],) = panel.plot(ends, ends, color=GREY, linewidth=1, label="identity")
     for label, truth, answer, style in pairs:
         if answer.isfinite().any():
             (entries[label],) = panel.plot(truth, answer, label=label, **(dots(len(truth)) | style))
