@@ -5,9 +5,10 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 import yaml
@@ -143,18 +144,16 @@ class RunFolder:
         return read_rows(self.history)
 
     def read_passes(self) -> list[dict[str, float]]:
-        """Read passes.csv; nothing where each pass was looked at, or of several networks."""
+        """Read passes.csv; nothing where each pass was looked at."""
         return read_rows(self.passes)
 
     def mean_history(self) -> list[dict[str, float]]:
         """Return the looks; of several networks their mean, at each epoch, over those that had not ended."""
-        looks: dict[float, list[dict[str, float]]] = {}
-        for row in (row for each in self.members or [self] for row in each.read_history()):
-            looks.setdefault(row["epoch"], []).append(row)
-        return [
-            {key: sum(row.get(key, math.nan) for row in rows) / len(rows) for key in rows[0]}
-            for _, rows in sorted(looks.items())
-        ]
+        return mean_rows([each.read_history() for each in self.members or [self]])
+
+    def mean_passes(self) -> list[dict[str, float]]:
+        """Return the passes before the first look; of several networks their mean."""
+        return mean_rows([each.read_passes() for each in self.members or [self]])
 
     def rewind_history(self, epoch: int) -> None:
         """Forget the looks after an epoch, and the passes."""
@@ -181,6 +180,17 @@ def read_rows(path: Path) -> list[dict[str, float]]:
         lines = list(csv.reader(file))
     header = lines[0] if lines else []
     return [dict(zip(header, map(float, line), strict=True)) for line in lines[1:] if is_whole(line, header)]
+
+
+def mean_rows(tables: Iterable[Sequence[Mapping[str, float]]]) -> list[dict[str, float]]:
+    """Average rows of numbers of the same epoch, over the tables that have it."""
+    found: dict[float, list[Mapping[str, float]]] = {}
+    for row in chain.from_iterable(tables):
+        found.setdefault(row["epoch"], []).append(row)
+    return [
+        {key: sum(row.get(key, math.nan) for row in rows) / len(rows) for key in rows[0]}
+        for _, rows in sorted(found.items())
+    ]
 
 
 def rewind_rows(path: Path, epoch: int) -> None:

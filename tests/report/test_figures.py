@@ -19,12 +19,12 @@ PLANE = {"a": [-1, 1], "b": [0, 2]}
 SPACE = PLANE | {"c": [0, 1]}
 
 
-def drawn(targets, domain, spread=False, wrong=0.0, points=50):
+def drawn(targets, domain, spread=False, wrong=0.0, points=50, rendered=True):
     data = Expression(targets=targets, domain=domain, points=points)
     train, rows = data.rows(), data.drawn()
     deviation = torch.ones_like(rows.targets) if spread else None
     figure = draw_fit(Drawing(data, train, rows, rows.targets + wrong, deviation, train.targets + wrong))
-    assert to_png(figure).startswith(b"\x89PNG")  # any warning is an error
+    assert not rendered or to_png(figure).startswith(b"\x89PNG")  # any warning is an error
     return figure
 
 
@@ -53,9 +53,8 @@ def test_every_target_has_its_maps(spread):
 
 def test_maps_stand_at_even_distances():
     panels = [panel for panel in drawn({"u": "a", "v": "b"}, PLANE).axes if panel.get_title()]
-    lefts, bottoms = (
-        sorted({round(getattr(panel.get_position(), end), 6) for panel in panels}) for end in ("x0", "y0")
-    )
+    places = [panel.get_position() for panel in panels]
+    lefts, bottoms = (sorted({round(getattr(place, end), 6) for place in places}) for end in ("x0", "y0"))
     assert (len(lefts), len(bottoms)) == (3, 2)
     assert np.ptp(np.diff(lefts)) < 1e-5
 
@@ -69,7 +68,7 @@ def test_a_colour_bar_has_an_arrow_where_the_fit_goes_beyond_the_truth():
 
 @pytest.mark.parametrize(("domain", "shown", "panels"), [(PLANE, 6, 36), (LINE, 12, 24), (SPACE, 12, 12)])
 def test_targets_that_are_left_out_are_counted(domain, shown, panels):
-    figure = drawn({f"y{number}": f"{number}+a" for number in range(14)}, domain)
+    figure = drawn({f"y{number}": f"{number}+a" for number in range(14)}, domain, rendered=False)
     assert len(figure.axes) == panels  # a colour bar beside each map, errors below each curve
     told = f"{14 - shown} more targets not drawn; all of them are in metrics.json"
     assert [text.get_text() for text in figure.texts] == [told]
@@ -77,7 +76,7 @@ def test_targets_that_are_left_out_are_counted(domain, shown, panels):
 
 @pytest.mark.parametrize("domain", [LINE, PLANE, SPACE])
 def test_a_fifth_target_is_drawn(domain):
-    figure = drawn({f"y{number}": f"{number}+a" for number in range(5)}, domain)
+    figure = drawn({f"y{number}": f"{number}+a" for number in range(5)}, domain, rendered=False)
     names = [*titles(figure), *(panel.get_ylabel() for panel in figure.axes)]
     assert any("y4" in name for name in names)
     assert figure.texts == []
@@ -152,7 +151,7 @@ def loss(*arguments, **named):
 
 
 def test_a_run_that_diverged_at_once_shows_where():
-    figure, panel, lines = loss([look(0, 1.0, 0.9), look(3, math.nan, math.inf)], diverged=3)
+    _, panel, lines = loss([look(0, 1.0, 0.9), look(3, math.nan, math.inf)], diverged=3)
     assert lines["not finite from epoch 3 on"].get_xdata()[0] == 3
     assert panel.get_xlim()[0] < 0 < 3 < panel.get_xlim()[1]
     assert lines["val/loss"].get_marker() == "o"  # a single look is no line

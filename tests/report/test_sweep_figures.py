@@ -76,7 +76,7 @@ def test_a_curve_over_rates():
     assert [tick.get_text() for tick in panel.get_xticklabels()] == ["1e-4", "1e-3", "0.01", "0.1"]
     assert told(figure) == (
         "4 settings, 12 jobs, 2 diverged (×)\nbest: optimizer.lr=0.01\n"
-        "median val/rmse 0.04 over 3 seeds, of its best job 0.03"
+        "median val/rmse 0.04 over 3 seeds; its best job 0.03"
     )
 
 
@@ -300,7 +300,7 @@ def test_seeds_alone_are_a_distribution():
 
 def test_the_best_is_that_of_the_table_where_jobs_failed():
     figure = draw([Point({"lr": 0.1}, [0.1, nan, nan]), Point({"lr": 0.2}, [0.5, 0.4, 0.6])])
-    assert "best: lr=0.2\nmedian val/rmse 0.5 over 3 seeds, of its best job 0.4" in told(figure)
+    assert "best: lr=0.2\nmedian val/rmse 0.5 over 3 seeds; its best job 0.4" in told(figure)
 
 
 @pytest.mark.parametrize("error", ["val/rmse", "val/r2"])

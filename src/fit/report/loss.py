@@ -34,7 +34,8 @@ def draw_loss(
     several = f", mean of {len(members)}" if members else ""
     for column, color, style in (("train/loss", TRAIN, "--"), ("val/loss", VAL, "-")):
         for member in members:
-            panel.plot(*curve(member, column), style, color=color, linewidth=0.6, alpha=0.4)
+            (line,) = panel.plot(*curve(member, column), style, color=color, linewidth=0.6, alpha=0.4)
+            entries["each of them"] = line
         marker = "o" if len(history) <= FEW_LOOKS else ""
         (line,) = panel.plot(*curve(history, column), style, color=color, marker=marker, markersize=3)
         entries[column + several] = line

@@ -55,7 +55,7 @@ def write_loss(folder: RunFolder, metrics: Mapping[str, object]) -> None:
     floor, diverged = metrics.get("floor/loss"), metrics.get("diverged_epoch")
     figure = draw_loss(
         folder.mean_history(),
-        folder.read_passes(),
+        folder.mean_passes(),
         floor if isinstance(floor, float) else None,
         diverged if isinstance(diverged, int) else None,
         [member.read_history() for member in folder.members],

@@ -48,7 +48,7 @@ def make_axes(sweep: Sweep, width: float, height: float, *boxes: Sequence[float]
         pairs = zip(sweep.keys, sweep.places[best], strict=True)
         told.append("best: " + ", ".join(f"{key.name}={text(key.values[place])}" for key, place in pairs))
         ended = [value for value in sweep.jobs[best] if isfinite(value)]
-        own = f" over {len(sweep.jobs[best])} seeds, of its best job {(max if sweep.bad < 0 else min)(ended):.6g}"
+        own = f" over {len(sweep.jobs[best])} seeds; its best job {(max if sweep.bad < 0 else min)(ended):.6g}"
         told.append(f"{sweep.told} {sweep.medians[best]:.6g}" + own * (sweep.seeds > 1))
     figure = Picture(figsize=(width, height), dpi=100)
     write(figure, 0.1, 0.1, "\n".join(label(line, int(width / LETTER)) for line in told), fontsize=8.5)

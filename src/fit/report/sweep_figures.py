@@ -66,8 +66,8 @@ def draw_row(sweep: Sweep, norm: Normalize, name: str) -> Figure:
         entries["range"] = (panel.fill_between if curve else panel.vlines)(x, lows, highs, color=TRAIN, alpha=0.2)
         every = x.repeat([len(row) for row in shown]), np.concatenate(shown)
         (entries["jobs"],) = panel.plot(*every, ".", color=TRAIN, alpha=0.5)
-    line = "o-" if curve and not sweep.continuous(key) else "o"
-    (entries["median" if sweep.seeds > 1 else "jobs"],) = panel.plot(x, medians, line, color=TRAIN, markersize=4)
+    name = "median" if sweep.seeds > 1 else "jobs"
+    (entries[name],) = panel.plot(x, medians, "o-" if curve else "o", color=TRAIN, markersize=4)
     best = sweep.best[:1]
     (entries["best"],) = panel.plot(x[best], medians[best], "D", color=FIT, zorder=3)
     lost = [place for place, row in enumerate(sweep.jobs) if sweep.bad in row]
