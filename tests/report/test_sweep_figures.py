@@ -161,7 +161,7 @@ def test_a_map_over_two_keys():
     assert (image.norm.vmin, image.norm.vmax) == (0.003, 2.0)
     assert [tick.get_text() for tick in panel.get_xticklabels()] == ["1e-3", "0.01", "0.1"]
     assert [tick.get_text() for tick in panel.get_yticklabels()] == ["linear", "mlp"]
-    assert (panel.get_xlabel(), panel.get_ylabel(), bar.get_ylabel()) == ("lr", "model", "val/rmse")
+    assert (panel.get_xlabel(), panel.get_ylabel(), bar.get_ylabel()) == ("lr", "model", "median val/rmse")
     assert points(panel, "diverged") == [[1.0, 1.0]]  # and the cell of the job that failed has no mark
     (best,) = found(panel, "best")
     assert best.get_xy() == (1.5, -0.5)

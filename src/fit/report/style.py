@@ -63,6 +63,8 @@ def write(figure: Figure, left: float, top: float, words: str, **style: Any) -> 
 
 def add_legend(figure: Figure, entries: Mapping[str, Artist], top: float = 0.05) -> None:
     """List what is drawn, by label, above all panels, where it hides nothing."""
+    if not entries:
+        return
     across, up = figure.get_size_inches()
     widths = [0.55 + LETTER * len(label) for label in entries]
     columns = next(

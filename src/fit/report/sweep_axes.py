@@ -18,7 +18,7 @@ MOST_COLUMNS = 12
 HEAD = 0.62  # inches of the lines at the top
 
 
-def measure(sweep: Sweep, shown: Sequence[float]) -> tuple[Normalize, str]:
+def measure(sweep: Sweep, shown: Sequence[float], what: str) -> tuple[Normalize, str]:
     """Choose the scale of the errors shown, and name it; what is beyond its ends is drawn there."""
     finite = [value for value in shown if isfinite(value)] or [0.0, 1.0]
     low, high, positive = min(finite), max(finite), min((value for value in finite if value > 0), default=inf)
@@ -29,7 +29,7 @@ def measure(sweep: Sweep, shown: Sequence[float]) -> tuple[Normalize, str]:
         low = low or positive / 3
     if low == high:
         low, high = low - (abs(low) or 1) / 2, high + (0 if sweep.bad < 0 else (abs(high) or 1) / 2)
-    name = label(sweep.error) + (f" (lower ones at {text(low, 2)})" if min(finite) < low else "")
+    name = label(what) + (f" (lower ones at {text(low, 2)})" if min(finite) < low else "")
     return (LogNorm if log else Normalize)(low, high, clip=True), name
 
 

@@ -91,7 +91,8 @@ def gather(settings: Sequence[Point], error: str) -> Sweep:
     sign = -1 if bad < 0 else 1
     costs = [[sign * (bad if isnan(value) else value) for value in row] for row in jobs]
     medians = np.array([sign * median(cost) if cost else nan for cost in costs])
-    medians[np.isinf(medians) & [bad not in row for row in jobs]] = nan  # most failed
+    failed = np.array([bad not in row for row in jobs], dtype=bool)
+    medians[np.isinf(medians) & failed] = nan
     ended = [row for row in range(len(jobs)) if isfinite(medians[row])]
     best = sorted(ended, key=lambda row: (sign * medians[row], min(costs[row])))
     return Sweep(keys, np.array(places), jobs, medians, best, bad, error)

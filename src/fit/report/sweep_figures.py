@@ -16,8 +16,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from fit.report.style import FIT, GREY, MISSING, SERIES, TRAIN
-from fit.report.sweep_axes import MOST_COLUMNS, list_all, make_axes, measure, set_errors, set_key, set_ticks, within
+from fit.report.style import FIT, GREY, MISSING, SERIES, TRAIN, add_legend
+from fit.report.sweep_axes import (
+    HEAD,
+    MOST_COLUMNS,
+    list_all,
+    make_axes,
+    measure,
+    set_errors,
+    set_key,
+    set_ticks,
+    within,
+)
 from fit.report.sweep_data import LETTER, SEEDS, Point, Sweep, gather, label, text
 
 __all__ = ["Point", "draw_sweep"]
@@ -39,10 +49,10 @@ def draw_sweep(settings: Sequence[Point], error: str) -> Figure | None:
         return None
     every = list(chain(*sweep.jobs))
     if all(key.name in SEEDS for key in sweep.keys):
-        return draw_distribution(sweep, *measure(sweep, every))
+        return draw_distribution(sweep, *measure(sweep, every, error))
     if len(sizes) == 1:
-        return draw_row(sweep, *measure(sweep, every))
-    medians = measure(sweep, sweep.medians.tolist())
+        return draw_row(sweep, *measure(sweep, every, error))
+    medians = measure(sweep, sweep.medians.tolist(), sweep.told)
     searched = [key for key in sweep.keys if sweep.continuous(key)]
     if len(sizes) == 2 and searched:
         return draw_scatter(sweep, *medians)
@@ -112,7 +122,7 @@ def draw_scatter(sweep: Sweep, norm: Normalize, name: str) -> Figure:
     first, second = (sweep.places[:, key] for key in order)
     by_value = len(other.values) <= len(SERIES)
     left = 1.05 if by_value else max(1.05, 0.6 + other.inches)
-    figure, (panel, bar) = make_axes(sweep, left + 5.6, 4.5, (left, 0.65, 4.5, 2.9), (left + 4.65, 0.65, 0.15, 2.9))
+    figure, (panel, bar) = make_axes(sweep, left + 5.6, 4.6, (left, 0.65, 4.5, 2.9), (left + 4.65, 0.65, 0.15, 2.9))
     panel.spines[["top", "right"]].set_visible(False)
     x = set_key(panel, "x", across, 4.5)[first]
     lost, best, entries = np.isinf(sweep.medians), sweep.best[:1], dict[str, Artist]()
@@ -164,6 +174,8 @@ def draw_maps(sweep: Sweep, norm: Normalize, name: str) -> Figure:
         figure.colorbar(axes[0].images[0], cax=axes[-1], label=name)
         set_ticks(axes[-1], norm)
     axes[-1].set_visible(bool(sweep.best))
+    drawn: dict[str, Artist] = {str(artist.get_label()): artist for panel in axes for artist in panel.get_children()}
+    add_legend(figure, {name: drawn[name] for name in ("best", "diverged") if name in drawn}, top=HEAD)
     return figure
 
 
@@ -174,7 +186,8 @@ def draw_cells(sweep: Sweep, panel: Axes, cells: np.ndarray, norm: Normalize, wr
     panel.imshow(np.ma.masked_invalid(values), colors, norm, origin="lower", aspect="auto")
     lost = np.argwhere(np.isinf(values))
     size = min(7, 200 / max(cells.shape))
-    panel.plot(lost[:, 1], lost[:, 0], "x", color=GREY, markersize=size, label="diverged")
+    if len(lost):
+        panel.plot(lost[:, 1], lost[:, 0], "x", color=GREY, markersize=size, label="diverged")
     for row, column in np.argwhere(cells == sweep.best[0]) if sweep.best else []:
         outline = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, color=FIT, linewidth=2.5, label="best")
         panel.add_patch(outline).set(clip_on=False, zorder=3)

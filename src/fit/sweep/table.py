@@ -83,6 +83,11 @@ class Table:
         costs = [self.cost(error) for error in errors]
         return median(costs), min(costs)
 
+    def median(self, setting: Setting) -> float:
+        """Return what a setting is ranked by; not finite where most of its jobs have no error."""
+        cost = self.rank(setting.errors)[0]
+        return -cost if self.higher_is_better else cost
+
     def error(self, job: StoredJob) -> float:
         """Return what a job is compared by."""
         if job.status != "finished":
