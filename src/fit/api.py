@@ -55,12 +55,8 @@ class FittedRun:
 
         Of several networks it is the mean, at each epoch, over those that had not ended.
         """
-        folder, looks = RunFolder(self.folder), dict[float, list[dict[str, float]]]()
-        for row in (row for each in folder.members or [folder] for row in each.read_history()):
-            looks.setdefault(row["epoch"], []).append(row)
-        keys = next((list(rows[0]) for rows in looks.values()), [])
-        means = [looks[epoch] for epoch in sorted(looks)]
-        return {key: [sum(row.get(key, math.nan) for row in rows) / len(rows) for rows in means] for key in keys}
+        rows = RunFolder(self.folder).mean_history()
+        return {key: [row.get(key, math.nan) for row in rows] for key in (rows[0] if rows else ())}
 
     def predict(self, inputs: Any, return_std: bool = False) -> Any:  # noqa: ANN401
         """Return the targets `[rows, targets]` as an array.

@@ -14,12 +14,10 @@ from fit.doctor.diagnose import consult
 from fit.doctor.finding import read_diagnosis
 from fit.doctor.text import say
 from fit.errors import FitError
-from fit.folder import write_atomically
 from fit.job import Job
 from fit.measure.errors import errors
 from fit.predict.predictor import Predictor, load_predictor
-from fit.report.committee import draw_committee
-from fit.report.figures import to_png
+from fit.report.committee import write_committee
 from fit.report.metrics import baselines
 from fit.report.text import committee_after, committee_before
 from fit.training.checkpoint import stored_epoch
@@ -82,8 +80,9 @@ def conclude(job: Job, parts: Sequence[Job], drawn: bool) -> None:
         if job.cfg.ensemble is not None:
             problem = pose(build_dataset(job.cfg.data))
             metrics |= baselines(problem) | together(load_predictor(job.folder.path), problem)
+        job.folder.write_history(job.folder.mean_history())
         if drawn:
-            write_atomically(job.folder.fit_figure, to_png(draw_committee(job.folder, job.cfg)))
+            write_committee(job.folder, job.cfg, metrics)
         diagnosis = consult([read_diagnosis(part.folder) for part in parts])
         job.folder.write_diagnosis(diagnosis.as_json())
         job.folder.write_metrics(metrics)

@@ -5,9 +5,10 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 import yaml
@@ -37,6 +38,7 @@ class RunFolder:
         self.metrics = self.path / "metrics.json"
         self.diagnosis = self.path / "diagnosis.json"
         self.history = self.path / "history.csv"
+        self.passes = self.path / "passes.csv"
         self.last = self.path / "checkpoints" / "last.ckpt"
         self.best = self.path / "checkpoints" / "best.ckpt"
         self.fit_figure = self.path / "figures" / "fit.png"
@@ -128,37 +130,82 @@ class RunFolder:
 
     def append_history(self, row: Mapping[str, float]) -> None:
         """Add one look to history.csv."""
-        new = not self.history.exists()
-        with self.history.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        append_rows(self.history, [row])
+
+    def append_passes(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Add what training saw of itself before the first look to passes.csv."""
+        append_rows(self.passes, rows)
+
+    def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Replace history.csv."""
+        self.history.unlink(missing_ok=True)
+        append_rows(self.history, rows)
 
     def read_history(self) -> list[dict[str, float]]:
         """Read history.csv; a line cut off by a crash is left out."""
-        if not self.history.exists():
-            return []
-        with self.history.open(newline="", encoding="utf-8", errors="replace") as file:
-            lines = list(csv.reader(file))
-        header = lines[0] if lines else []
-        return [dict(zip(header, map(float, line), strict=True)) for line in lines[1:] if is_whole(line, header)]
+        return read_rows(self.history)
+
+    def read_passes(self) -> list[dict[str, float]]:
+        """Read passes.csv; nothing where each pass was looked at."""
+        return read_rows(self.passes)
+
+    def mean_history(self) -> list[dict[str, float]]:
+        """Return the looks; of several networks their mean, at each epoch, over those that had not ended."""
+        return mean_rows([each.read_history() for each in self.members or [self]])
+
+    def mean_passes(self) -> list[dict[str, float]]:
+        """Return the passes before the first look; of several networks their mean."""
+        return mean_rows([each.read_passes() for each in self.members or [self]])
 
     def rewind_history(self, epoch: int) -> None:
-        """Forget the looks after an epoch."""
-        if not self.history.exists():
-            return
-        lines = self.history.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-        header = lines[0].strip().split(",") if lines else []
-        if header[:1] != ["epoch"]:  # not what we wrote
-            self.history.unlink()
-            return
-        kept = [
-            line
-            for line in lines[1:]
-            if is_whole(line.strip().split(","), header) and float(line.split(",")[0]) <= epoch
-        ]
-        write_atomically(self.history, "".join([*lines[:1], *kept]).encode())
+        """Forget the looks after an epoch, and the passes."""
+        for path in (self.history, self.passes):
+            if path.exists():
+                rewind_rows(path, epoch)
+
+
+def append_rows(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Add rows of numbers, at least one, to a CSV file."""
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        if new:
+            writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_rows(path: Path) -> list[dict[str, float]]:
+    """Read rows of numbers from a CSV file; those that are not whole are left out."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        lines = list(csv.reader(file))
+    header = lines[0] if lines else []
+    return [dict(zip(header, map(float, line), strict=True)) for line in lines[1:] if is_whole(line, header)]
+
+
+def mean_rows(tables: Iterable[Sequence[Mapping[str, float]]]) -> list[dict[str, float]]:
+    """Average rows of numbers of the same epoch, over the tables that have it."""
+    found: dict[float, list[Mapping[str, float]]] = {}
+    for row in chain.from_iterable(tables):
+        found.setdefault(row["epoch"], []).append(row)
+    return [
+        {key: sum(row.get(key, math.nan) for row in rows) / len(rows) for key in rows[0]}
+        for _, rows in sorted(found.items())
+    ]
+
+
+def rewind_rows(path: Path, epoch: int) -> None:
+    """Forget the rows after an epoch."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    header = lines[0].strip().split(",") if lines else []
+    if header[:1] != ["epoch"]:  # not what we wrote
+        path.unlink()
+        return
+    kept = [
+        line for line in lines[1:] if is_whole(line.strip().split(","), header) and float(line.split(",")[0]) <= epoch
+    ]
+    write_atomically(path, "".join([*lines[:1], *kept]).encode())
 
 
 def read_yaml(path: Path) -> object:

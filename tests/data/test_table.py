@@ -238,7 +238,8 @@ def test_whole_numbers_that_single_precision_does_not_tell_apart_are_told(fit):
 
 
 def test_one_input_is_drawn_as_a_curve_among_held_out_points(fit):
-    from fit.report.figures import Drawing, draw_fit
+    from fit.report.drawing import Drawing
+    from fit.report.figures import draw_fit
 
     as_csv(frame())
     table = Table(path="t.csv", inputs=["a"], targets=["c"])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import LogNorm, to_rgba
 
-from fit.report.figures import FIT, to_png
+from fit.report.style import FIT, to_png
 from fit.report.sweep_data import label, text
 from fit.report.sweep_figures import Point, draw_sweep
 
@@ -74,7 +74,10 @@ def test_a_curve_over_rates():
     assert points(panel, "diverged") == [[0.1, 1.0]]  # at the top edge
     assert texts(panel) == ["2/3"]
     assert [tick.get_text() for tick in panel.get_xticklabels()] == ["1e-4", "1e-3", "0.01", "0.1"]
-    assert told(figure) == "4 settings, 12 jobs, 2 diverged (×)\nbest: 0.04 at optimizer.lr=0.01"
+    assert told(figure) == (
+        "4 settings, 12 jobs, 2 diverged (×)\nbest: optimizer.lr=0.01\n"
+        "median val/rmse 0.04 over 3 seeds; its best job 0.03"
+    )
 
 
 def test_one_seed_has_neither_range_nor_shares():
@@ -102,7 +105,7 @@ def test_one_seed_has_neither_range_nor_shares():
 def test_geometric_values_stand_on_a_log_axis(values, scale):
     (panel,) = draw(sweep([[1.0 + i] for i in range(len(values))], key=values)).axes
     assert panel.get_xscale() == scale
-    assert points(panel, "median") == [[value, 1.0 + i] for i, value in enumerate(values)]
+    assert points(panel, "jobs") == [[value, 1.0 + i] for i, value in enumerate(values)]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +132,7 @@ def test_r2_is_better_when_higher_and_clipped_at_0():
     (panel,) = draw(sweep([[0.9], [-1e6], [0.2], [inf]], lr=RATES), "val/r2").axes
     assert panel.get_yscale() == "linear"
     assert points(panel, "best") == [[1e-4, 0.9]]
-    assert points(panel, "median") == [[1e-4, 0.9], [1e-3, 0.0], [1e-2, 0.2]]
+    assert points(panel, "jobs") == [[1e-4, 0.9], [1e-3, 0.0], [1e-2, 0.2]]
     assert points(panel, "diverged") == [[0.1, 0.0]]  # the bad end is at the bottom
     assert panel.get_ylim() == pytest.approx((-0.05, 1.05))
     assert panel.get_ylabel() == "val/r2 (lower ones at 0)"
@@ -137,7 +140,7 @@ def test_r2_is_better_when_higher_and_clipped_at_0():
 
 def test_r2_when_nothing_is_above_0():
     (panel,) = draw(sweep([[-0.5], [-1e6], [-0.1]], lr=RATES[:3]), "val/r2").axes
-    assert [y for _, y in points(panel, "median")] == [-0.5, -2.0, -0.1]
+    assert [y for _, y in points(panel, "jobs")] == [-0.5, -2.0, -0.1]
 
 
 def test_an_error_of_0_is_drawn_below_the_lowest_on_a_log_axis():
@@ -158,13 +161,13 @@ def test_a_map_over_two_keys():
     assert (image.norm.vmin, image.norm.vmax) == (0.003, 2.0)
     assert [tick.get_text() for tick in panel.get_xticklabels()] == ["1e-3", "0.01", "0.1"]
     assert [tick.get_text() for tick in panel.get_yticklabels()] == ["linear", "mlp"]
-    assert (panel.get_xlabel(), panel.get_ylabel(), bar.get_ylabel()) == ("lr", "model", "val/rmse")
+    assert (panel.get_xlabel(), panel.get_ylabel(), bar.get_ylabel()) == ("lr", "model", "median val/rmse")
     assert points(panel, "diverged") == [[1.0, 1.0]]  # and the cell of the job that failed has no mark
     (best,) = found(panel, "best")
     assert best.get_xy() == (1.5, -0.5)
     assert best.get_edgecolor() == to_rgba(FIT)
     assert sorted(texts(panel)) == ["0.5", "1\n1/3 ×", "2", "3e-3"]
-    assert told(figure).startswith("6 settings, 8 jobs, 2 diverged (×), 1 failed\nbest: 3e-3 at lr=0.1, model=linear")
+    assert told(figure).startswith("6 settings, 8 jobs, 2 diverged (×), 1 failed\nbest: lr=0.1, model=linear\n")
 
 
 def test_text_in_cells_is_dark_on_light_and_light_on_dark():
@@ -228,11 +231,8 @@ def test_parallel_axes_over_four_keys():
     assert panel.get_yscale() == "log"
     assert panel.get_ylabel() == "val/rmse"
     (settings,), (best,), (diverged,) = (found(panel, name) for name in ("settings", "best", "diverged"))
-    assert [len(lines.get_segments()) for lines in (settings, best, diverged)] == [79, 10, 1]
-    assert [line[-1, 1] for line in best.get_segments()] == pytest.approx(
-        [rows[i][0] for i in (0, 1, 2, 3, 4, 5, 6, 9, 10, 11)]
-    )
-    assert settings.get_segments()[-1][-1, 1] == pytest.approx(1.0)  # the best is drawn last
+    assert [len(lines.get_segments()) for lines in (settings, best, diverged)] == [79, 1, 1]
+    assert best.get_segments()[0][-1, 1] == pytest.approx(1.0)
     assert diverged.get_segments()[0][-1, 1] > rows[-1][0]
     assert len({line[1, 1] for line in settings.get_segments()}) == 79  # lines through the same value stand apart
     assert diverged.get_linestyle()[0][1] is not None
@@ -240,18 +240,67 @@ def test_parallel_axes_over_four_keys():
     assert told(figure).startswith("81 settings, 81 jobs, 1 diverged (×), 1 failed")
 
 
-def test_few_settings_have_few_best():
-    (panel,) = draw(sweep([[1.0 + i] for i in range(16)], a=[1, 2], b=[1, 2], c=[1, 2], d=[1, 2])).axes
-    assert len(found(panel, "best")[0].get_segments()) == 4
+@pytest.mark.parametrize("error", ["val/rmse", "val/r2"])
+def test_lines_stay_within_the_ends_of_their_axes(error):
+    rows = [[inf] if i == 3 else [0.1 + i / 20] for i in range(16)]
+    figure = draw(sweep(rows, a=[1, 2], b=[1, 2], c=[1, 2], d=[1, 2]), error)
+    (panel,) = figure.axes
+    lines = [line for name in ("settings", "best", "diverged") for line in found(panel, name)[0].get_segments()]
+    heights = np.concatenate([line[:, 1] for line in lines])
+    axes = [line for artist in panel.collections for line in artist.get_segments() if np.ptp(line[:, 0]) == 0]
+    ends = sorted({round(float(end), 9) for line in axes for end in line[:, 1]})
+    assert len(axes) == 4
+    assert len(ends) == 2
+    assert ends[0] <= heights.min() + 1e-9
+    assert heights.max() <= ends[1] + 1e-9
+    assert "best" in {text.get_text() for text in figure.legends[0].get_texts()}
 
 
-def test_three_long_keys_or_values_at_random_are_drawn_on_parallel_axes():
+def test_three_long_keys_or_three_searched_at_random_are_drawn_on_parallel_axes():
     values = range(1, 8)
     (panel,) = draw(sweep([[1.0 + i] for i in range(343)], a=values, b=values, c=values)).axes
     assert len(found(panel, "settings")[0].get_segments()) == 343
-    random = np.random.default_rng(0).uniform(0, 1, (40, 3)).tolist()
-    (panel,) = draw([Point({"a": a, "b": b}, [error]) for a, b, error in random]).axes
+    random = np.random.default_rng(0).uniform(0, 1, (40, 4)).tolist()
+    (panel,) = draw([Point({"a": a, "b": b, "c": c}, [error]) for a, b, c, error in random]).axes
     assert len(found(panel, "settings")[0].get_segments()) == 40
+
+
+def test_a_searched_key_has_an_axis_of_its_own_scale():
+    rates = 10 ** np.random.default_rng(0).uniform(-4, 0, 24)
+    settings = [
+        Point({"lr": rate, "hidden": [16] if i % 2 else [64]}, [inf if i == 0 else rate + 0.1 * (i % 2)])
+        for i, rate in enumerate(rates.tolist())
+    ]
+    figure = draw(settings)
+    (panel,) = figure.axes
+    assert (panel.get_xscale(), panel.get_xlabel(), panel.get_ylabel()) == ("log", "lr", "val/rmse")
+    small, large = (points(panel, f"hidden={value}") for value in ("[16]", "[64]"))
+    assert (len(small), len(large), len(points(panel, "diverged"))) == (12, 11, 1)
+    assert sorted(small) == sorted([point.values["lr"], point.errors[0]] for point in settings[1::2])
+    assert {"best", "diverged", "hidden=[16]"} <= {shown.get_text() for shown in figure.legends[0].get_texts()}
+
+
+def test_two_searched_keys_are_a_plane():
+    random = np.random.default_rng(0).uniform(0, 1, (40, 3)).tolist()
+    panel, bar = draw([Point({"a": a, "b": b}, [error]) for a, b, error in random]).axes
+    assert (panel.get_xlabel(), panel.get_ylabel(), bar.get_ylabel()) == ("a", "b", "val/rmse")
+    dots = next(artist for artist in panel.collections if artist.get_array() is not None)
+    assert sorted(dots.get_offsets().tolist()) == sorted([a, b] for a, b, _ in random)
+
+
+def test_seeds_alone_are_a_distribution():
+    figure = draw([Point({"seed": seed}, [inf if seed == 5 else 1.0 + seed / 10]) for seed in range(20)])
+    panel, strip = figure.axes
+    assert (panel.get_ylabel(), strip.get_xlabel()) == ("jobs", "val/rmse")
+    assert sum(bar.get_height() for bar in panel.patches) == 19
+    assert points(strip, "jobs") == [[1.0 + seed / 10, 0.0] for seed in range(20) if seed != 5]
+    assert points(strip, "best") == [[1.0, 0.0]]
+    assert told(figure) == "20 settings, 20 jobs, 1 diverged (×)\nbest: seed=0\nval/rmse 1"
+
+
+def test_the_best_is_that_of_the_table_where_jobs_failed():
+    figure = draw([Point({"lr": 0.1}, [0.1, nan, nan]), Point({"lr": 0.2}, [0.5, 0.4, 0.6])])
+    assert "best: lr=0.2\nmedian val/rmse 0.5 over 3 seeds; its best job 0.4" in told(figure)
 
 
 @pytest.mark.parametrize("error", ["val/rmse", "val/r2"])

@@ -21,6 +21,7 @@ class Record(Callback):
         """Write the look down, unless it was before the run was resumed, or is not one of those planned."""
         assert isinstance(pl_module, StackModule)
         epoch = pl_module.engine.epoch
+        self._record_passes(pl_module)
         for run in pl_module.on_grid:
             if epoch <= run.recorded:
                 continue
@@ -36,6 +37,16 @@ class Record(Callback):
                     for logger in run.loggers:
                         logger.save()
             self._saved_at = time.perf_counter()
+
+    def _record_passes(self, module: StackModule) -> None:
+        """Write down what training saw of itself on its way to the first look."""
+        passes = [(epoch, losses.tolist()) for epoch, losses in module.passes]
+        module.passes.clear()
+        for run in module.runs if passes else ():
+            with run.guarded():
+                run.folder.append_passes(
+                    [{"epoch": epoch, "train/pass_loss": losses[run.member]} for epoch, losses in passes]
+                )
 
 
 def log(values: dict[str, float], logger: Logger, epoch: int) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from fit.callbacks.record import tag
 from fit.config.identity import plain
 from fit.config.rules import shown
-from fit.report.figures import to_pixels
+from fit.report.style import to_pixels
 from fit.training.module import StackModule
 from fit.training.run import Run
 

@@ -100,8 +100,8 @@ class DataSet(ABC):
         return self.axes.get(name, name)
 
     def drawn(self) -> Rows:
-        """Return the rows that the figure draws: those of `fresh` unless a data set has better ones."""
-        return self.fresh()["val"]
+        """Return the rows that the figure draws: those judged on unless a data set has better ones."""
+        return self.split()[1]["val"]
 
     def split(self) -> tuple[Rows, dict[str, Rows]]:
         """Return the training rows and the validation rows by name: held out where asked, else fresh."""

@@ -67,9 +67,9 @@ class FunctionData(DataSet):
         return {"val": self._finite(points)}
 
     def drawn(self) -> Rows:
-        """Return even points along one input, a grid over two, else the fresh points; at a pole a target is NaN."""
+        """Return even points along one input, a grid over two, else the rows judged on; at a pole a target is NaN."""
         if len(self.domain) > 2:
-            return self.fresh()["val"]
+            return super().drawn()
         count = {1: CURVE_POINTS, 2: LINES}[len(self.domain)]
         # Within the domain, as a formula may have a pole at its end.
         line = (torch.arange(count, dtype=torch.float64) + 0.5) / count

@@ -21,7 +21,7 @@ from fit.doctor.text import quoted
 from fit.doctor.verdict import Verdict, judge
 from fit.folder import RunFolder, write_atomically
 from fit.job import Job
-from fit.report.figures import Picture, to_png
+from fit.report.style import Picture, to_png
 
 # Trainings with other seeds that a cure is judged by, beside the run itself: they share its stack.
 REPLICATES = 4
@@ -180,11 +180,23 @@ def side_by_side(before: bytes, after: bytes, titles: tuple[str, str]) -> bytes:
     return to_png(figure)
 
 
+def told(case: Case) -> str:
+    """Write the errors of a run in a line: RMSE and R² of each region."""
+    if case.diverged:
+        return "diverged"
+    regions = ("train", *case.regions)
+    errors = [[cell(case.metrics.get(f"{region}/{error}")) for error in ("rmse", "r2")] for region in regions]
+    return ", ".join(f"{region} RMSE {rmse}, R² {r2}" for region, (rmse, r2) in zip(regions, errors, strict=True))
+
+
 def draw(folder: RunFolder, attempt: Attempt) -> Path | None:
     """Draw before and after into the run's folder, if both were drawn, and return where."""
     if not (folder.fit_figure.exists() and attempt.folder.fit_figure.exists()):
         return None
-    titles = ("before", f"after, {attempt.verdict.word}: {' '.join(attempt.overrides)}")
+    titles = (
+        f"before: {told(attempt.before)}",
+        f"after, {attempt.verdict.word}: {told(attempt.after)}; {' '.join(attempt.overrides)}",
+    )
     picture = side_by_side(folder.fit_figure.read_bytes(), attempt.folder.fit_figure.read_bytes(), titles)
     place = folder.fit_figure.with_name("cure.png")
     write_atomically(place, picture)

@@ -1,6 +1,6 @@
 """What several networks say together, drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from matplotlib.figure import Figure
@@ -10,9 +10,18 @@ from torch import Tensor
 from fit.config.members import member_config
 from fit.data.datamodule import Problem, build_dataset, pose
 from fit.data.dataset import Rows
-from fit.folder import RunFolder
+from fit.folder import RunFolder, write_atomically
 from fit.predict.predictor import load_predictor
-from fit.report.figures import Drawing, draw_fit, draw_scatter
+from fit.report.drawing import Drawing
+from fit.report.figures import draw_fit, draw_parity
+from fit.report.style import to_png
+from fit.report.summary import write_loss
+
+
+def write_committee(folder: RunFolder, cfg: DictConfig, metrics: Mapping[str, object]) -> None:
+    """Write the figures of a committee whose members have ended."""
+    write_atomically(folder.fit_figure, to_png(draw_committee(folder, cfg)))
+    write_loss(folder, metrics)
 
 
 def draw_committee(folder: RunFolder, cfg: DictConfig, which: str = "last") -> Figure:
@@ -20,11 +29,12 @@ def draw_committee(folder: RunFolder, cfg: DictConfig, which: str = "last") -> F
     if cfg.cv is None:
         problem = pose(build_dataset(cfg.data))
         drawn = problem.dataset.drawn()
-        answers = load_predictor(folder.path, which)(drawn.inputs)
-        return draw_fit(Drawing(problem.dataset, problem.train, drawn, *answers))
+        predict = load_predictor(folder.path, which)
+        fitted, _ = predict(problem.train.inputs)
+        return draw_fit(Drawing(problem.dataset, problem.train, drawn, *predict(drawn.inputs), fitted))
     # Of the whole's settings, which were checked for foreign code: a member's own file was not.
     problems = [pose(build_dataset(member_config(cfg, number).data)) for number, _ in enumerate(folder.members)]
-    return draw_scatter(Drawing(problems[0].dataset, problems[0].train, *held_out(folder, problems, which)))
+    return draw_parity(Drawing(problems[0].dataset, problems[0].train, *held_out(folder, problems, which)))
 
 
 def held_out(folder: RunFolder, problems: Sequence[Problem], which: str) -> tuple[Rows, Tensor]:

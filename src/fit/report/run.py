@@ -4,10 +4,10 @@ from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
 from fit.data.datamodule import build_dataset, pose
-from fit.folder import RunFolder, write_atomically
+from fit.folder import RunFolder
 from fit.predict.predictor import load_checkpoint
-from fit.report.committee import draw_committee
-from fit.report.figures import draw_fit, to_png
+from fit.report.committee import draw_committee, write_committee
+from fit.report.figures import draw_fit
 from fit.report.summary import drawing, write_figures
 from fit.training.checkpoint import predictor
 
@@ -15,7 +15,7 @@ from fit.training.checkpoint import predictor
 def draw_run(folder: RunFolder, cfg: DictConfig, metrics: dict[str, object]) -> None:
     """Draw the figures of a run that has ended into its folder; raise FitError if it has no checkpoint."""
     if folder.members:
-        write_atomically(folder.fit_figure, to_png(draw_committee(folder, cfg)))
+        write_committee(folder, cfg, metrics)
         return
     predict = predictor(load_checkpoint(folder.path))
     write_figures(folder, pose(build_dataset(cfg.data)), predict, metrics)

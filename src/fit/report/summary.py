@@ -10,8 +10,11 @@ from fit.data.dataset import Rows
 from fit.folder import RunFolder, write_atomically
 from fit.measure.floor import Shape, floor
 from fit.measure.outcome import Outcome
-from fit.report.figures import Drawing, draw_fit, draw_loss, to_png
+from fit.report.drawing import Drawing
+from fit.report.figures import draw_fit
+from fit.report.loss import draw_loss
 from fit.report.metrics import baselines
+from fit.report.style import to_png
 from fit.training.run import Run
 
 
@@ -27,7 +30,7 @@ def loss_floor(cfg: DictConfig, problem: Problem) -> float | None:
 def drawing(problem: Problem, predict: Callable[[Tensor], Tensor]) -> Drawing:
     """Collect what the figure of the fit shows."""
     drawn = problem.dataset.drawn()
-    return Drawing(problem.dataset, problem.train, drawn, predict(drawn.inputs))
+    return Drawing(problem.dataset, problem.train, drawn, predict(drawn.inputs), fitted=predict(problem.train.inputs))
 
 
 def summarize(run: Run, outcome: Outcome, seconds: float) -> dict[str, object]:
@@ -41,9 +44,20 @@ def write_figures(
     folder: RunFolder, problem: Problem, predict: Callable[[Tensor], Tensor], metrics: Mapping[str, object]
 ) -> bytes:
     """Write the figures and return that of the fit."""
-    lowest = metrics.get("floor/loss")
     picture = to_png(draw_fit(drawing(problem, predict)))
     write_atomically(folder.fit_figure, picture)
-    history = folder.read_history()
-    write_atomically(folder.loss_figure, to_png(draw_loss(history, lowest if isinstance(lowest, float) else None)))
+    write_loss(folder, metrics)
     return picture
+
+
+def write_loss(folder: RunFolder, metrics: Mapping[str, object]) -> None:
+    """Write the figure of the loss, of a run or of several networks."""
+    floor, diverged = metrics.get("floor/loss"), metrics.get("diverged_epoch")
+    figure = draw_loss(
+        folder.mean_history(),
+        folder.mean_passes(),
+        floor if isinstance(floor, float) else None,
+        diverged if isinstance(diverged, int) else None,
+        [member.read_history() for member in folder.members],
+    )
+    write_atomically(folder.loss_figure, to_png(figure))

@@ -10,6 +10,8 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 
 LETTER = 0.08  # inches that a letter of a tick label takes
 MOST_LETTERS = 24
+# Keys that say nothing of a setting but its luck.
+SEEDS = ("seed", "data.seed")
 
 
 class Point(NamedTuple):
@@ -46,6 +48,21 @@ class Sweep(NamedTuple):
     medians: np.ndarray  # of each setting: `bad` where half of its jobs diverged, nan where all failed
     best: list[int]  # settings with a finite median, best first
     bad: float  # infinity; minus infinity where higher is better
+    error: str  # what the settings are compared by
+
+    @property
+    def seeds(self) -> int:
+        """How many jobs a setting has at most."""
+        return max(map(len, self.jobs))
+
+    @property
+    def told(self) -> str:
+        """What the number of a setting is."""
+        return f"median {self.error}" if self.seeds > 1 else self.error
+
+    def continuous(self, key: Key) -> bool:
+        """Whether hardly any of a key's numbers repeats, as where they were searched for."""
+        return key.scale != "names" and len(key.values) > max(3, len(self.jobs) / 2)
 
     def share(self, setting: int) -> str:
         """Tell how many of how many jobs of a setting diverged, if it has several."""
@@ -53,8 +70,13 @@ class Sweep(NamedTuple):
         return f"{row.count(self.bad)}/{len(row)}" if self.bad in row and len(row) > 1 else ""
 
 
-def gather(settings: Sequence[Point], bad: float) -> Sweep:
-    """Sort settings by what was swept; keys of a single value are left out, settings of the same values are one."""
+def gather(settings: Sequence[Point], error: str) -> Sweep:
+    """Sort settings by what was swept; keys of a single value are left out, settings of the same values are one.
+
+    The best are those of the table: in a median a job that failed is as bad as one that diverged, and of equal medians
+    the one with the best job is first.
+    """
+    bad = -inf if error.endswith("r2") else inf
     columns = {
         name: [setting.values[name] for setting in settings] for name in (settings[0].values if settings else ())
     }
@@ -66,9 +88,14 @@ def gather(settings: Sequence[Point], bad: float) -> Sweep:
         merged.setdefault(place, []).extend(bad if abs(value) == inf else value for value in errors)
     places = sorted(merged)
     jobs = [merged[place] for place in places]
-    medians = np.array([median([value for value in row if not isnan(value)] or [nan]) for row in jobs])
-    best = [int(row) for row in np.argsort(-medians if bad < 0 else medians) if isfinite(medians[row])]
-    return Sweep(keys, np.array(places), jobs, medians, best, bad)
+    sign = -1 if bad < 0 else 1
+    costs = [[sign * (bad if isnan(value) else value) for value in row] for row in jobs]
+    medians = np.array([sign * median(cost) if cost else nan for cost in costs])
+    failed = np.array([bad not in row for row in jobs], dtype=bool)
+    medians[np.isinf(medians) & failed] = nan
+    ended = [row for row in range(len(jobs)) if isfinite(medians[row])]
+    best = sorted(ended, key=lambda row: (sign * medians[row], min(costs[row])))
+    return Sweep(keys, np.array(places), jobs, medians, best, bad, error)
 
 
 def gather_key(name: str, given: Sequence[Any]) -> Key:

@@ -14,7 +14,7 @@ from statistics import median
 from fit.config.rules import CORES, plural
 from fit.errors import FitError, as_sentence, refuse
 from fit.folder import write_atomically
-from fit.report.figures import to_png
+from fit.report.style import to_png
 from fit.report.sweep_figures import Point, draw_sweep
 from fit.sweep.best import best_config
 from fit.sweep.stored import StoredJob
@@ -88,18 +88,18 @@ def lines(table: Table) -> Iterator[str]:
     """Yield the lines of the table that the terminal shows: the ten best settings, and what went wrong."""
     keys = table.grouped
     several = any(len(setting.jobs) > 1 for setting in table.settings)
-    error = table.metric.replace("/loss", "/rmse")
     header = [
         "",
         *(keys or ["setting"]),
-        error,
+        table.metric,
         *(["range"] if several else []),
+        *([in_units(table)] if in_units(table) != table.metric else []),
         "R²",
         *(["diverged"] if several else []),
         "diagnosis",
         "folder",
     ]
-    rows = [row(table, place, keys, error, several) for place, _ in enumerate(table.settings[:MOST_LINES])]
+    rows = [row(table, place, keys, several) for place, _ in enumerate(table.settings[:MOST_LINES])]
     yield from aligned([header, *rows])
     if len(table.settings) > MOST_LINES:
         yield f"… {len(table.settings) - MOST_LINES} more in sweep.csv"
@@ -116,14 +116,14 @@ def lines(table: Table) -> Iterator[str]:
     yield ""
 
 
-def row(table: Table, place: int, keys: list[str], error: str, several: bool) -> list[str]:
+def row(table: Table, place: int, keys: list[str], several: bool) -> list[str]:
     """Write one setting of the table."""
     setting = table.settings[place]
-    errors, r2 = (numbers(setting, name) for name in (error, "val/r2"))
-    ranked = math.isfinite(table.rank(setting.errors)[0])
+    errors, rmse, r2 = (numbers(setting, name) for name in (table.metric, in_units(table), "val/r2"))
+    ranked = math.isfinite(table.median(setting))
     diverged = sum(job.status == "diverged" for job in setting.jobs)
     failed = sum(job.status in ("failed", "unfinished") for job in setting.jobs)
-    middle = f"{median(errors):.4g}" if ranked and errors else ("diverged" if diverged else setting.jobs[0].status)
+    middle = f"{table.median(setting):.6g}" if ranked else ("diverged" if diverged else setting.jobs[0].status)
     spread = f"{min(errors):.3g} … {max(errors):.3g}" if len(errors) > 1 else ""
     share = f"{diverged} of {len(setting.jobs)}" + (f", {failed} failed" if failed else "")
     best = min(setting.jobs, key=lambda job: (table.cost(table.error(job)), table.jobs.index(job)))
@@ -133,11 +133,17 @@ def row(table: Table, place: int, keys: list[str], error: str, several: bool) ->
         *values,
         middle,
         *([spread] if several else []),
+        *([f"{median(rmse):.4g}" if ranked and rmse else "-"] if in_units(table) != table.metric else []),
         f"{median(r2):.6f}" if ranked and r2 else "-",
         *([share] if several else []),
         common(setting),
         str(best.folder.path.relative_to(table.folder)),
     ]
+
+
+def in_units(table: Table) -> str:
+    """Return the error in the data's own units that stands beside a loss, or what is ranked by if that is none."""
+    return table.metric.replace("/loss", "/rmse")
 
 
 def common(setting: Setting) -> str:

@@ -28,8 +28,10 @@ def best_config(table: Table) -> str:
     places = [source.path for source in job.hydra.runtime.config_sources if source.provider == "command-line"]
     more = [f"hydra.searchpath=[{','.join(places)}]"] if places else []
     more += [f"'{key}'" for key in job.overrides if key.startswith("~")]
+    first = table.settings[0]
+    others = f", the median of its {len(first.jobs)} seeds {table.median(first):.6g}" if len(first.jobs) > 1 else ""
     lines = [
-        f"# The best job of this sweep, {job.folder.path}: {table.metric} {table.error(job):.6g}. To run it:",
+        f"# The best job of this sweep, {job.folder.path}: {table.metric} {table.error(job):.6g}{others}. To run it:",
         f"#   python -m fit.train --config-dir {table.folder} --config-name best {' '.join(more)}".rstrip(),
         f"# which is python -m fit.train {typed}",
         "defaults:",

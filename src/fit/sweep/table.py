@@ -16,9 +16,9 @@ from hydra.errors import HydraException
 from fit.config.identity import Settings, identity
 from fit.config.rules import shown
 from fit.errors import FitError
+from fit.report.sweep_data import SEEDS
 from fit.sweep.stored import StoredJob, stored_jobs
 
-SEEDS = ("seed", "data.seed")
 # Settings that change in what unit the loss is measured.
 UNITS = (
     "loss",
@@ -82,6 +82,11 @@ class Table:
         """Return by what settings are ordered: their median, jobs without an error being the worst, then their best."""
         costs = [self.cost(error) for error in errors]
         return median(costs), min(costs)
+
+    def median(self, setting: Setting) -> float:
+        """Return what a setting is ranked by; not finite where most of its jobs have no error."""
+        cost = self.rank(setting.errors)[0]
+        return -cost if self.higher_is_better else cost
 
     def error(self, job: StoredJob) -> float:
         """Return what a job is compared by."""

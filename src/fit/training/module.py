@@ -60,6 +60,8 @@ class StackModule(LightningModule):
         self.stop = stop
         self.on_epoch: Callable[[], object] = lambda: None
         self.look = Look([], {})
+        # The losses `[members]` of passes since the last look, and the epoch of each, before there was a first one.
+        self.passes: list[tuple[int, Tensor]] = []
         self._last_pass: list[Tensor] = []
         self._measured: dict[str, tuple[Tensor, dict[str, Tensor]]] = {}
 
@@ -112,6 +114,8 @@ class StackModule(LightningModule):
         lost = False
         while engine.epoch < until and not lost and not self.stop():
             self._last_pass = engine.train(batches, rates, passes=1)
+            if engine.epoch < self.recipe.look_every and is_round(engine.epoch):
+                self.passes.append((engine.epoch, self._pass_loss()))
             totals += self._last_pass
             if len(totals) >= patience:
                 lost = self._note_divergence(totals, len(batches))
@@ -146,9 +150,7 @@ class StackModule(LightningModule):
         """Put what was measured into one look, fetched from the device at once."""
         engine = self.engine
         during = {"lr": engine.rates[:, 0]} | engine.gradient_norms()
-        # What a plain loop prints: the loss of the last pass, step by step, before each step's update.
-        seen = torch.stack(self._last_pass).sum(0) if self._last_pass else engine.rates[:, 0]
-        during["train/pass_loss"] = seen * self.recipe.loss.weight(self.batches.targets)
+        during["train/pass_loss"] = self._pass_loss() if self._last_pass else engine.rates[:, 0]
         columns = dict(during)
         if any(self.recipe.l1) or any(self.recipe.l2):
             columns["penalty"] = engine.penalty()
@@ -174,6 +176,10 @@ class StackModule(LightningModule):
             if self.row(run)["val/loss"] < run.best.loss:
                 run.best = Best(engine.epoch, self.row(run)["val/loss"])
         self.trainer.should_stop |= len(self.ended) == len(self.runs)
+
+    def _pass_loss(self) -> Tensor:
+        """Return what a plain loop prints `[members]`: the loss of the last pass, before each step's update."""
+        return torch.stack(self._last_pass).sum(0) * self.recipe.loss.weight(self.batches.targets)
 
     def row(self, run: Run) -> dict[str, float]:
         """Return what was last seen of a run; a penalty only if it has one."""
@@ -237,3 +243,8 @@ class StackModule(LightningModule):
             lambda inputs: self.predict(run, inputs),
             collapse(layers, member, problem.input_scaler, problem.target_scaler) if not any(stack.functions) else None,
         )
+
+
+def is_round(epoch: int) -> bool:
+    """Whether a number has at most two digits before its zeros, as 1 to 100, 110, 120 and 1100 have."""
+    return len(str(epoch).rstrip("0")) <= 2

@@ -1,0 +1,131 @@
+"""How all figures look: colours, markers, ticks, and panels of so many inches."""
+
+from collections.abc import Mapping
+from io import BytesIO
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from torch import Tensor
+
+from fit.report.sweep_data import LETTER, text
+
+Colors = dict[str, Any]  # whatever matplotlib takes
+# By Okabe and Ito, told apart by the colour-blind too; each means the same in all figures.
+TRAIN, VAL, FIT, GREY = "#0072B2", "#009E73", "#D55E00", "#555555"
+MISSING = "#eeeeee"
+SERIES = ((TRAIN, "o"), ("#E69F00", "s"), (VAL, "D"), ("#CC79A7", "^"), ("#56B4E9", "v"), ("#000000", "P"))
+TICKS = 5
+
+
+class Picture(Figure):
+    """A figure that a notebook shows without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        """Render it for a notebook."""
+        return to_png(self)
+
+
+def lay_out(
+    cells: int, across: int, size: tuple[float, float], left: float = 0.0, head: float = 0.0, foot: float = 0.0
+) -> tuple[Figure, list[tuple[float, float]]]:
+    """Make a figure of cells, each of so many inches, so many across; return their lower left corners, row by row.
+
+    Sizes are fixed, as measuring text takes longer than drawing it, and so are the gaps.
+    """
+    (width, height), rows = size, -(-cells // across)
+    figure = Picture(figsize=(left + width * min(across, cells), head + height * rows + foot), dpi=100)
+    corners = [(left + width * (cell % across), foot + height * (rows - 1 - cell // across)) for cell in range(cells)]
+    return figure, corners
+
+
+def add_panel(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Add axes at a place in inches."""
+    across, up = figure.get_size_inches()
+    panel = figure.add_axes((left / across, bottom / up, width / across, height / up))
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.tick_params(labelsize=9)
+    panel.locator_params(nbins=TICKS)
+    return panel
+
+
+def write(figure: Figure, left: float, top: float, words: str, **style: Any) -> None:  # noqa: ANN401
+    """Write at a place in inches from the left and the top."""
+    across, up = figure.get_size_inches()
+    looks: Colors = {"va": "top", "color": GREY, "fontsize": 9}
+    figure.text(left / across, 1 - top / up, words, **(looks | style))
+
+
+def add_legend(figure: Figure, entries: Mapping[str, Artist], top: float = 0.05) -> None:
+    """List what is drawn, by label, above all panels, where it hides nothing."""
+    if not entries:
+        return
+    across, up = figure.get_size_inches()
+    widths = [0.55 + LETTER * len(label) for label in entries]
+    columns = next(
+        count
+        for count in range(len(entries), 0, -1)
+        if count == 1 or sum(max(column) for column in np.array_split(widths, count)) < across
+    )
+    figure.legend(
+        list(entries.values()),
+        list(entries),
+        loc="upper left",
+        bbox_to_anchor=(0.0, 1 - top / up),
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
+        markerscale=1.2,
+    )
+
+
+def dots(rows: int) -> Colors:
+    """Return markers that are seen where there are few rows, and let see what is below where there are many."""
+    size, alpha = (6.0, 0.9) if rows <= 50 else (4.0, 0.6) if rows <= 500 else (2.5, 0.3)
+    return {"linestyle": "", "markersize": size, "alpha": alpha, "markeredgewidth": 0}
+
+
+def not_finite(values: Tensor | np.ndarray) -> str:
+    """Say whether values, or some of them, are not finite; nothing if all are."""
+    finite = np.isfinite(np.asarray(values))
+    lost = int((~finite).sum())
+    return "" if not lost else "not finite" if lost == finite.size else f"{lost} of {finite.size} not finite"
+
+
+def say(panel: Axes, words: str, **style: Any) -> None:  # noqa: ANN401
+    """Write into the middle of a panel what it cannot show."""
+    box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none"}
+    panel.text(0.5, 0.5, words, transform=panel.transAxes, ha="center", va="center", color=FIT, bbox=box, **style)
+
+
+def set_log_ticks(axis: Axis) -> None:
+    """Label a logarithmic axis with several round numbers, however few decades or many it spans."""
+    low, high = axis.get_view_interval()
+    decades = float(np.log10(high / low))
+    if decades < 0.7:
+        axis.set_major_locator(MaxNLocator(TICKS))
+    else:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,), numticks=8))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: text(float(value)) if isfinite(value) else ""))
+    if decades < 2.5:
+        axis.set_minor_locator(NullLocator())
+
+
+def to_png(figure: Figure) -> bytes:
+    """Render a figure as a PNG file."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def to_pixels(figure: Figure) -> np.ndarray:
+    """Render a figure as `[height, width, 3]` bytes."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="rgba")
+    width, height = (round(inches * figure.dpi) for inches in figure.get_size_inches())
+    return np.frombuffer(buffer.getvalue(), np.uint8).reshape(height, width, 4)[..., :3]
