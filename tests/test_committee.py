@@ -11,11 +11,18 @@ import numpy as np
 import pytest
 import torch
 
+from fit.folder import RunFolder
+from fit.report.loss import draw_loss
+
 QUICK = ("trainer.max_epochs=6", "data.points=41", "model.hidden=[6]", "logger=none")
 
 
 def theta(folder, name="last"):
     return torch.load(f"{folder}/checkpoints/{name}.ckpt", weights_only=True)["theta"]
+
+
+def history(folder):
+    return RunFolder(folder).read_history()
 
 
 def metrics(folder):
@@ -34,8 +41,17 @@ def test_members_are_bitwise_the_seeds_alone(fit, tmp_path):
     assert together["std/val/rmse"] == pytest.approx(np.std(errors, ddof=1), rel=1e-5)
     # By Jensen's inequality the mean answer is never worse than the members are on average.
     assert together["ensemble/val/mse"] <= together["val/mse"]
+<<<<<<< HEAD
     assert (tmp_path / "all" / "figures" / "fit.png").exists()
     assert "3 networks that differ in their seed, 5 to 7" in done.out
+=======
+    assert {path.name for path in (tmp_path / "all" / "figures").iterdir()} == {"fit.png", "loss.png"}
+    looks = [done.history, *(history(f"all/members/{number}") for number in range(3))]
+    assert [row["epoch"] for row in looks[0]] == [0, 6]
+    for whole, *parts in zip(*looks, strict=True):
+        assert whole["val/loss"] == pytest.approx(np.mean([part["val/loss"] for part in parts]))
+    assert "their mean" in done.out
+>>>>>>> pictures
 
 
 def test_folds_hold_out_every_row_but_the_rest_once(fit, tmp_path):
@@ -104,6 +120,16 @@ def test_an_ensemble_killed_goes_on_bitwise(fit, tmp_path):
     for number in range(3):
         assert torch.equal(theta(f"killed/members/{number}"), theta(f"whole/members/{number}"))
     assert metrics(tmp_path / "killed")["val/rmse"] == metrics(tmp_path / "whole")["val/rmse"]
+
+
+def test_the_loss_of_several_networks_is_their_mean_and_each():
+    members = [[{"epoch": epoch, "train/loss": loss, "val/loss": loss} for epoch in (0, 9)] for loss in (1.0, 3.0)]
+    mean = [{"epoch": epoch, "train/loss": 2.0, "val/loss": 2.0} for epoch in (0, 9)]
+    figure = draw_loss(mean, members=members)
+    lines = figure.axes[0].lines
+    assert sorted(line.get_ydata()[0] for line in lines[:6]) == [1, 1, 2, 2, 3, 3]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert {"val/loss, mean of 2", "train/loss, mean of 2", "each of them"} <= set(labels)
 
 
 def test_a_diverged_member_is_told(fit, tmp_path):

@@ -246,8 +246,8 @@ def test_one_input_is_drawn_as_a_curve_among_held_out_points(fit):
     train, fresh = table.split()
     drawn = table.drawn()
     assert (drawn.inputs.diff(dim=0) >= 0).all()
-    (panel,) = draw_fit(Drawing(table, train, drawn, 2 * drawn.inputs)).axes
-    points, _, line = panel.get_lines()
+    panel, _ = draw_fit(Drawing(table, train, drawn, 2 * drawn.inputs)).axes
+    _, points, line = panel.get_lines()
     shown = np.array(points.get_ydata())
     assert sorted(shown[np.isfinite(shown)]) == sorted(fresh["val"].targets[:, 0].tolist())
     assert points.get_linestyle() == "None"

@@ -7,6 +7,8 @@ import pytest
 from doctor.cases import formula, table
 from fit.doctor.__main__ import main as doctor
 from fit.doctor.__main__ import try_cures
+from fit.doctor.admission import stored_case
+from fit.doctor.cure import errors_of
 from fit.doctor.finding import Diagnosis, Finding
 from fit.folder import RunFolder
 from fit.sweep.stored import StoredJob
@@ -36,6 +38,14 @@ def test_the_articles_failures_are_cured(fit, capfd, experiment, first, more):
     assert (run.folder / "figures" / "cure.png").stat().st_size > 10_000
     after = diagnosis(run.folder / "cures" / "1")
     assert after["healthy"] or after["findings"][0]["id"] != first
+
+
+def test_what_the_picture_says_of_a_cure_are_its_errors(fit):
+    run = fit("data=random_linear", "trainer.max_epochs=1", "logger=none")
+    folder = RunFolder(run.folder)
+    line = errors_of(stored_case(folder, StoredJob(folder).cfg))
+    for key in ("train/rmse", "train/r2", "val/rmse", "val/r2"):
+        assert f"{run.metrics[key]:.6g}".replace("-", "−") in line
 
 
 def test_a_cure_that_does_not_work_is_said_not_to(fit, capfd):

@@ -1,6 +1,7 @@
 """The figures of a run: every target is drawn or counted, what is not finite is said, nothing is hidden."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -175,7 +176,7 @@ def test_the_first_drop_and_the_floor_are_drawn_for_what_they_are():
 
 
 def test_passes_before_the_first_look_are_kept(fit):
-    quick = ("data.points=32", "model.hidden=[4]", "logger=none", "data.batch_size=8")
+    quick = ("data.points=32", "model.hidden=[4]", "logger=none", "data.batch_size=8", "scheduler=constant")
     every = fit(*quick, "trainer.max_epochs=12", "trainer.check_val_every_n_epoch=1", "hydra.run.dir=every")
     some = fit(*quick, "trainer.max_epochs=12", "trainer.check_val_every_n_epoch=10", "hydra.run.dir=some")
     shown = {row["epoch"]: row["train/pass_loss"] for row in every.history}
@@ -186,3 +187,6 @@ def test_passes_before_the_first_look_are_kept(fit):
     }
     assert not (every.folder / "passes.csv").exists()
     assert torch.equal(every.checkpoint()["theta"], some.checkpoint()["theta"])
+    fit(*quick, "trainer.max_epochs=5", "trainer.check_val_every_n_epoch=10", "hydra.run.dir=part")
+    fit("resume=part", "trainer.max_epochs=12")
+    assert Path("part/passes.csv").read_text().splitlines() == lines

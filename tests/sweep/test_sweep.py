@@ -10,6 +10,9 @@ import pytest
 import torch
 import yaml
 
+from fit.report.sweep_figures import Point, draw_sweep
+from fit.sweep.table import Table
+
 QUICK = ("-m", "trainer.max_epochs=5", "data.points=20", "model.hidden=[6]", "logger=none", "sweep.figures=none")
 HERE = "hydra.sweep.dir=s"
 
@@ -63,9 +66,16 @@ def test_the_answer(fit, tmp_path):
     for row in rows:
         errors.setdefault(row["optimizer.lr"], []).append(float(row["val/loss"]))
     best = min(errors, key=lambda lr: sorted(errors[lr])[1])
-    assert done.out.splitlines()[2].split()[:2] == ["1", best]
+    own, middle, _ = sorted(errors[best])
+    assert done.out.splitlines()[2].split()[:3] == ["1", best, f"{middle:.6g}"]
+    best_yaml = (tmp_path / "s" / "best.yaml").read_text()
+    assert f"val/loss {own:.6g}, the median of its 3 seeds {middle:.6g}." in best_yaml
+    shown = Table(Path("s"), "val/loss")
+    figure = draw_sweep([Point(each.values, each.errors) for each in shown.settings], shown.metric)
+    told = figure.texts[0].get_text()
+    assert told.endswith(f"median val/loss {middle:.6g} over 3 seeds; its best job {own:.6g}")
     assert "9 jobs of 3 settings: 9 finished" in done.out
-    config = yaml.safe_load((tmp_path / "s" / "best.yaml").read_text())
+    config = yaml.safe_load(best_yaml)
     assert config["optimizer"]["lr"] == float(best)
     assert (tmp_path / "s" / "sweep.png").read_bytes()[:4] == b"\x89PNG"
     again = fit("--config-dir", "s", "--config-name", "best", "hydra.run.dir=again")

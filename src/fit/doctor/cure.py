@@ -180,23 +180,29 @@ def side_by_side(before: bytes, after: bytes, titles: tuple[str, str]) -> bytes:
     return to_png(figure)
 
 
-def told(case: Case) -> str:
+def errors_of(case: Case) -> str:
     """Write the errors of a run in a line: RMSE and R² of each region."""
     if case.diverged:
         return "diverged"
     regions = ("train", *case.regions)
     errors = [[cell(case.metrics.get(f"{region}/{error}")) for error in ("rmse", "r2")] for region in regions]
-    return ", ".join(f"{region} RMSE {rmse}, R² {r2}" for region, (rmse, r2) in zip(regions, errors, strict=True))
+    told = [f"{region} RMSE {rmse}, R² {r2}" for region, (rmse, r2) in zip(regions, errors, strict=True)]
+    return ", ".join(told).replace("-", "−")
 
 
 def draw(folder: RunFolder, attempt: Attempt) -> Path | None:
     """Draw before and after into the run's folder, if both were drawn, and return where."""
     if not (folder.fit_figure.exists() and attempt.folder.fit_figure.exists()):
         return None
+<<<<<<< HEAD
     titles = (
         f"before: {told(attempt.before)}",
         f"after, {attempt.verdict.word}: {told(attempt.after)}; {' '.join(attempt.overrides)}",
     )
+=======
+    ended = f"{'cured' if attempt.worked else 'NOT cured'}: {errors_of(attempt.after)}"
+    titles = f"before: {errors_of(attempt.before)}", f"after, {ended}; {' '.join(attempt.overrides)}"
+>>>>>>> pictures
     picture = side_by_side(folder.fit_figure.read_bytes(), attempt.folder.fit_figure.read_bytes(), titles)
     place = folder.fit_figure.with_name("cure.png")
     write_atomically(place, picture)

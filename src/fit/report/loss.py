@@ -27,7 +27,7 @@ def draw_loss(
     `passes` is the loss of the passes before the first look, `floor` the lowest that training could reach where that
     is known, `diverged` the epoch from which on the loss was not finite.
     """
-    figure, ((left, bottom),) = lay_out(1, 1, (6.0, 4.4), head=0.65)
+    figure, ((left, bottom),) = lay_out(1, 1, (6.0, 4.4), head=0.65 + 0.25 * bool(members))
     panel = add_panel(figure, left + 0.85, bottom + 0.55, 5.0, 3.75)
     panel.set_yscale("log", nonpositive="mask")
     entries: dict[str, Artist] = {}
@@ -41,7 +41,8 @@ def draw_loss(
         entries[column + several] = line
     by_pass = sorted([*passes, *history], key=lambda row: row["epoch"])
     (line,) = panel.plot(*curve(by_pass, "train/pass_loss"), color=TRAIN, linewidth=1, alpha=0.45, zorder=1)
-    entries["train/pass_loss"] = line
+    if np.isfinite(curve(by_pass, "train/pass_loss")[1]).any():
+        entries["train/pass_loss"] = line
     finite = any(np.isfinite(line.get_ydata()).any() for line in panel.lines)
     if floor is not None and floor > 0:
         line = panel.axhline(floor, color=TRAIN, linewidth=1, linestyle=":")

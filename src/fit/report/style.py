@@ -10,6 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from torch import Tensor
 
@@ -72,7 +73,7 @@ def add_legend(figure: Figure, entries: Mapping[str, Artist], top: float = 0.05)
         for count in range(len(entries), 0, -1)
         if count == 1 or sum(max(column) for column in np.array_split(widths, count)) < across
     )
-    figure.legend(
+    legend = figure.legend(
         list(entries.values()),
         list(entries),
         loc="upper left",
@@ -80,8 +81,10 @@ def add_legend(figure: Figure, entries: Mapping[str, Artist], top: float = 0.05)
         ncols=columns,
         frameon=False,
         fontsize=9,
-        markerscale=1.2,
     )
+    for handle in legend.legend_handles:
+        if isinstance(handle, Line2D) and handle.get_marker() not in ("", "None"):
+            handle.set(alpha=1.0, markersize=max(handle.get_markersize(), 5.0))
 
 
 def dots(rows: int) -> Colors:
