@@ -99,7 +99,9 @@ def test_an_ensemble_killed_goes_on_bitwise(fit, tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "killed" / "metrics.json").exists()
-    assert fit("resume=killed").code == 0
+    resumed = fit("resume=killed")
+    assert resumed.code == 0
+    assert "resumed   after epoch " in resumed.out
     fit(*typed, *looks, "hydra.run.dir=whole")
     for number in range(3):
         assert torch.equal(theta(f"killed/members/{number}"), theta(f"whole/members/{number}"))
