@@ -41,17 +41,12 @@ def test_members_are_bitwise_the_seeds_alone(fit, tmp_path):
     assert together["std/val/rmse"] == pytest.approx(np.std(errors, ddof=1), rel=1e-5)
     # By Jensen's inequality the mean answer is never worse than the members are on average.
     assert together["ensemble/val/mse"] <= together["val/mse"]
-<<<<<<< HEAD
-    assert (tmp_path / "all" / "figures" / "fit.png").exists()
-    assert "3 networks that differ in their seed, 5 to 7" in done.out
-=======
     assert {path.name for path in (tmp_path / "all" / "figures").iterdir()} == {"fit.png", "loss.png"}
     looks = [done.history, *(history(f"all/members/{number}") for number in range(3))]
     assert [row["epoch"] for row in looks[0]] == [0, 6]
     for whole, *parts in zip(*looks, strict=True):
         assert whole["val/loss"] == pytest.approx(np.mean([part["val/loss"] for part in parts]))
-    assert "their mean" in done.out
->>>>>>> pictures
+    assert "3 networks that differ in their seed, 5 to 7" in done.out
 
 
 def test_folds_hold_out_every_row_but_the_rest_once(fit, tmp_path):
@@ -115,7 +110,9 @@ def test_an_ensemble_killed_goes_on_bitwise(fit, tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "killed" / "metrics.json").exists()
-    assert fit("resume=killed").code == 0
+    resumed = fit("resume=killed")
+    assert resumed.code == 0
+    assert "resumed   after epoch " in resumed.out
     fit(*typed, *looks, "hydra.run.dir=whole")
     for number in range(3):
         assert torch.equal(theta(f"killed/members/{number}"), theta(f"whole/members/{number}"))

@@ -1,5 +1,6 @@
 """Interrupted, killed, resumed: the same weights as if nothing had happened."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -44,6 +45,8 @@ def test_killed_and_resumed_is_bitwise_the_run_never_killed(fit):
     assert not Path("killed/metrics.json").exists()
     resumed = fit("resume=killed")
     assert resumed.code == 0
+    assert re.search(r"^resumed +after epoch \d+ of 100, from killed/checkpoints/last.ckpt$", resumed.out, re.MULTILINE)
+    assert "resumed" not in whole.out
     assert same(whole.checkpoint(), resumed.checkpoint())
     assert resumed.history_text == whole.history_text
     assert resumed.metrics["val/loss"] == whole.metrics["val/loss"]
@@ -55,6 +58,7 @@ def test_killed_before_the_first_checkpoint_starts_again(fit):
     for path in (run.folder / "checkpoints").iterdir():
         path.unlink()
     resumed = fit("resume=lost")
+    assert "resumed    from the start" in resumed.out
     assert same(whole.checkpoint(), resumed.checkpoint())
     assert resumed.history_text == whole.history_text
 

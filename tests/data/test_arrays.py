@@ -38,10 +38,10 @@ def test_true_and_false_and_whole_numbers_are_numbers(fit):
         ({"targets": Y[:3]}, "40 rows of inputs and 3 of targets"),
         ({"targets": Y[:, 0]}, "targets is [40]; give [rows, columns]"),
         ({"inputs": X[:, :0]}, "inputs is [40, 0]"),
-        ({"inputs": X.astype(str)}, "inputs is of <U32; give real numbers"),
-        ({"targets": Y + 1j}, "targets is of complex128; give real numbers"),
-        ({"input_names": np.array(["u"])}, "input_names is ['u']; give each of 2 inputs a name"),
-        ({"target_names": np.array("y")}, "target_names is y; give each of 1 targets"),
+        ({"inputs": X.astype(str)}, "inputs has the type <U32; give real numbers"),
+        ({"targets": Y + 1j}, "targets has the type complex128; give real numbers"),
+        ({"input_names": np.array(["u"])}, "input_names is ['u']; give a name for each of the inputs (2)"),
+        ({"target_names": np.array("y")}, "target_names is y; give a name for each of the targets (1)"),
     ],
 )
 def test_arrays_that_cannot_be_are_refused(fit, arrays, words):

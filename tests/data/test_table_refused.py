@@ -1,5 +1,6 @@
 """Tables that cannot be trained on are refused in one sentence."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -89,6 +90,20 @@ def test_a_bad_table_is_refused_in_one_sentence(fit, content, arguments, words):
         Path("t.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     message = refused(fit, *ABC, *arguments)
     assert all(word in message for word in words), message
+
+
+def test_a_column_of_words_is_refused_before_torch_is_imported(tmp_path):
+    (tmp_path / "t.csv").write_text(HEAD.replace("2,3,5", "2,red,5"))
+    script = (
+        "import sys, atexit; sys.argv = ['train'] + sys.argv[1:]\n"
+        "from fit.train import main, command\n"
+        "atexit.register(lambda: print('heavy:', {'torch', 'lightning', 'matplotlib'} & set(sys.modules)))\n"
+        "command(main)"
+    )
+    command = [sys.executable, "-c", script, "data=table", *ABC]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "heavy: set()\n"
+    assert done.stderr.startswith("fit: t.csv, line 3: b is 'red', not a number; name an input of words in data.categ")
 
 
 def test_what_must_be_given_is_asked_for(fit):

@@ -135,6 +135,16 @@ def test_a_file_is_answered_row_by_row(plane, ask):
     assert Path("out.csv").read_text() == out
 
 
+def test_a_terminal_gets_six_digits_and_a_file_all(plane, ask, monkeypatch):
+    Path("in.csv").write_text("a,b\n1.5,0.123456789\n")
+    full = rows(ask(plane, "--input", "in.csv")[1])[0]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    short = rows(ask(plane, "--input", "in.csv")[1])[0]
+    assert len(full["c"]) > 10
+    assert short == {"a": "1.5", "b": "0.123456789", "c": f"{float(full['c']):.6g}", "extrapolation": "0"}
+    assert ask(plane, "a=1.5", "b=0.123456789")[1] == f"c = {short['c']}\n"
+
+
 def test_files_are_read_and_written_in_their_own_way(plane, ask):
     table = pd.DataFrame({"a": [1.5, 2.25], "b": [0.0, 6.5], "note": ["u", "v"]})
     wanted = [8.0, -10.0]

@@ -234,6 +234,10 @@ def test_other_launchers_run_job_by_job_and_get_the_same_answer(fit, tmp_path, l
     done = fit(*QUICK, HERE, f"hydra/launcher={launcher}", *more, typed)
     assert done.code == 0, done.err
     assert {row["status"] for row in table()} == {"finished"}
+    if launcher != "submitit_local":  # whose jobs write into files of their own
+        for number in seeds:
+            assert f"[{number}] run        s/{number}" in done.out.splitlines()
+        assert "run        s/" not in done.out.replace("] run        s/", "")
     fit(*QUICK, "hydra.sweep.dir=stacked", typed)
     for number in seeds:
         assert torch.equal(theta(f"s/{number}"), theta(f"stacked/{number}"))
@@ -249,7 +253,9 @@ def test_a_job_that_fails_one_by_one_is_told_too(fit, how):
 
 def test_a_resumed_sweep_keeps_what_was_typed(fit):
     fit(*QUICK, HERE, "seed=0,1")
-    assert fit("-m", "sweep.resume=s", "seed=0,1,2").code == 0
+    done = fit("-m", "sweep.resume=s", "seed=0,1,2")
+    assert done.code == 0
+    assert "1 job in 1 stack, into s; 2 of 3 jobs had ended before" in done.out
     assert [(row["seed"], row["epochs"]) for row in table()] == [("0", "5"), ("1", "5"), ("2", "5")]
 
 

@@ -127,5 +127,5 @@ def check(arrays: Mapping[str, np.ndarray], title: str) -> None:
             given.dtype.kind != "U" or given.shape != (count,) or len(set(given.tolist()) - {""}) != count
         ):
             raise FitError(
-                f"{title}: {name} is {given.tolist()}; give {count} different names, one for each of the {of}."
+                f"{title}: {name} is {given.tolist()}; give a name for each of the {of} ({count}), all different."
             )

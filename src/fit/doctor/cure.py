@@ -194,15 +194,8 @@ def draw(folder: RunFolder, attempt: Attempt) -> Path | None:
     """Draw before and after into the run's folder, if both were drawn, and return where."""
     if not (folder.fit_figure.exists() and attempt.folder.fit_figure.exists()):
         return None
-<<<<<<< HEAD
-    titles = (
-        f"before: {told(attempt.before)}",
-        f"after, {attempt.verdict.word}: {told(attempt.after)}; {' '.join(attempt.overrides)}",
-    )
-=======
-    ended = f"{'cured' if attempt.worked else 'NOT cured'}: {errors_of(attempt.after)}"
+    ended = f"{attempt.verdict.word}: {errors_of(attempt.after)}"
     titles = f"before: {errors_of(attempt.before)}", f"after, {ended}; {' '.join(attempt.overrides)}"
->>>>>>> pictures
     picture = side_by_side(folder.fit_figure.read_bytes(), attempt.folder.fit_figure.read_bytes(), titles)
     place = folder.fit_figure.with_name("cure.png")
     write_atomically(place, picture)

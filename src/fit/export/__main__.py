@@ -47,7 +47,8 @@ def export(folder: Path, kind: str, output: Path | None, which: str) -> None:
         answers = form.answer(network, draft, samples)
         if answers is not None:
             difference = compare(network, samples, answers)
-            checked = f"{ROWS}, 1 and 0 rows of the range trained on, at most {difference:.1e} of a target's spread off"
+            off = f"differs from the run by at most {difference:.1e} of a target's standard deviation"
+            checked = f"{off} on {ROWS}, 1 and 0 rows of the training range"
         write_atomically(path, draft.read_bytes())
     print("\n".join(network.describe()))
     print(f"export   {path}\nchecked  {checked}\nuse      {form.usage(network, path)}")

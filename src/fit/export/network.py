@@ -59,7 +59,7 @@ class Network(NamedTuple):
         for column, words in self.categories.items():
             columns = " or ".join(f"{column}={word}" for word in words)
             lines.append(
-                f"The text column {column} is given as numbers: 1 for the one of {columns} that it is, else 0."
+                f"The text column {column} is given as numbers: 1 for the one of {columns} that applies, else 0."
             )
         lines.append(f"Made by python -m fit.export from {self.source}.")
         return ["".join(letter if letter.isprintable() else "?" for letter in line) for line in lines]
@@ -142,7 +142,7 @@ def compare(network: Network, samples: Sequence[Numbers], answers: Iterable[Numb
         worst = differences.max().item() if len(differences) else 0.0
         if not (differences <= TOLERANCE[network.dtype] + rounding).all():
             raise FitError(
-                f"The export differs from the run by {worst:.2g} of a target's spread, more than "
+                f"The export differs from the run by {worst:.2g} of a target's standard deviation, more than "
                 f"{TOLERANCE[network.dtype]:g}: not written."
             )
         largest = max(largest, worst)

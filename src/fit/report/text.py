@@ -106,13 +106,8 @@ def committee_after(folder: RunFolder, noun: str, metrics: Mapping[str, object],
     if isinstance(mean_mse, float):
         rows.append(f"  {'always the mean, rmse':<26}{mean_mse**0.5:>12.6g}")
     if metrics["diverged"]:
-<<<<<<< HEAD
         rows.append(f"At least one of the {noun} diverged: its error is infinite.")
-    places = {"figure": f"{folder.fit_figure}"} if folder.fit_figure.exists() else {}
-=======
-        rows.append("At least one of them diverged: its error is infinite.")
     places = {"figures": f"{folder.fit_figure}\n{folder.loss_figure}"} if folder.fit_figure.exists() else {}
->>>>>>> pictures
     told = ["\n".join(rows), *([diagnosis] if diagnosis else []), block(places | {"run": str(folder.path)})]
     return "\n\n".join(told)
 

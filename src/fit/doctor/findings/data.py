@@ -72,8 +72,7 @@ def nothing_to_learn(case: Case) -> Finding | None:
         "certain" if known.rows >= ENOUGH_ROWS else "likely",
         {"nrmse_smooth": float(left.min()), "nrmse_affine": float(known.affine.nan_to_num(torch.inf).min())},
         "Rows that are left out cannot be predicted from the others: the best affine or smooth function misses them by "
-        f"{float(left.min()):.0%} of their standard deviation, always answering the mean by 100%: the targets look "
-        "like noise.",
+        f"{float(left.min()):.0%} of their standard deviation, always answering the mean by 100%: it looks like noise.",
         (),
         "give inputs that the targets depend on, or more rows",
     )

@@ -174,8 +174,8 @@ def does_not_generalize(case: Case) -> Finding | None:
             "certain",
             {"region": region, "nrmse_train": case.train_error, "nrmse_region": error, "part_uncovered": part},
             f"{part:.0%} of the rows of {region} lie far from all training rows; the error there is {percent(error)} "
-            f"of the standard deviation, on the training rows {percent(case.train_error)}: a network cannot be relied "
-            "on outside of what it was shown.",
+            f"of the standard deviation, on the training rows {percent(case.train_error)}: a network is not reliable "
+            "outside of what it was shown.",
             prescribe(case, covering) if covering else (),
             "training rows that cover the region" if covering else f"give training rows that cover {region}",
         )

@@ -133,7 +133,7 @@ def step_too_small(case: Case) -> Finding | None:
         "certain" if still or progress.falling > STILL_FALLING else "likely",
         {**evidence, "fell": fell, "moved": moved, "spent": case.spent},
         f"{told}; in {plural(progress.epochs, 'epoch')} the weights moved by {percent(moved)} of their size and the "
-        f"loss fell {f'{fell:.2g} times' if fell > 2 else f'by {1 - 1 / fell:.1%}'}{early}.",
+        f"loss fell by {f'a factor of {fell:.2g}' if fell > 2 else f'{1 - 1 / fell:.1%}'}{early}.",
         prescribe(case),
         "the same in far fewer steps",
     )
