@@ -134,7 +134,7 @@ def test_a_diverged_job_alone_is_no_failure(fit):
         (("resume=nowhere", "seed=0,1"), "resume is for a single run"),
         (("sweep.figures=some", "seed=0,1"), "sweep.figures=some is not allowed: give one of best, all, none"),
         (("sweep.resume=a,b", "seed=0,1"), "sweep.resume and sweep.figures apply to the sweep as a whole"),
-        (("hydra.output_subdir=null", "seed=0,1"), "hydra.output_subdir is .hydra in a sweep"),
+        (("hydra.output_subdir=null", "seed=0,1"), "hydra.output_subdir must be .hydra in a sweep"),
         (("hydra.sweep.subdir=../x", "seed=0,1"), "hydra.sweep.subdir=../x is not allowed"),
         (("hydra.sweeper.max_batch_size=0", "seed=0,1"), "hydra.sweeper.max_batch_size=0 is not allowed"),
         (("hydra.launcher.max_members=0", "seed=0,1"), "hydra.launcher.max_members=0 is not allowed"),
