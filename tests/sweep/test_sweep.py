@@ -160,6 +160,12 @@ def test_jobs_of_equal_settings_are_trained_once_and_reported_twice(fit, tmp_pat
     assert "3 jobs in 1 stack, into" in done.out
 
 
+def test_a_long_number_is_short_in_the_table_and_whole_in_the_file(fit):
+    done = fit(*QUICK, HERE, "optimizer.lr=0.012345678901234567,0.5")
+    assert "0.012346 " in done.out
+    assert {row["optimizer.lr"] for row in table()} == {"0.012345678901234567", "0.5"}
+
+
 def test_a_folder_for_each_job(fit):
     done = fit(*QUICK, HERE, "hydra.sweep.subdir=same", "seed=0,1")
     assert done.code == 2
