@@ -139,7 +139,7 @@ def test_a_diverged_member_is_told(fit, tmp_path):
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        (("cv=5", "ensemble=5"), "cv=5 and ensemble=5 are not possible at once"),
+        (("cv=5", "ensemble=5"), "cv=5 and ensemble=5 cannot be combined"),
         (("cv=1",), "cv=1 is not allowed"),
         (("ensemble=1",), "ensemble=1 is not allowed"),
         (("cv=42",), "cv=42 is not allowed: there are 41 rows"),

@@ -49,6 +49,13 @@ def test_the_folder_to_watch_holds_the_run(fit):
     assert "tensorboard --logdir .\n" in fit(*quick, "hydra.run.dir=y").out + "\n"
 
 
+def test_what_is_about_to_be_trained_is_said_as_it_is_typed_and_counted(fit):
+    out = fit("trainer.max_epochs=1", "data.points=20", "model.hidden=[4]", "scheduler=one_cycle", "logger=none").out
+    assert "one_cycle schedule; loss mse; 1 epoch of 1 step\n" in out
+    assert "y in [-10.42, 12.62], 1 (always 1) → " in out
+    assert "(1 epoch, 1 step, " in out
+
+
 def test_tensorboard_shows_curves_by_epoch(fit):
     run = fit("trainer.max_epochs=30")
     board = EventAccumulator(str(run.folder))

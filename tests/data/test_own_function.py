@@ -100,7 +100,7 @@ def test_a_sweep_over_noise_shares_a_stack(fit):
         (("data.targets={y: 'log(x)'}",), "data.targets.y=log(x) is not finite for"),
         (("data.targets={y: 'log(x)'}",), "the first at x=-"),
         (("data.targets={y: '__import__(1)'}",), "is not allowed"),
-        (("data.targets={y: 'sin(z)'}",), "none of the inputs x"),
+        (("data.targets={y: 'sin(z)'}",), "not one of the inputs x"),
         (("data.targets={}",), "data.targets={} is not allowed"),
         (("data.targets={x: x*2}",), "x is among data.domain and data.targets"),
         (("data.targets={y: x*1e-150}",), "y spans"),

@@ -74,7 +74,7 @@ def test_a_table_that_was_changed_is_neither_gone_on_with_nor_diagnosed(fit, cap
     resumed = fit(f"resume={run.folder}", "trainer.max_epochs=50")
     assert resumed.code == doctor([str(run.folder)]) == 2
     for told in (resumed.err, capfd.readouterr().err):
-        assert "was trained on other rows than its data hold now" in told
+        assert "was trained on other rows than its data have now" in told
 
 
 def test_the_same_numbers_are_the_same_run_however_they_are_written(fit):

@@ -36,7 +36,7 @@ HEAD = "a,b,c\n1,2,3\n2,3,5\n3,4,9\n"
         ("a,b,c\n1,2,3\nä,2,3\n".encode("latin-1"), [], ["t.csv, line 3", "not text in utf-8", "data.encoding"]),
         (HEAD, ["data.encoding=utf-99"], ["data.encoding=utf-99", "latin-1"]),
         (HEAD, ["data.encoding=punycode"], ["data.encoding=punycode", "latin-1"]),
-        ("a,b,c\n1,2,\n,3,5\n", ["data.missing=drop"], ["t.csv has 2 rows, all with missing values"]),
+        ("a,b,c\n1,2,\n,3,5\n", ["data.missing=drop"], ["t.csv has missing values in every row"]),
         (HEAD + "1,2\n", [], ["t.csv, line 5", "2 cells", "3 in the first line"]),
         (HEAD + "1,2,3,4\n", [], ["t.csv, line 5", "4 cells"]),
         ("a,a,c\n1,2,3\n", [], ["t.csv", "more than one column 'a'"]),
@@ -67,7 +67,7 @@ HEAD = "a,b,c\n1,2,3\n2,3,5\n3,4,9\n"
         ),
         ("a,b,c\n1,2,3e-200\n2,3,-4e-200\n3,3,1e-200\n", ["data.val_fraction=0.3"], ["c spans", "above 1e-100"]),
         ("a,b,c\n1e-200,2,3\n1e-200,3,4\n1e-200,3,7\n", ["data.val_fraction=0.3"], ["a spans 1e-200", "1e-100"]),
-        ("a,b,c\n1,2,3\n", [], ["t.csv has 1 row"]),
+        ("a,b,c\n1,2,3\n", [], ["t.csv has only 1 row"]),
         ("a,b,c\n1,2,3\n3,4,4\n", [], ["data.val_fraction=0.2", "2 of 2 rows"]),
         ("a,b,c\n", [], ["t.csv has no rows"]),
         (HEAD + "2024-01-31,1,2\n", [], ["t.csv, line 5: a is '2024-01-31'", "dates as numbers"]),
@@ -134,7 +134,7 @@ def test_a_second_file_of_nothing_but_missing_values_is_refused(fit):
     frame().to_csv("t.csv", index=False)
     Path("other.csv").write_text("a,b,c\n1,,3\n")
     message = refused(fit, *ABC, "data.val_path=other.csv", "data.missing=drop")
-    assert "other.csv has 1 row, all with missing values" in message
+    assert "other.csv has missing values in every row" in message
 
 
 def test_rows_of_parquet_are_named_by_their_number(fit):

@@ -86,8 +86,8 @@ def test_names_are_taken_as_they_are(fit, ask):
 NO_POINTS = [
     ([], ["There are no points", "--input"]),
     (["a=1"], ["b is missing", "a=VALUE b=VALUE"]),
-    (["a=1", "bb=2"], ["bb=2 is not an input", "a, b, one", "did you mean b"]),
-    (["a", "b=2"], ["a is not an input with its value"]),
+    (["a=1", "bb=2"], ["bb=2 is not INPUT=VALUE", "a, b, one", "did you mean b"]),
+    (["a", "b=2"], ["a is not INPUT=VALUE"]),
     (["a=1", "a=1", "b=1"], ["a is given twice"]),
     (["a=red", "b=1"], ["a=red is not allowed", "a number"]),
     (["a=nan", "b=1"], ["a=nan is not allowed"]),

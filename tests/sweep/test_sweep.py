@@ -144,7 +144,7 @@ def test_a_diverged_job_alone_is_no_failure(fit):
         (("resume=nowhere", "seed=0,1"), "resume is for a single run"),
         (("sweep.figures=some", "seed=0,1"), "sweep.figures=some is not allowed: give one of best, all, none"),
         (("sweep.resume=a,b", "seed=0,1"), "sweep.resume and sweep.figures apply to the sweep as a whole"),
-        (("hydra.output_subdir=null", "seed=0,1"), "hydra.output_subdir is .hydra in a sweep"),
+        (("hydra.output_subdir=null", "seed=0,1"), "hydra.output_subdir must be .hydra in a sweep"),
         (("hydra.sweep.subdir=../x", "seed=0,1"), "hydra.sweep.subdir=../x is not allowed"),
         (("hydra.sweeper.max_batch_size=0", "seed=0,1"), "hydra.sweeper.max_batch_size=0 is not allowed"),
         (("hydra.launcher.max_members=0", "seed=0,1"), "hydra.launcher.max_members=0 is not allowed"),
@@ -168,6 +168,12 @@ def test_jobs_of_equal_settings_are_trained_once_and_reported_twice(fit, tmp_pat
     assert [row["status"] for row in table()] == ["finished"] * 3
     assert torch.equal(theta("s/0"), theta("s/1"))
     assert "3 jobs in 1 stack, into" in done.out
+
+
+def test_a_long_number_is_short_in_the_table_and_whole_in_the_file(fit):
+    done = fit(*QUICK, HERE, "optimizer.lr=0.012345678901234567,0.5")
+    assert "0.012346 " in done.out
+    assert {row["optimizer.lr"] for row in table()} == {"0.012345678901234567", "0.5"}
 
 
 def test_a_folder_for_each_job(fit):

@@ -45,7 +45,7 @@ def load(file: TableFile, numeric: Sequence[str], text: Sequence[str], missing: 
     if lacking.any() and missing == "refuse":
         raise FitError(tell_missing(file, np.flatnonzero(lacking)))
     if lacking.all():
-        raise FitError(f"{file.title} has {plural(len(lacking), 'row')}, all with missing values.")
+        raise FitError(f"{file.title} has missing values in every row.")
     check_size(file, numeric, numbers)
     if lacking.any():
         numbers, spoken = numbers[~lacking], {name: each[~lacking] for name, each in spoken.items()}
