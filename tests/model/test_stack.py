@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from fit.training.optimizer import check_proportional
+from fit.training.update import check_proportional
 from torch import nn
 
 from fit.errors import FitError
