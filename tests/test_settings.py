@@ -38,7 +38,6 @@ class Mine(XYRing):
         ("+scheduler.gamma=0.5", "scheduler.gamma=0.5 is not allowed: Cosine has warmup_epochs, final."),
         ("+optimizer.foo=1", "optimizer.foo=1 is not allowed: Adam has lr, betas"),
         ("optimizer._target_=nowhere.Adam", "cannot be imported (ModuleNotFoundError: No module named 'nowhere')"),
-        ("sweep.figures=all", "sweep.figures=all is of a sweep: add -m."),
     ],
 )
 def test_what_nothing_reads_is_refused(fit, tmp_path, typed, words):

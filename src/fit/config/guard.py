@@ -32,9 +32,6 @@ class Guard(Callback):
         check_names(config)  # of what is typed: an older run may hold settings that there are no more
         if config.sweep.resume is not None:
             raise FitError("sweep.resume resumes a sweep: add -m; resume=RUN_FOLDER resumes a single run.")
-        for line in typed(config):
-            if line.startswith("sweep."):
-                raise FitError(f"{line} is of a sweep: add -m.")
         with read_write(config), open_dict(config):
             if config.resume is None:
                 config.hydra.run.dir = str(new_folder(config))
