@@ -27,6 +27,9 @@ def main(cfg: DictConfig) -> float:
     job = Job(cfg, folder, log.info)
     try:
         check(cfg)
+        from fit.data.table_columns import glance
+
+        glance(cfg.data)
         from fit.callbacks.progress import Bar
 
         with (

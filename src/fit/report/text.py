@@ -6,6 +6,7 @@ from shlex import quote
 
 from torch import Tensor
 
+from fit.config.rules import ends
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
 from fit.folder import RunFolder
@@ -113,7 +114,7 @@ def describe_data(problem: Problem, name: str, batch: int) -> str:
 def column_ranges(names: tuple[str, ...], values: Tensor, most: int) -> str:
     """Name columns with the range of their values."""
     parts = [
-        f"{name} in [{low:.4g}, {high:.4g}]" if low < high else name
+        f"{name} in [{', '.join(ends(low, high))}]" if low < high else name
         for name, low, high in zip(names, values.amin(0).tolist(), values.amax(0).tolist(), strict=True)
     ]
     return ", ".join(parts[:most]) + (f" … ({len(parts)} columns)" if len(parts) > most else "")
