@@ -165,7 +165,7 @@ def run(*overrides: str, data: Any = None) -> FittedRun:  # noqa: ANN401
     """Fit as `python -m fit.train` does, with the same overrides, such as `fit.run("data=xy_square", "seed=1")`.
 
     `data`: a pair of arrays, inputs `[rows, inputs]` and targets `[rows]` or `[rows, targets]`, or a DataFrame together
-    with `"data.targets=[c]"` (and `"data.inputs=[a,b]"` for some of its other columns). Raises FitError for what cannot be.
+    with `"data.targets=[c]"`, and with `"data.inputs=[a,b]"` unless all others are. Raises FitError for what cannot be.
     """
     from fit.config.interruption import Interruption, StopNow
     from fit.job import Job
