@@ -92,6 +92,9 @@ def test_a_data_frame():
     chosen = ("data.inputs=[a,b]", "data.targets=[c]", "model=linear", "logger=none", "trainer.max_epochs=500")
     run = library.run(*chosen, data=frame)
     assert run.predict(pd.DataFrame({"b": [1.0], "a": [3.0]})) == pytest.approx(5.0, abs=1e-3)
+    # The index of what is left of a frame is no input.
+    rest = library.run("data.targets=[c]", *chosen[2:], data=frame.drop(columns="unused").query("a > -9").iloc[::-1])
+    assert rest.predictor.inputs == ("a", "b")
 
 
 def test_an_ensemble_knows_its_spread():

@@ -8,7 +8,7 @@
     run.predict([[1.5, -2.0, 1.0]])              # [rows, inputs] -> [rows, targets], in the data's own units
 
     run = fit.run("model=mlp_gelu", data=(x, y))                                 # arrays
-    run = fit.run("data.inputs=[a,b]", "data.targets=[c]", data=frame)           # a DataFrame
+    run = fit.run("data.targets=[c]", data=frame)                                # a DataFrame
     run = fit.run("data=xy_square", verbose=False)                               # nothing printed
     run = fit.load("outputs/runs/...")                                           # a run folder
     table = fit.run_sweep("optimizer.lr=1e-3,1e-2", "seed=range(0,5)")           # a DataFrame, a row for each job

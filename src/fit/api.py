@@ -161,8 +161,8 @@ def run(*overrides: str, data: Any = None, verbose: bool = True) -> FittedRun:  
     """Fit as `python -m fit.train` does, with the same overrides, such as `fit.run("data=xy_square", "seed=1")`.
 
     `data`: a pair of arrays, inputs `[rows, inputs]` and targets `[rows]` or `[rows, targets]`, or a DataFrame together
-    with `"data.inputs=[a,b]"` and `"data.targets=[c]"`. With `verbose=False` nothing is printed and no bar is shown;
-    train.log has the text all the same. Raises FitError for what cannot be.
+    with `"data.targets=[c]"`, and with `"data.inputs=[a,b]"` unless all others are. With `verbose=False` nothing is
+    printed and no bar is shown; train.log has the text all the same. Raises FitError for what cannot be.
     """
     from fit.config.interruption import Interruption, StopNow
     from fit.job import Job

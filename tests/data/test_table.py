@@ -265,6 +265,64 @@ def test_many_points_are_thinned_and_many_rows_judged_in_parts(fit, monkeypatch)
     assert torch.equal(weights(whole), weights(parts))
 
 
+def test_inputs_are_all_columns_but_the_targets(fit):
+    table = frame()
+    as_csv(table)
+    named = train(fit, *ABC, "data.group=who")
+    rest = train(fit, "data.path=t.csv", "data.targets=[c]", "data.group=who")
+    assert "data.inputs=null: the inputs are all columns but c, who: a, b." in rest.out
+    assert "data.inputs" not in named.out
+    assert torch.equal(weights(rest), weights(named))
+
+
+def as_months(days):
+    return days.strftime("%Y-%m")
+
+
+def as_iso(days):
+    return days.strftime("%Y-%m-%d")
+
+
+def as_moments(days):
+    return days.strftime("%Y/%m/%d 0:00")
+
+
+def as_points(days):
+    return days.strftime("%d.%m.%Y 00:00:00")
+
+
+def test_dates_are_years_however_they_are_written(fit):
+    days = pd.date_range("2019-01-01", periods=60, freq="MS")
+    table = frame()
+    as_csv(table.assign(a=days.year + (days.day_of_year - 1) / np.where(days.is_leap_year, 366, 365)))
+    numbers = train(fit, *ABC)
+    for write in (as_months, as_iso, as_moments, as_points, list):
+        as_parquet(table.assign(a=days)) if write is list else as_csv(table.assign(a=write(days)))
+        run = train(fit, *ABC)
+        assert "Dates are inputs in years" in run.out, write
+        assert "a in [2019, 2023.9], b in" in run.out
+        assert run.checkpoint()["dates"] == ["a"]
+        assert run.checkpoint()["low"][0] == 2019
+        assert run.history_text == numbers.history_text, write
+    assert (numbers.checkpoint()["dates"], "Dates" in numbers.out) == ([], False)
+
+
+def test_thousands_separators_are_left_out(fit):
+    table = frame().drop(columns="who")
+    table["c"] *= 64 * 64
+    as_csv(table)
+    expected = train(fit, *ABC)
+    english = table.map("{:,.6f}".format)
+    english.to_csv("t.csv", index=False)
+    german = english.map(lambda cell: cell.translate(str.maketrans(",.", ".,")))
+    for write in (lambda: None, lambda: german.to_csv("t.csv", index=False, sep=";")):
+        write()
+        run = train(fit, *ABC)
+        assert "Thousands separators are left out: 1" in run.out
+        assert "(in c)" in run.out
+        assert torch.equal(weights(run), weights(expected))
+
+
 def test_a_batch_of_more_than_the_rows_is_all_of_them(fit):
     as_csv(frame())
     assert "data.batch_size=500 is more than that" in train(fit, *ABC, "data.batch_size=500").out

@@ -70,7 +70,28 @@ HEAD = "a,b,c\n1,2,3\n2,3,5\n3,4,9\n"
         ("a,b,c\n1,2,3\n", [], ["t.csv has only 1 row"]),
         ("a,b,c\n1,2,3\n3,4,4\n", [], ["data.val_fraction=0.2", "2 of 2 rows"]),
         ("a,b,c\n", [], ["t.csv has no rows"]),
-        (HEAD + "2024-01-31,1,2\n", [], ["t.csv, line 5: a is '2024-01-31'", "dates as numbers"]),
+        (HEAD + "2024-01-31,1,2\n", [], ["t.csv, line 5: a is '2024-01-31', not a number but a date", "as numbers"]),
+        (HEAD + "01/31/2024,1,2\n", [], ["t.csv, line 5: a is '01/31/2024'", "write dates as 2024-01-31"]),
+        ("a,b,c\n2024-01,1,3\n2024-13,2,4\n", [], ["t.csv, line 3: a is '2024-13', not a date", "31.01.2024"]),
+        ("a,b,c\n1,1,2024-01\n2,2,2024-02\n", [], ["t.csv, line 2: c is '2024-01'", "dates as numbers"]),
+        (HEAD + '1,"1,599",2\n', [], ["t.csv, line 5: b is '1,599'", "sign is the point; write 1599 or 1.599."]),
+        (
+            "a;b;c\n1,5;1.599;2\n2;2,5;3\n",
+            ["data.decimal=comma"],
+            ["t.csv, line 2: b is '1.599'", "sign is the comma; write 1599 or 1,599."],
+        ),
+        (HEAD + "1,1 599,2\n", [], ["t.csv, line 5: b is '1 599', not a number; write numbers without thousands"]),
+        ("a b c\n1 2 3\n4 5 6\n", [], ["t.csv has cells with blanks between them, as in '1 2 3'"]),
+        ("# of 2024, cut\n1 2\n4 5\n4 6\n", [], ["t.csv has cells with blanks between them, as in '1 2'"]),
+        ("measured\n\na,b,c\n1,2,3\n", [], ["t.csv begins with 'measured', which names no columns"]),
+        ("a,b,c\nx,1,2\n", [], ["a is 'x', not a number; name a column of words in data.categorical, or leave it out"]),
+        (
+            "a,b,c\nu,1,2\nv,2,4\nw,3,4\nw,3,5\nx,3,6\n",
+            ["data.categorical=[a]"],
+            ["t.csv: a has 4 words in 5 rows, 3 of them in one row only", "leave a out of data.inputs"],
+        ),
+        ("a,b,c\n1,2,3\n", ["data.inputs=null", "data.targets=[a,b,c]"], ["no columns but a, b, c"]),
+        (HEAD, ["data.inputs=null", "data.targets=[d]"], ["data.targets: d is not a column of t.csv"]),
         (HEAD, ["data.val_fraction=0"], ["data.val_fraction=0", "data.val_path"]),
         (HEAD, ["data.val_groups=[1]"], ["data.val_groups", "data.group"]),
         (HEAD, ["data.group=a", "data.val_groups=[7]"], ["data.val_groups=7", "column a of t.csv"]),
@@ -108,15 +129,17 @@ def test_a_column_of_words_is_refused_before_torch_is_imported(tmp_path):
 
 def test_what_must_be_given_is_asked_for(fit):
     assert refused(fit) == "fit: data.path is missing: give a CSV, TSV or Parquet file.\n"
-    assert "data.inputs is missing: give a list of column names" in refused(fit, "data.path=t.csv")
-    assert "data.targets is missing" in refused(fit, "data.path=t.csv", "data.inputs=[a]")
+    assert "data.targets is missing: give a list of column names" in refused(fit, "data.path=t.csv")
 
 
-def test_dates_and_lists_of_parquet_are_refused(fit):
+def test_durations_target_dates_and_lists_of_parquet_are_refused(fit):
     table = frame()
+    table["b"] = pd.Timedelta(3, unit="s")
+    table.to_parquet("t.csv")
+    assert "t.csv: b holds duration[us]; give them as numbers" in refused(fit, *ABC)
     table["b"] = pd.Timestamp("2024-01-01")
     table.to_parquet("t.csv")
-    assert "t.csv: b holds dates or times; give them as numbers" in refused(fit, *ABC)
+    assert "t.csv: b holds dates; give them as numbers" in refused(fit, *ABC, "data.inputs=[a]", "data.targets=[b]")
     table["b"] = [[1, 2]] * len(table)
     table.to_parquet("t.csv")
     assert "t.csv: b holds list" in refused(fit, *ABC)

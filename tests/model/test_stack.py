@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from fit.training.update import check_proportional
 from torch import nn
 
 from fit.errors import FitError
 from fit.model.activations import ACTIVATIONS
 from fit.model.stack import Stack
 from fit.model.start import start_values
+from fit.training.update import check_proportional
 
 MODULES = {
     "identity": nn.Identity,

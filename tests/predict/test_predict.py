@@ -2,6 +2,7 @@
 
 import csv
 import io
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import pandas as pd
 import pytest
 import torch
 
+from fit import FitError, load
+from fit.export.__main__ import main as export
 from fit.predict import __main__ as predict
 from fit.predict.predictor import load_predictor
 
@@ -190,6 +193,48 @@ def test_words_are_given_as_text(fit, ask):
     assert [float(row["c"]) for row in rows(out)] == pytest.approx([103, -46], abs=0.1)
     code, _, err = ask(folder, "--input", "-", stdin=b"a,who\n3,y\n4,w\n")
     assert (code, err) == (2, "fit: standard input, line 3: who is 'w'; give x or y or z.\n")
+
+
+def test_dates_are_given_as_such_or_in_years(fit, ask):
+    days = pd.date_range("2019-01-01", periods=60, freq="MS")
+    years = days.year + (days.day_of_year - 1) / np.where(days.is_leap_year, 366, 365)
+    pd.DataFrame({"day": days.strftime("%Y-%m"), "c": 10 * (years - 2020)}).to_csv("t.csv", index=False)
+    folder = train(fit, "t.csv", "[day]", "[c]", "trainer.max_epochs=200")
+    for value in ("2020-07-02", "2.7.2020", "2020-07-02 00:00", "2020.5"):
+        _, out, err = ask(folder, f"day={value}")
+        assert (float(out.split(" = ")[1]), err) == (pytest.approx(5, abs=0.01), "")
+    code, _, err = ask(folder, "day=May")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "day=May is not allowed: give a number" in err
+    assert "or dates as 2024-01-31" in err
+    for cell in ("2020-07-02", "2020.5"):
+        _, out, _ = ask(folder, "--input", "-", stdin=f"note,day\nu,{cell}\nv,{cell}\n".encode())
+        assert [(row["day"], float(row["c"])) for row in rows(out)] == [(cell, pytest.approx(5, abs=0.01))] * 2
+    code, _, err = ask(folder, "--input", "-", stdin=b"day\n2020-01\n\nMay\n")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "standard input, line 4: day is 'May', not a date; write dates as" in err
+    pd.DataFrame({"day": [pd.Timestamp("2020-07-02")]}).to_parquet("in.parquet")
+    assert float(rows(ask(folder, "--input", "in.parquet")[1])[0]["c"]) == pytest.approx(5, abs=0.01)
+    run = load(folder)
+    moment = pd.Timestamp("2020-07-02")
+    for given in (["2020-07-02"], [moment], pd.Series([moment]), [moment.date()], pd.DatetimeIndex([moment]), [2020.5]):
+        assert run.predict({"day": given})[0, 0] == pytest.approx(5, abs=0.01)
+    for given in (["May"], [moment, None], [pd.Timedelta(1)]):
+        with pytest.raises(FitError, match="day cannot be read as dates: give dates as 2024-01-31"):
+            run.predict({"day": given})
+    with pytest.raises(FitError, match="The inputs cannot be read as numbers"):
+        run.predict(np.array(["2020-07-02"], dtype="datetime64[D]"))
+    assert export([folder, "--format", "python"]) == 0
+    assert "The date day is given in years" in Path(folder, "network.py").read_text()
+    predict = runpy.run_path(str(Path(folder, "network.py")))["predict"]
+    assert predict([[2020.5]])[0, 0] == pytest.approx(5, abs=0.01)
+
+
+def test_thousands_separators_are_read_and_left_as_they_are(plane, ask):
+    _, out, _ = ask(plane, "--input", "-", stdin=b"a;b\n1.000,5;-2\n")
+    a, b, c, _ = out.splitlines()[1].split(";")
+    assert (a, b) == ("1.000,5", "-2")
+    assert float(c.replace(",", ".")) == pytest.approx(2012, abs=0.01)
 
 
 def test_no_rows_are_an_empty_result(plane, ask):

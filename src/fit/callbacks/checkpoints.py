@@ -127,6 +127,7 @@ def describe(run: Run, snapshot: Moment, member: int) -> Checkpoint:
         inputs=list(problem.dataset.input_names),
         targets=list(problem.dataset.target_names),
         categories={column: list(words) for column, words in problem.dataset.categories.items()},
+        dates=list(problem.dataset.dates),
         low=problem.train.inputs.amin(0),
         high=problem.train.inputs.amax(0),
         spread=problem.train.targets.std(0, correction=0),

@@ -11,7 +11,7 @@ from fit.config.names import check_names
 from fit.config.resume import resumed
 from fit.config.rules import check
 from fit.config.trust import check_trust
-from fit.data.table_look import look
+from fit.data.table_columns import glance
 from fit.errors import FitError, heard
 
 
@@ -23,7 +23,7 @@ class Guard(Callback):
         with heard():
             check(config)
             if config.resume is None and not config.hydra.job.chdir:
-                look(config.data)
+                glance(config.data)
             self.settle(config)
 
     def settle(self, config: DictConfig) -> None:

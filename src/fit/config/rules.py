@@ -1,6 +1,7 @@
 """What every setting may be, checked before anything heavy is imported."""
 
 import difflib
+import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -75,7 +76,7 @@ RULES = {
     "data.square_points": whole(2).or_null(),
     "data.labels": choice("raw", "scaled"),
     "data.path": FILE,
-    "data.inputs": COLUMNS,
+    "data.inputs": COLUMNS.or_null(),
     "data.targets": Rule(
         f"{FORMULAS}, or {NAMES}",
         lambda value: value is None or (isinstance(value, DictConfig | ListConfig) and len(value) > 0),
@@ -251,6 +252,13 @@ def shown(value: object) -> str:
 def plural(count: int, noun: str) -> str:
     """Write a count with its noun."""
     return f"{count} {noun}" + ("s" if count != 1 else "")
+
+
+def ends(low: float, high: float, digits: int = 4) -> tuple[str, str]:
+    """Write the ends of a range with so many digits, and more where they would hardly be told apart."""
+    if low < high:
+        digits = max(digits, 2 + math.ceil(math.log10(max(abs(low), abs(high)) / (high - low))))
+    return f"{low:.{digits}g}", f"{high:.{digits}g}"
 
 
 def nearest(name: str, names: Sequence[str]) -> str:

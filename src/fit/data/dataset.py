@@ -63,6 +63,11 @@ class DataSet(ABC):
         return {}
 
     @property
+    def dates(self) -> tuple[str, ...]:
+        """The inputs that are dates where they are from, and years as numbers."""
+        return ()
+
+    @property
     def logarithmic(self) -> tuple[str, ...]:
         """The inputs that are drawn on a logarithmic axis."""
         return ()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fit.config.rules import nearest, plural
 from fit.data.dataset import DataSet, Rows
-from fit.data.table_text import Text
+from fit.data.table_columns import Columns
 from fit.errors import FitError
 
 if TYPE_CHECKING:  # pyarrow is an extra
@@ -32,8 +32,8 @@ class Table(DataSet):
     knows_truth: ClassVar[bool] = False
 
     path: str
-    inputs: Sequence[str]
     targets: Sequence[str]
+    inputs: Sequence[str] | None = None
     categorical: Sequence[str] = ()
     val_path: str | None = None
     group: str | None = None
@@ -47,13 +47,6 @@ class Table(DataSet):
 
     def __post_init__(self) -> None:
         """Raise FitError for settings that do not go together."""
-        for key in ("inputs", "targets", "categorical"):
-            object.__setattr__(self, key, tuple(map(str, getattr(self, key))))
-        both = next((name for name in self.inputs if name in self.targets), None)
-        if both is not None:
-            raise FitError(f"{both} is among data.inputs and data.targets: it can only be one of them.")
-        if stray := [name for name in self.categorical if name not in self.inputs]:
-            raise FitError(f"data.categorical={stray[0]} is not among data.inputs: only inputs can be categorical.")
         if self.val_groups is not None and self.group is None:
             raise FitError("data.val_groups needs data.group: the column that names the groups.")
         if self.val_path is not None and self.group is not None:
@@ -65,25 +58,36 @@ class Table(DataSet):
                 "data.val_fraction=0 leaves no rows to judge the fit on: give a fraction above 0, or data.val_path."
             )
 
+    @cached_property
+    def columns(self) -> Columns:
+        """The columns that are asked for."""
+        return Columns.of(vars(self))
+
     @property
     def input_names(self) -> tuple[str, ...]:
         """The columns of numbers, and `COLUMN=WORD` for every word of the others."""
         words = self.categories
         return tuple(
             name
-            for column in self.inputs
+            for column in self.columns.inputs
             for name in ([f"{column}={word}" for word in words[column]] if column in words else [column])
         )
 
     @property
     def target_names(self) -> tuple[str, ...]:
         """The columns of the targets."""
-        return tuple(self.targets)
+        return tuple(self.columns.targets)
 
     @cached_property
     def categories(self) -> Mapping[str, tuple[str, ...]]:
         """The words of each text column, in the order of the alphabet."""
-        return {column: tuple(sorted(set(self._loaded.words[column].tolist()))) for column in self.categorical}
+        words = self.columns.rows.words
+        return {column: tuple(sorted(set(words[column].tolist()))) for column in self.columns.categorical}
+
+    @property
+    def dates(self) -> tuple[str, ...]:
+        """The inputs that are dates in the file."""
+        return self.columns.rows.dates
 
     @property
     def source(self) -> str:
@@ -101,16 +105,16 @@ class Table(DataSet):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Inputs that are constant, rows left out, and whole numbers that single precision does not tell apart."""
-        notes = [*self.constant_inputs()]
-        for title, loaded in ((self.path, self._loaded), (self.val_path, self._second)):
+        """How columns were read, constants, rows left out, whole numbers that single precision does not tell apart."""
+        columns = self.columns
+        notes = [*columns.notes, *self.constant_inputs()]
+        for title, loaded in ((self.path, columns.rows), (self.val_path, self._second)):
             if loaded is not None and loaded.left_out:
                 notes.append(f"{plural(loaded.left_out, 'row')} of {title} with missing values left out.")
-        numbers = self._loaded.numbers
-        for index, name in enumerate(self._numeric):
-            column = numbers[:, index]
+        for name, column in zip(columns.numeric, columns.rows.numbers.T, strict=True):
             # Scaling to the range is done in double precision, before the network sees anything.
-            centered = (self.scale_inputs if name in self.inputs else self.scale_targets) in ("standardize", "minmax")
+            scaling = self.scale_targets if name in columns.targets else self.scale_inputs
+            centered = scaling in ("standardize", "minmax")
             size = np.ptp(column) if centered else np.abs(column).max()
             if size > SINGLE and (column == np.round(column)).all():
                 notes.append(
@@ -121,7 +125,7 @@ class Table(DataSet):
 
     def rows(self) -> Rows:
         """Return the rows of the file, without the groups that are held out."""
-        rows = self._rows(self._loaded, self.path)
+        rows = self._rows(self.columns.rows, self.path)
         return rows if self.group is None else rows.take(~self._is_held_out)
 
     def fresh(self) -> dict[str, Rows]:
@@ -129,7 +133,7 @@ class Table(DataSet):
         if self._second is not None and self.val_path is not None:
             return {"val": self._rows(self._second, self.val_path)}
         if self.group is not None:
-            return {"val": self._rows(self._loaded, self.path).take(self._is_held_out)}
+            return {"val": self._rows(self.columns.rows, self.path).take(self._is_held_out)}
         return {}
 
     def split(self) -> tuple[Rows, dict[str, Rows]]:
@@ -152,46 +156,16 @@ class Table(DataSet):
         together = Rows(torch.cat([rows.inputs, line]), torch.cat([rows.targets, no_targets]))
         return together.take(together.inputs[:, varying[0]].argsort())
 
-    @property
-    def _numeric(self) -> list[str]:
-        """The columns of numbers, inputs first."""
-        return [column for column in (*self.inputs, *self.targets) if column not in self.categorical]
-
-    @cached_property
-    def _loaded(self) -> "Loaded":
-        """The file."""
-        loaded = self._load(self.path, [*self.categorical, *([self.group] if self.group else [])])
-        if len(loaded.numbers) < 2:
-            raise FitError(f"{self.path} has only 1 row to train on: give at least 2.")
-        for index, name in enumerate(self._numeric):
-            column = loaded.numbers[:, index]
-            if name in self.targets and np.ptp(column) == 0:
-                raise FitError(
-                    f"{self.path}: the target {name} is {column[0]:g} in every row; there is nothing to learn."
-                )
-        return loaded
-
     @cached_property
     def _second(self) -> "Loaded | None":
         """The second file, if there is one."""
-        return None if self.val_path is None else self._load(self.val_path, list(self.categorical))
-
-    def _load(self, path: str, text: list[str]) -> "Loaded":
-        """Read a file; raise FitError if it lacks a column."""
-        from fit.data.table_file import TableFile
-        from fit.data.table_rows import load
-
-        file = TableFile(path, Text(self.separator, self.header, self.decimal, self.encoding))
-        file.check(self.inputs, "data.inputs: ")
-        file.check(self.targets, "data.targets: ")
-        file.check(text, "data.group: ")
-        return load(file, self._numeric, text, self.missing)
+        return None if self.val_path is None else self.columns.second(self.val_path)
 
     def _rows(self, loaded: "Loaded", path: str) -> Rows:
         """Put the columns in order, words as 0 and 1; raise FitError for a word that the training file lacks."""
-        numbers = dict(zip(self._numeric, loaded.numbers.T, strict=True))
+        numbers = dict(zip(self.columns.numeric, loaded.numbers.T, strict=True))
         columns = []
-        for column in self.inputs:
+        for column in self.columns.inputs:
             if column not in self.categories:
                 columns.append(numbers[column])
                 continue
@@ -201,14 +175,13 @@ class Table(DataSet):
                     f"{path}: {column} is {unknown[0]!r}, which {self.path} does not have{nearest(unknown[0], known)}."
                 )
             columns += [(found == word).astype(np.float64) for word in known]
-        targets = [numbers[column] for column in self.targets]
+        targets = [numbers[column] for column in self.columns.targets]
         return Rows(torch.from_numpy(np.stack(columns, 1)), torch.from_numpy(np.stack(targets, 1)))
 
     @cached_property
     def _held_out(self) -> list[str]:
         """The groups that are held out: those that are named, or some at random."""
-        assert self.group is not None
-        groups = sorted(set(self._loaded.words[self.group].tolist()))
+        groups = sorted(set(self._groups.tolist()))
         if self.val_groups is not None:
             chosen = []
             for name in map(str, self.val_groups):
@@ -228,9 +201,13 @@ class Table(DataSet):
     @cached_property
     def _is_held_out(self) -> Tensor:
         """Which rows `[rows]` are held out with their group."""
-        assert self.group is not None
         held_out = set(self._held_out)
-        return torch.tensor([group in held_out for group in self._loaded.words[self.group]])
+        return torch.tensor([group in held_out for group in self._groups])
+
+    @property
+    def _groups(self) -> np.ndarray:
+        """The group `[rows]` of each row."""
+        return self.columns.rows.words[str(self.group)]
 
 
 def same_number(one: str, other: str) -> bool:

@@ -1,5 +1,6 @@
 """Tables in files, read in batches: CSV and its like, and Parquet."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fit.config.rules import nearest
-from fit.data.table_text import MISSING, SEPARATORS, Text, recognize, records, what_is_wrong
+from fit.data.table_text import DATES, GROUPED, MISSING, SEPARATORS, Text, recognize, records, what_is_wrong
 from fit.errors import FitError, lacking
 
 try:
@@ -18,9 +19,16 @@ try:
 except ImportError as error:
     raise lacking("data=table", "table", error) from None
 
+from fit.data.dates import is_moment, read_dates
+
 # Rows of a batch of Parquet; text comes in blocks of a mebibyte.
 ROWS = 2**16
-DATE = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
+DATE = r"^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
+# What may stand between thousands, by the decimal sign.
+SEPARATING = {"point": ",", "comma": "."}
+# With what may be a thousands separator, or a decimal sign; and with what can be no decimal sign.
+UNCLEAR = r"[+-]?\d{1,3}[.,]\d{3}"
+SPACED = r"[+-]?\d{1,3}(?:[ '’\u00a0\u202f]\d{3})+(?:[.,]\d*)?"
 
 
 class TableFile:
@@ -109,16 +117,35 @@ class TableFile:
         """Name the file and the place of a row, as messages begin."""
         return f"{self.title}, {self.places([row])[0]}"
 
-    def numbers(self, cells: pa.Array, column: str, first: int, hint: str = "") -> np.ndarray:
+    def holds_dates(self, cells: pa.Array) -> bool | None:
+        """Whether a column is one of dates, by its first value; None if there is none."""
+        cells = plain(cells)
+        if not is_text(cells.type):
+            return is_moment(cells.type)
+        values = words(cells).drop_null()
+        return read_dates(values[:1]) is not None if len(values) else None
+
+    def has_separators(self, cells: pa.Array) -> bool:
+        """Whether numbers of a column are written with thousands separators."""
+        cells = plain(cells)
+        if not is_text(cells.type) or not pc.any(pc.match_substring(cells, SEPARATING[self.text.decimal])).as_py():
+            return False
+        return bool(pc.any(grouped(words(cells), self.text.decimal)).as_py())
+
+    def numbers(self, cells: pa.Array, column: str, first: int, hint: str = "", *, dates: bool = False) -> np.ndarray:
         """Return the numbers of a column from row `first` on, NaN where there is none; raise FitError for text.
 
-        `hint` ends the sentence about text.
+        `hint` ends the sentence about text. Of `dates` they are the years, in which they may be given, too.
         """
         cells = plain(cells)
         kind = cells.type
-        if pa.types.is_temporal(kind):
-            raise FitError(f"{self.title}: {column} holds dates or times; give them as numbers, such as days.")
-        if is_text(kind):
+        if dates and (is_text(kind) or is_moment(kind)):
+            numbers = self._years(cells, column, first)
+        elif pa.types.is_temporal(kind):
+            raise FitError(
+                f"{self.title}: {column} holds {'dates' if is_moment(kind) else kind}; give them as numbers."
+            )
+        elif is_text(kind):
             numbers = parse(cells, self.text.decimal)
             if numbers is None:
                 raise FitError(self._not_a_number(cells, column, first, hint))
@@ -127,6 +154,16 @@ class TableFile:
         else:
             numbers = cells.cast(pa.float64(), safe=False)
         return np.asarray(numbers.to_numpy(zero_copy_only=False))
+
+    def _years(self, cells: pa.Array, column: str, first: int) -> pa.Array:
+        """Return the years of dates, written as such or as years; raise FitError for what is neither."""
+        text = words(cells) if is_text(cells.type) else cells
+        found = read_dates(text)
+        numbers = parse(cells, self.text.decimal) if found is None else found
+        if numbers is None:
+            row = next(row for row in range(len(text)) if read_dates(text.slice(row, 1)) is None)
+            raise FitError(f"{self.at(first + row)}: {column} is {cells[row].as_py()!r}, not a date; write {DATES}.")
+        return numbers
 
     def words(self, cells: pa.Array, column: str) -> np.ndarray:
         """Return the words of a column, None where there is none; raise FitError for what is no text, such as lists."""
@@ -138,11 +175,20 @@ class TableFile:
     def _not_a_number(self, cells: pa.Array, column: str, first: int, hint: str) -> str:
         """Say which cell is text."""
         row = next(row for row in range(len(cells)) if parse(cells.slice(row, 1), self.text.decimal) is None)
-        cell = cells[row].as_py()
-        if pc.match_substring_regex(cells.slice(row, 1), DATE)[0].as_py():
-            hint = "; give dates as numbers, such as days"
-        elif parse(cells.slice(row, 1), "comma" if self.text.decimal == "point" else "point") is not None:
-            hint = f", where the decimal sign is the {self.text.decimal}"
+        cell, decimal = cells[row].as_py(), self.text.decimal
+        other = "comma" if decimal == "point" else "point"
+        if read_dates(cells.slice(row, 1)) is not None:
+            hint = " but a date; give dates as numbers, such as days"
+        elif pc.match_substring_regex(cells.slice(row, 1), DATE)[0].as_py():
+            hint = f"; write {DATES}"
+        elif re.fullmatch(UNCLEAR, cell.strip()):
+            before, after = re.split("[.,]", cell.strip())
+            ways = f"{before}{after} or {before}{SEPARATING[other]}{after}"
+            hint = f", where the decimal sign is the {decimal}; write {ways}"
+        elif re.fullmatch(SPACED, cell.strip()):
+            hint = "; write numbers without thousands separators"
+        elif parse(cells.slice(row, 1), other) is not None:
+            hint = f", where the decimal sign is the {decimal}"
         return f"{self.at(first + row)}: {column} is {cell!r}, not a number{hint}."
 
 
@@ -163,19 +209,33 @@ def is_numeric(kind: pa.DataType) -> bool:
 
 
 def parse(cells: pa.Array, decimal: str) -> pa.Array | None:
-    """Return the numbers that text holds, None if some of it is no number; true and false are 1 and 0."""
-    if decimal == "comma":
-        cells = pc.replace_substring(pc.replace_substring(cells, ".", "?"), ",", ".")
+    """Return the numbers that text holds, None if some of it is no number; true and false are 1 and 0.
+
+    Thousands separators are left out where it is plain that they are, as in 1.599,09.
+    """
+    number = as_point(cells, decimal)
     try:
-        return cells.cast(pa.float64())
+        return number.cast(pa.float64())
     except pa.ArrowInvalid:
         pass
-    lower = pc.utf8_lower(words(cells))
+    cells = words(cells)
+    cells = pc.if_else(grouped(cells, decimal), pc.replace_substring(cells, SEPARATING[decimal], ""), cells)
+    lower = pc.utf8_lower(as_point(cells, decimal))
     lower = pc.if_else(pc.equal(lower, "true"), "1", pc.if_else(pc.equal(lower, "false"), "0", lower))
     try:
         return pc.replace_substring_regex(lower, r"^\+", "").cast(pa.float64())
     except pa.ArrowInvalid:
         return None
+
+
+def grouped(words: pa.Array, decimal: str) -> pa.Array:
+    """Return which words are numbers with thousands separators."""
+    return pc.match_substring_regex(words, f"^(?:{GROUPED[decimal]})$")
+
+
+def as_point(cells: pa.Array, decimal: str) -> pa.Array:
+    """Return cells in which the decimal sign is the point."""
+    return pc.replace_substring(pc.replace_substring(cells, ".", "?"), ",", ".") if decimal == "comma" else cells
 
 
 def words(cells: pa.Array) -> pa.Array:

@@ -1,7 +1,7 @@
 """The rows of a table that can be computed with."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -10,33 +10,78 @@ from fit.config.rules import plural
 from fit.data.table_file import TableFile
 from fit.errors import FitError
 
+if TYPE_CHECKING:  # pyarrow is an extra, as table_file says where it lacks
+    import pyarrow as pa
+
 # How many places of missing values are named.
 MOST_PLACES = 5
-# What to do about a column of words.
-HINT = "; name an input of words in data.categorical"
+# What is said of an input that is no number.
+WORDS = "; name a column of words in data.categorical, or leave it out of data.inputs"
 
 
 class Loaded(NamedTuple):
-    """Rows of a file: `numbers [rows, columns]` in float64, the words of text columns, and how many were left out."""
+    """Rows of a file: `numbers [rows, columns]` in float64, the words of text columns, and how many were left out.
+
+    Columns that hold `dates` are numbers of years; `separated` are those with thousands separators.
+    """
 
     numbers: np.ndarray
     words: dict[str, np.ndarray]
     left_out: int
+    dates: tuple[str, ...]
+    separated: tuple[str, ...]
 
 
-def load(file: TableFile, numeric: Sequence[str], text: Sequence[str], missing: str) -> Loaded:
-    """Read the columns of a table; raise FitError for the first cell that cannot be computed with.
+class Reader:
+    """Reads columns of numbers, `inputs` and `targets`, and of text; iterating gives both for each batch of rows.
+
+    Which inputs are `dates` is told by their first value unless it is given. A cell that is no number raises FitError.
+    """
+
+    def __init__(
+        self,
+        file: TableFile,
+        inputs: Sequence[str],
+        targets: Sequence[str],
+        text: Sequence[str],
+        dates: Collection[str] | None = None,
+    ) -> None:
+        """Take a file and the names of its columns."""
+        self.file, self.numeric, self.text = file, [*inputs, *targets], text
+        self.separated = set[str]()
+        self._dates: dict[str, bool | None] = {name: None if dates is None else name in dates for name in inputs}
+
+    @property
+    def dates(self) -> tuple[str, ...]:
+        """The inputs that are dates, as far as they were read."""
+        return tuple(name for name, is_date in self._dates.items() if is_date)
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        """Yield numbers `[rows, columns]` and words `[rows]` by column."""
+        for first, batch in self.file.batches(list(dict.fromkeys([*self.numeric, *self.text]))):
+            numbers = [self._numbers(batch.column(name), name, first) for name in self.numeric]
+            yield np.stack(numbers, 1), {name: self.file.words(batch.column(name), name) for name in self.text}
+
+    def _numbers(self, cells: "pa.Array", name: str, first: int) -> np.ndarray:
+        """Return the numbers of a column from row `first` on."""
+        if self.file.has_separators(cells):
+            self.separated.add(name)
+        if name not in self._dates:
+            return self.file.numbers(cells, name, first)
+        if self._dates[name] is None:
+            self._dates[name] = self.file.holds_dates(cells)
+        return self.file.numbers(cells, name, first, WORDS, dates=bool(self._dates[name]))
+
+
+def load(reader: Reader, missing: str) -> Loaded:
+    """Read all rows; raise FitError for the first cell that cannot be computed with.
 
     Rows with missing values are refused or, where `missing` is `drop`, left out.
     """
-    parts, said = [], dict[str, list[np.ndarray]]({column: [] for column in text})
-    for first, batch in file.batches(list(dict.fromkeys([*numeric, *text]))):
-        columns = [file.numbers(batch.column(name), name, first, HINT) for name in numeric]
-        parts.append(np.stack(columns, 1))
-        for name in said:
-            said[name].append(file.words(batch.column(name), name))
+    file = reader.file
+    parts, said = zip(*reader, strict=True)
     numbers = np.concatenate(parts)
-    spoken = {name: np.concatenate(each) for name, each in said.items()}
+    spoken = {name: np.concatenate([each[name] for each in said]) for name in reader.text}
     if not len(numbers):
         raise FitError(f"{file.title} has no rows.")
     lacking = np.isnan(numbers).any(1)
@@ -46,10 +91,11 @@ def load(file: TableFile, numeric: Sequence[str], text: Sequence[str], missing: 
         raise FitError(tell_missing(file, np.flatnonzero(lacking)))
     if lacking.all():
         raise FitError(f"{file.title} has missing values in every row.")
-    check_size(file, numeric, numbers)
+    check_size(file, reader.numeric, numbers)
     if lacking.any():
         numbers, spoken = numbers[~lacking], {name: each[~lacking] for name, each in spoken.items()}
-    return Loaded(numbers, spoken, int(lacking.sum()))
+    separated = tuple(name for name in reader.numeric if name in reader.separated)
+    return Loaded(numbers, spoken, int(lacking.sum()), reader.dates, separated)
 
 
 def tell_missing(file: TableFile, rows: np.ndarray) -> str:

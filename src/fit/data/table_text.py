@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,6 +14,14 @@ from fit.errors import FitError
 SEPARATORS = {"tab": "\t", "semicolon": ";", "pipe": "|", "comma": ","}
 # What a cell without a value holds, in lower case.
 MISSING = ("", "na", "n/a", "nan", "null")
+# Numbers with thousands separators that can be read in one way only, by their decimal sign: 1.599,09 but not 1.599.
+GROUPED = {
+    "comma": r"[+-]?\d{1,3}(?:\.\d{3})+,\d+|[+-]?\d{1,3}(?:\.\d{3}){2,}",
+    "point": r"[+-]?\d{1,3}(?:,\d{3})+\.\d+|[+-]?\d{1,3}(?:,\d{3}){2,}",
+}
+# How dates may be written, and what they are as numbers.
+DATES = "dates as 2024-01-31, 2024-01-31 13:45, 2024-01 or 31.01.2024"
+YEARS = "years, with the part of the year that has passed: 2024-07-02 is 2024.5"
 # How many records and bytes a file is judged by.
 RECORDS = 100
 SAMPLE = 2**16
@@ -46,6 +55,7 @@ def recognize(path: Path, title: str, text: Text) -> tuple[Text, tuple[str, ...]
         raise FitError(f"{title} is empty.")
     separator = choose_separator(samples) if text.separator == "auto" else text.separator
     found = samples[separator]
+    check_beginning(title, samples, found)
     decimal = choose_decimal(found, separator) if text.decimal == "auto" else text.decimal
     header = has_header(found, decimal) if text.header == "auto" else bool(text.header)
     names = [name.strip() for name in found[0]] if header else [f"c{n}" for n in range(1, len(found[0]) + 1)]
@@ -71,9 +81,33 @@ def choose_separator(samples: dict[str, list[list[str]]]) -> str:
     return max(reversed(samples), key=lambda name: len(samples[name][0]))
 
 
+def check_beginning(title: str, samples: dict[str, list[list[str]]], found: list[list[str]]) -> None:
+    """Raise FitError where cells have blanks between them, or the first line is plainly none of the table."""
+    blanks = [cells[0].strip() for cells in found if len(cells) == 1 and are_numbers(cells[0].split())]
+    if blanks and (len(found[0]) == 1 or len(blanks) > len(found) / 2):
+        raise FitError(
+            f"{title} has cells with blanks between them, as in {blanks[0]!r}: save it with commas, tabs, "
+            "semicolons or pipes, and the names of the columns as its first line."
+        )
+    if len(found[0]) == 1 and any(are_numbers(cells) for each in samples.values() for cells in each):
+        raise FitError(
+            f"{title} begins with {found[0][0].strip()!r}, which names no columns: "
+            "leave out what stands above the table."
+        )
+
+
+def are_numbers(cells: Sequence[str]) -> bool:
+    """Whether these are several cells of numbers."""
+    return len(cells) > 1 and all(is_number(cell, "point") or is_number(cell, "comma") for cell in cells)
+
+
 def choose_decimal(found: Sequence[Sequence[str]], separator: str) -> str:
-    """Return `comma` where cells are numbers with a comma in them and none has a point."""
-    cells = [cell for record in found for cell in record]
+    """Return `comma` where cells are numbers with a comma in them and none has a point, or as 1.599,09 has both."""
+    cells = [cell.strip() for record in found for cell in record]
+    both = [cell for cell in cells if "." in cell and "," in cell]
+    grouped = [decimal for decimal in GROUPED if any(re.fullmatch(GROUPED[decimal], cell) for cell in both)]
+    if len(grouped) == 1:
+        return grouped[0]
     commas = any("," in cell and is_number(cell, "comma") for cell in cells)
     points = any("." in cell and is_number(cell, "point") for cell in cells)
     return "comma" if separator != "comma" and commas and not points else "point"
@@ -93,6 +127,8 @@ def has_header(found: Sequence[Sequence[str]], decimal: str) -> bool:
 
 def is_number(cell: str, decimal: str) -> bool:
     """Whether a cell is a number, true or false."""
+    if re.fullmatch(GROUPED[decimal], cell.strip()):
+        return True
     if decimal == "comma":
         cell = cell.replace(".", "?").replace(",", ".")
     try:

@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fit.config.rules import ends
 from fit.data.scalers import Scaler
+from fit.data.table_text import YEARS
 from fit.errors import FitError
 from fit.model.stack import Stack
 from fit.predict.predictor import load_checkpoint
@@ -38,6 +40,7 @@ class Network(NamedTuple):
     inputs: Sequence[str]
     targets: Sequence[str]
     categories: dict[str, list[str]]
+    dates: list[str]
     low: Tensor
     high: Tensor
     input_scaler: Scaler
@@ -52,7 +55,7 @@ class Network(NamedTuple):
         ranges = zip(self.inputs, self.low.tolist(), self.high.tolist(), strict=True)
         lines = [
             "Inputs, in this order and each in its own unit, with the range trained on:",
-            *(f"  {name}: {low:.6g} to {high:.6g}" for name, low, high in ranges),
+            *(f"  {name}: {' to '.join(ends(low, high, 6))}" for name, low, high in ranges),
             "Targets, in this order and each in its own unit:",
             *(f"  {name}" for name in self.targets),
         ]
@@ -61,6 +64,7 @@ class Network(NamedTuple):
             lines.append(
                 f"The text column {column} is given as numbers: 1 for the one of {columns} that applies, else 0."
             )
+        lines += [f"The date {column} is given in {YEARS}." for column in self.dates]
         lines.append(f"Made by python -m fit.export from {self.source}.")
         return ["".join(letter if letter.isprintable() else "?" for letter in line) for line in lines]
 
@@ -88,6 +92,7 @@ def read_network(folder: Path, which: str) -> Network:
         inputs=checkpoint["inputs"],
         targets=checkpoint["targets"],
         categories=checkpoint["categories"],
+        dates=checkpoint["dates"],
         low=checkpoint["low"],
         high=checkpoint["high"],
         input_scaler=Scaler(**checkpoint["input_scaler"]),

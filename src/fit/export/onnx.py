@@ -49,6 +49,7 @@ def write(network: Network, path: Path) -> None:
     for node in model.graph.node:  # where in our code it stems from, with this machine's paths
         del node.metadata_props[:]
     columns = {"inputs": network.inputs, "targets": network.targets, "categories": network.categories}
+    columns |= {"dates": network.dates} if network.dates else {}
     ranges = {"low": network.low.tolist(), "high": network.high.tolist()}
     texts = {key: json.dumps(value, ensure_ascii=False) for key, value in (columns | ranges).items()}
     onnx.helper.set_model_props(model, texts | {"description": "\n".join(network.describe())})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fit.config.rule import is_number
 from fit.config.rules import RULES, nearest
+from fit.data.table_text import DATES
 from fit.errors import MENDABLE, FitError, refuse
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -106,7 +107,7 @@ def predict_point(predictor: "Predictor", typed: Sequence[str]) -> None:
 
 
 def read_value(predictor: "Predictor", name: str, value: str) -> "Sequence[str] | Sequence[float]":
-    """Return what was typed for an input as one row: a word, or a finite number."""
+    """Return what was typed for an input as one row: a word, or a finite number, which a date is in years."""
     if name in predictor.categories:
         words = predictor.categories[name]
         if value not in words:
@@ -115,10 +116,22 @@ def read_value(predictor: "Predictor", name: str, value: str) -> "Sequence[str] 
     try:
         number = float({"true": "1", "false": "0"}.get(value.lower(), value))
     except ValueError:
-        number = math.nan
+        number = year_of(value) if name in predictor.dates else math.nan
     if not is_number(number):
-        raise FitError(f"{name}={value} is not allowed: give {RULES['data.low'].allowed}.")
+        others = f", or {DATES}" if name in predictor.dates else ""
+        raise FitError(f"{name}={value} is not allowed: give {RULES['data.low'].allowed}{others}.")
     return [number]
+
+
+def year_of(text: str) -> float:
+    """Return a date in years, NaN for what is none."""
+    import numpy as np
+
+    import fit.data.table_file  # noqa: F401  says what to install if pyarrow is not there
+    from fit.data.dates import years_of
+
+    years = years_of(np.array([text]))
+    return math.nan if years is None else float(years[0])
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def read(predictor: Predictor, file: TableFile, batch: pa.RecordBatch, first: in
         if name in predictor.categories:
             given[name] = read_words(predictor, file, batch, name, first)
         else:
-            given[name] = read_numbers(file, batch, name, first)
+            given[name] = read_numbers(file, batch, name, first, dates=name in predictor.dates)
     return given
 
 
@@ -84,9 +84,9 @@ def answer(predictor: Predictor, given: Mapping[str, np.ndarray], rows: int) -> 
     return added | {"extrapolation": predictor.outside(inputs).numpy().astype(np.int8)}
 
 
-def read_numbers(file: TableFile, batch: pa.RecordBatch, name: str, first: int) -> np.ndarray:
-    """Return a column of finite numbers."""
-    numbers = file.numbers(batch.column(name), name, first)
+def read_numbers(file: TableFile, batch: pa.RecordBatch, name: str, first: int, *, dates: bool) -> np.ndarray:
+    """Return a column of finite numbers, which are the years of `dates`."""
+    numbers = file.numbers(batch.column(name), name, first, dates=dates)
     wrong = ~(np.abs(numbers) <= LARGEST)
     if wrong.any():
         row = int(wrong.argmax())

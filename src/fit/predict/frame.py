@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fit.config.rules import nearest
+from fit.data.table_text import DATES
 from fit.errors import FitError, lacking
 from fit.folder import write_atomically
 from fit.predict.inputs import columns, encode, needed
@@ -48,7 +49,8 @@ def by_name(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401
             if strange := set(found[name].tolist()) - set(predictor.categories[name]):
                 raise FitError(f"{name} holds {min(map(str, strange))}, which was not among the words trained on.")
         else:
-            found[name] = np.atleast_1d(to_numbers(given[name], name))
+            read = to_years if name in predictor.dates else to_numbers
+            found[name] = np.atleast_1d(read(given[name], name))
     if len({values.shape for values in found.values()}) > 1 or any(values.ndim > 1 for values in found.values()):
         shapes = ", ".join(f"{name} {list(values.shape)}" for name, values in found.items())
         raise FitError(f"The columns are not of equal length: give [rows] for each, instead of {shapes}.")
@@ -70,11 +72,24 @@ def to_words(given: Any, name: str) -> np.ndarray:  # noqa: ANN401
         raise FitError(f"{name} cannot be read as words.") from None
 
 
+def to_years(given: Any, name: str) -> np.ndarray:  # noqa: ANN401
+    """Return dates, as text or as such, in years, and years as they are; raise FitError for others."""
+    try:
+        return to_numbers(given, name)
+    except FitError:
+        from fit.data.dates import years_of
+
+        years = years_of(np.atleast_1d(np.asarray(given)))
+    if years is None:
+        raise FitError(f"{name} cannot be read as dates: give {DATES}, or numbers of years.")
+    return years
+
+
 def to_numbers(given: Any, what: str) -> np.ndarray:  # noqa: ANN401
     """Return an array of doubles; raise FitError for what is not numbers."""
     try:
         values = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)
-        if values.dtype.kind == "c":  # NumPy would drop a part of each
+        if values.dtype.kind in "cmM":  # NumPy would drop a part of each, or count the units of a date
             raise TypeError
         return values.astype(np.float64)
     except (TypeError, ValueError):

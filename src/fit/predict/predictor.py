@@ -20,14 +20,15 @@ CHECKPOINTS = ("last", "best")
 class Predictor:
     """A fitted function and what its columns are.
 
-    A text column is one of the inputs `COLUMN=WORD` for each of its `categories`. `low` and `high` are the range of the
-    inputs `[inputs]` that were trained on, `text` is what was said of how their table is written; of what has
-    `diverged` the answers mean nothing.
+    A text column is one of the inputs `COLUMN=WORD` for each of its `categories`, and `dates` are given in years. `low`
+    and `high` are the range of the inputs `[inputs]` that were trained on, `text` is what was said of how their table
+    is written; of what has `diverged` the answers mean nothing.
     """
 
     inputs: tuple[str, ...]
     targets: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]]
+    dates: tuple[str, ...]
     low: Tensor
     high: Tensor
     networks: Sequence[Callable[[Tensor], Tensor]]
@@ -52,7 +53,7 @@ def load_predictor(path: str | Path, which: str = "last") -> Predictor:
     folders = [member.path for member in RunFolder(path).members] or [Path(path)]
     checkpoints = [load_checkpoint(each, which) for each in folders]
     first = checkpoints[0]
-    if any(each[key] != first[key] for each in checkpoints for key in ("inputs", "targets", "categories")):
+    if any(each[key] != first[key] for each in checkpoints for key in ("inputs", "targets", "categories", "dates")):
         raise FitError(f"{path} holds networks of different columns: one of them was changed.")
     categories = {column: tuple(words) for column, words in first["categories"].items()}
     low = torch.stack([each["low"] for each in checkpoints]).amin(0)
@@ -61,6 +62,7 @@ def load_predictor(path: str | Path, which: str = "last") -> Predictor:
         tuple(first["inputs"]),
         tuple(first["targets"]),
         categories,
+        tuple(first["dates"]),
         low,
         high,
         networks=list(map(predictor, checkpoints)),

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from fit.config.idle import idle
-from fit.config.rules import plural
+from fit.config.rules import ends, plural
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
 from fit.folder import RunFolder
@@ -141,7 +141,7 @@ def describe_data(problem: Problem, name: str, batch: int) -> str:
 def column_ranges(names: tuple[str, ...], values: Tensor, most: int) -> str:
     """Name columns with the range of their values."""
     parts = [
-        f"{name} in [{low:.4g}, {high:.4g}]" if low < high else f"{name} (always {low:.4g})"
+        f"{name} in [{', '.join(ends(low, high))}]" if low < high else f"{name} (always {low:.4g})"
         for name, low, high in zip(names, values.amin(0).tolist(), values.amax(0).tolist(), strict=True)
     ]
     return ", ".join(parts[:most]) + (f" … ({len(parts)} columns)" if len(parts) > most else "")

@@ -43,6 +43,7 @@ class Checkpoint(TypedDict):
     inputs: list[str]
     targets: list[str]
     categories: dict[str, list[str]]
+    dates: list[str]  # inputs that are years, and dates in the table
     low: Tensor
     high: Tensor
     spread: Tensor  # standard deviation of the training targets, in their own units
@@ -65,6 +66,7 @@ def load(path: Path) -> Checkpoint:
         raise damaged
     try:
         checkpoint: Checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint.setdefault("dates", [])  # runs from before there were any
         sound = is_sound(checkpoint)
     except MemoryError:
         raise
@@ -93,7 +95,7 @@ def is_sound(checkpoint: Checkpoint) -> bool:
     whole = [checkpoint["epoch"], checkpoint["step"], checkpoint["best_epoch"], *sizes]
     numbers = [checkpoint["seconds"], checkpoint["best_loss"], *checkpoint["look"].values()]
     inputs, targets, said = checkpoint["inputs"], checkpoint["targets"], checkpoint["categories"]
-    lists = [inputs, targets, *said.values()]
+    lists = [inputs, targets, checkpoint["dates"], *said.values()]
     columns = [
         *((part, inputs) for part in (checkpoint["low"], checkpoint["high"], *Scaler(**checkpoint["input_scaler"]))),
         *((part, targets) for part in (checkpoint["spread"], *Scaler(**checkpoint["target_scaler"]))),
