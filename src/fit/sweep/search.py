@@ -82,7 +82,7 @@ class Search:
     def check_corners(self) -> None:
         """Raise for choices and ends of ranges that no trial could have."""
         if any(key.lstrip("+") == "optimized_metric" for key in self.space.searched):
-            raise FitError("optimized_metric is missing: a search compares trials by it.")
+            raise FitError("optimized_metric is what a search compares its trials by: give one value.")
         settings = []
         for point in self.space.corners():
             trial = self.loader.load_sweep_config(self.config, self.space.overrides(point))
