@@ -134,13 +134,21 @@ class RunFolder:
             writer.writerow(row)
 
     def read_history(self) -> list[dict[str, float]]:
-        """Read history.csv; a line cut off by a crash is left out."""
+        """Read history.csv; a last line cut off by a crash is left out, and raise FitError for any other that is."""
         if not self.history.exists():
             return []
         with self.history.open(newline="", encoding="utf-8", errors="replace") as file:
             lines = list(csv.reader(file))
         header = lines[0] if lines else []
-        return [dict(zip(header, map(float, line), strict=True)) for line in lines[1:] if is_whole(line, header)]
+        whole = [is_whole(line, header) for line in lines[1:]]
+        if not all(whole[:-1]):
+            line = whole.index(False) + 2
+            raise FitError(f"{self.history}, line {line}, is not what fit wrote: restore the file, or delete it.")
+        return [
+            dict(zip(header, map(float, line), strict=True))
+            for line, good in zip(lines[1:], whole, strict=True)
+            if good
+        ]
 
     def rewind_history(self, epoch: int) -> None:
         """Forget the looks after an epoch."""
