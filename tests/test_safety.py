@@ -208,6 +208,18 @@ def test_references_and_a_node_of_hydras_hide_nothing(fit, run, tmp_path, monkey
         assert words in capfd.readouterr().err
 
 
+def test_a_damaged_history_is_named_and_a_last_line_cut_off_is_left_out(run, capfd):
+    path = run / "history.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, lines[-1][:5]]))
+    assert load(run).history["epoch"] == [0, 2]
+    path.write_text("\n".join([lines[0], "0,oh", *lines[2:]]))
+    with pytest.raises(FitError, match=r"run/history.csv, line 2, is not what fit wrote"):
+        load(run).history  # noqa: B018
+    assert doctor([str(run)]) == 2
+    assert capfd.readouterr().err.count("\n") == 1
+
+
 def test_an_array_file_that_holds_objects_is_refused(fit, tmp_path):
     np.savez(tmp_path / "bomb.npz", inputs=np.array([[Bomb()]], dtype=object), targets=np.zeros((1, 1)))
     done = fit("data=arrays", "data.path=bomb.npz", *QUICK[:1], *QUICK[2:])

@@ -142,7 +142,7 @@ class RunFolder:
         append_rows(self.history, rows)
 
     def read_history(self) -> list[dict[str, float]]:
-        """Read history.csv; a line cut off by a crash is left out."""
+        """Read history.csv; a last line cut off by a crash is left out, and raise FitError for any other that is."""
         return read_rows(self.history)
 
     def read_passes(self) -> list[dict[str, float]]:
@@ -175,13 +175,19 @@ def append_rows(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
-    """Read rows of numbers from a CSV file; those that are not whole are left out."""
+    """Read rows of numbers from a CSV file; a last line that was cut off is left out, FitError names any other."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
         lines = list(csv.reader(file))
     header = lines[0] if lines else []
-    return [dict(zip(header, map(float, line), strict=True)) for line in lines[1:] if is_whole(line, header)]
+    whole = [is_whole(line, header) for line in lines[1:]]
+    if not all(whole[:-1]):
+        line = whole.index(False) + 2
+        raise FitError(f"{path}, line {line}, is not what fit wrote: restore the file, or delete it.")
+    return [
+        dict(zip(header, map(float, line), strict=True)) for line, good in zip(lines[1:], whole, strict=True) if good
+    ]
 
 
 def mean_rows(tables: Iterable[Sequence[Mapping[str, float]]]) -> list[dict[str, float]]:

@@ -187,6 +187,15 @@ def test_functions_that_cannot_be_used(fit, own, function, words):
     assert "Traceback" not in done.err
 
 
+def test_an_input_is_no_target(fit, own):
+    arguments = ("data=custom", "data.domain={y: [-1, 1]}", "data.function=own_functions.paraboloid", *QUICK)
+    for more, default in (((), " (y where none is given)"), (("data.targets=[y]",), "")):
+        done = fit(*arguments, *more)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert f"y is among data.domain and data.targets{default}: it can only be one of them." in done.err
+    assert fit(*arguments, "data.targets=[z]").code == 0
+
+
 def test_a_stored_function_is_run_only_if_typed_again(fit, own):
     done = fit("data=custom", "data.domain={a: [-1, 1]}", *QUICK, OWN)
     refused = fit(f"resume={done.folder}", "trainer.max_epochs=4")

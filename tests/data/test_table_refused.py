@@ -13,6 +13,16 @@ from pyarrow import parquet
 from tables import ABC, frame, refused
 
 
+def test_torch_is_not_imported_to_refuse(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\nred,1\n")
+    typed = ["train", "data=table", "data.path=t.csv", "data.targets=[b]"]
+    script = f"import sys; sys.argv = {typed}\nfrom fit.train import command, main\ntry: command(main)\n"
+    script += "except SystemExit as stop: print(stop.code, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "2 False\n"
+    assert "t.csv, line 2: a is 'red', not a number" in done.stderr
+
+
 def test_lines_are_those_of_the_file(fit):
     table = frame(9)
     table["who"] = 'two\n"lines"'
@@ -44,6 +54,7 @@ HEAD = "a,b,c\n1,2,3\n2,3,5\n3,4,9\n"
         (HEAD.replace("b", "beta"), [], ["data.inputs: b is not a column", "a, beta, c"]),
         (HEAD.replace("b", "length"), ["data.inputs=[lenght]"], ["did you mean length"]),
         (HEAD, ["data.targets=[d]"], ["data.targets: d is not a column of t.csv"]),
+        ("1,2,3\n4,5,6\n", [], ["a is not a column of t.csv: it has c1, c2, c3, as its first line names none"]),
         (HEAD, ["data.group=d"], ["data.group: d is not a column of t.csv"]),
         (HEAD, ["data.inputs=[a,c]"], ["c is among data.inputs and data.targets"]),
         (HEAD, ["data.inputs=[a,a]"], ["data.inputs=[a, a]", "each once"]),

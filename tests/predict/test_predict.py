@@ -237,6 +237,13 @@ def test_thousands_separators_are_read_and_left_as_they_are(plane, ask):
     assert float(c.replace(",", ".")) == pytest.approx(2012, abs=0.01)
 
 
+def test_nothing_is_printed_of_what_is_refused(plane, ask):
+    pd.DataFrame({"a": [np.nan], "b": [1.0]}).to_parquet("in.parquet")
+    code, out, err = ask(plane, "--input", "in.parquet")
+    assert (code, out) == (2, "")
+    assert "in.parquet, row 1: a has no value" in err
+
+
 def test_no_rows_are_an_empty_result(plane, ask):
     assert ask(plane, "--input", "-", stdin=b"a,b\n") == (0, "a,b,c,extrapolation\n", "")
     pd.DataFrame({"a": [1.0], "b": [2.0]}).iloc[:0].to_parquet("in.parquet")

@@ -37,12 +37,17 @@ class Custom(FunctionData):
 
     @cached_property
     def target_names(self) -> tuple[str, ...]:
-        """The names given, or y, or y1, y2 and so on."""
-        if self.targets is not None:
-            return tuple(map(str, self.targets))
-        middle = torch.full((2, len(self.domain)), 0.5, dtype=torch.float64)
-        count = self._values(self.located(middle)).shape[1]
-        return ("y",) if count == 1 else tuple(f"y{number}" for number in range(1, count + 1))
+        """The names given, or y, or y1, y2 and so on; raise FitError for one that is an input."""
+        names, given = self.targets, ""
+        if names is None:
+            middle = torch.full((2, len(self.domain)), 0.5, dtype=torch.float64)
+            count = self._values(self.located(middle)).shape[1]
+            names = ("y",) if count == 1 else tuple(f"y{number}" for number in range(1, count + 1))
+            given = f" ({', '.join(names)} where none is given)"
+        both = next((name for name in map(str, names) if name in self.domain), None)
+        if both is not None:
+            raise FitError(f"{both} is among data.domain and data.targets{given}: it can only be one of them.")
+        return tuple(map(str, names))
 
     def evaluate(self, inputs: Tensor) -> Tensor:
         """Call the function; raise FitError for what it raises, and for answers of another shape."""

@@ -57,8 +57,10 @@ class TableFile:
         for name in names:
             if name not in self.columns:
                 there = ", ".join(self.columns[:20]) + (", …" if len(self.columns) > 20 else "")
+                numbered = "" if self.is_parquet or self.text.header else ", as its first line names none"
                 raise FitError(
-                    f"{what}{name} is not a column of {self.title}: it has {there}{nearest(name, self.columns)}."
+                    f"{what}{name} is not a column of {self.title}: it has {there}{numbered}"
+                    f"{nearest(name, self.columns)}."
                 )
 
     def batches(self, names: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:

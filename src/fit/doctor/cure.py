@@ -145,7 +145,7 @@ def compare(attempts: Sequence[Attempt]) -> Iterator[str]:
     cases = [before, *(each.after for each in attempts)]
     for key in [*keys, "epochs", "seconds/fit"]:
         yield row(key, [cell(case.metrics.get(key)) for case in cases])
-    yield row("largest error of all, over spread", [cell(case.worst) for case in cases])
+    yield row("largest error, in std. deviations", [cell(case.worst) for case in cases])
     for number, each in enumerate(attempts, start=1):
         yield f"       {f'{number}: ' if many else ''}{each.verdict}: {each.folder.path}"
 

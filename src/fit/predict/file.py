@@ -119,15 +119,17 @@ class Writer:
         self.sink, self.file, self.as_parquet, self.read_by_eye = sink, file, as_parquet, read_by_eye
         self.separator = "," if file.is_parquet else SEPARATORS[file.text.separator]
         self._names: list[str] = []
+        self._header: list[str] = []
         self._parquet: parquet.ParquetWriter | None = None
 
     def write(self, batch: pa.RecordBatch, given: Mapping[str, np.ndarray], added: Mapping[str, np.ndarray]) -> None:
         """Write a batch and the columns added to it; in Parquet what was `given` to the function as it was read."""
-        begun, new = bool(self._names), [pa.array(values) for values in added.values()]
-        if not begun:
+        new = [pa.array(values) for values in added.values()]
+        if not self._names:
             self._names = [*self.file.columns]
             for name in added:
                 self._names.append(unused(name, self._names))
+            self._header = [self.separator.join(self._quoted(pa.array(self._names)).to_pylist())]
         if self.as_parquet:
             typed = {} if self.file.is_parquet else {name: pa.array(values) for name, values in given.items()}
             old = [typed.get(name, cells) for name, cells in zip(self.file.columns, batch.columns, strict=True)]
@@ -137,9 +139,13 @@ class Writer:
             return
         old = [self._as_text(name, cells) for name, cells in zip(self.file.columns, batch.columns, strict=True)]
         cells = [self._quoted(each) for each in [*old, *map(self._written, new)]]
-        header = self.separator.join(self._quoted(pa.array(self._names)).to_pylist())
-        lines = pc.binary_join_element_wise(*cells, self.separator).to_pylist()
-        self.sink.writelines(f"{line}\n".encode() for line in ([] if begun else [header]) + lines)
+        if len(batch):
+            self._write_lines(pc.binary_join_element_wise(*cells, self.separator).to_pylist())
+
+    def _write_lines(self, lines: list[str]) -> None:
+        """Write lines, after the header, which a file refused by its first row does without."""
+        self.sink.writelines(f"{line}\n".encode() for line in self._header + lines)
+        self._header = []
 
     def _as_text(self, name: str, cells: pa.Array) -> pa.Array:
         """Return cells as text, empty where there is no value; raise FitError for what is none, such as lists."""
@@ -169,6 +175,8 @@ class Writer:
         """End the output."""
         if self._parquet is not None:
             self._parquet.close()
+        elif not self.as_parquet:
+            self._write_lines([])
 
 
 def unused(name: str, names: Sequence[str]) -> str:

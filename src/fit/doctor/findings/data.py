@@ -159,8 +159,9 @@ def unexplained(case: Case) -> Finding:
         "unexplained",
         "possible",
         {"nrmse": case.worst, "nrmse_train": case.train_error, "nrmse_smooth": smooth},
-        f"The error is {case.worst:.2g} of the spread, {case.train_error:.2g} on the training rows, for no reason that "
-        f"the doctor knows; a smooth function of the inputs leaves {smooth:.2g} on rows that it did not see: {hope}.",
+        f"The error is {percent(case.worst)} of the standard deviation, {percent(case.train_error)} on the training "
+        f"rows, and the doctor does not know why; a smooth function of the inputs leaves {percent(smooth)} on rows "
+        f"that it did not see: {hope}.",
         (),
         "try other layers and settings" if better else "inputs that tell more, or more rows",
     )

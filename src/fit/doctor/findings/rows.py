@@ -215,13 +215,13 @@ def overfit(case: Case) -> Finding | None:
         hoped = "rows enough to tell the function from the noise"
     elif val < NOISE_ROOM * smooth:
         hoped, hopeless = "more rows, or fewer inputs", True
-    told = f"; a smooth function leaves {smooth:.2g} there, so nothing better was found" * hopeless
+    told = f"; a smooth function leaves {percent(smooth)} there, so nothing better was found" * hopeless
     return Finding(
         "overfit",
         "certain" if case.risen > SURELY else "likely",
         {"nrmse_train": train, "nrmse_val": val, "rise": case.rise, "rows": rows, "weights": weights},
-        f"The error is {train:.2g} of the spread on training rows and {val:.2g} on others{since}: {weights} "
-        f"weights have learned {rows} rows by heart{told}.",
+        f"The error is {percent(train)} of the standard deviation on training rows and {percent(val)} on others"
+        f"{since}: {weights} weights have learned {rows} rows by heart{told}.",
         () if hopeless else prescribe(case, changes, steps=0),
         hoped,
     )

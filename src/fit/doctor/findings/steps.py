@@ -226,7 +226,7 @@ def too_few_epochs(case: Case) -> Finding | None:
             "too_few_epochs",
             "likely",
             {"steps": steps, "epochs": progress.epochs},
-            f"{plural(steps, 'step')} are few: small networks take some thousands to fit a smooth function.",
+            f"The run took {plural(steps, 'step')}; small networks need some thousands to fit a smooth function.",
             prescribe(case),
             "a loss that goes on falling",
         )
