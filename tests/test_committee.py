@@ -49,7 +49,7 @@ def test_members_are_bitwise_the_seeds_alone(fit, tmp_path):
     assert "3 networks that differ in their seed, 5 to 7" in done.out
 
 
-def test_folds_hold_out_every_row_but_the_rest_once(fit, tmp_path):
+def test_folds_hold_out_every_row_once(fit, tmp_path):
     done = fit(*QUICK, "cv=5", "hydra.run.dir=all")
     assert done.code == 0, done.err
     from omegaconf import OmegaConf
@@ -59,12 +59,11 @@ def test_folds_hold_out_every_row_but_the_rest_once(fit, tmp_path):
     held_out = []
     for number in range(5):
         train, fresh = build_dataset(OmegaConf.load(f"all/members/{number}/.hydra/config.yaml").data).split()
-        assert len(train.inputs) == 41 - 8
-        assert len(fresh["val"].inputs) == 8
+        assert len(fresh["val"].inputs) == 41 - len(train.inputs) == (9 if number == 0 else 8)
         seen = {tuple(row) for row in train.inputs.tolist()}
         assert not seen & {tuple(row) for row in fresh["val"].inputs.tolist()}
         held_out += fresh["val"].inputs.tolist()
-    assert len({tuple(row) for row in held_out}) == 40
+    assert len({tuple(row) for row in held_out}) == len(held_out) == 41
     each = [metrics(tmp_path / "all" / "members" / str(number))["val/rmse"] for number in range(5)]
     assert metrics(tmp_path / "all")["val/rmse"] == pytest.approx(np.mean(each))
     assert "5 folds" in done.out
@@ -84,6 +83,20 @@ def test_nothing_is_held_out_beside_the_folds(fit, tmp_path):
         key = "baseline/val/affine_mse"
         assert whole[key] == pytest.approx(np.mean([part[key] for part in parts]))
         assert whole[f"std/{key}"] > 0
+
+
+def test_folds_hold_out_every_group_once(fit, tmp_path):
+    rows = [f"{row / 9},{row % 5},{'abc'[row % 7 % 3]}" for row in range(35)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y,who", *rows]))
+    typed = ("data=table", "data.path=t.csv", "data.targets=[y]", "data.group=who", *QUICK[:1], *QUICK[2:])
+    done = fit(*typed, "cv=3", "hydra.run.dir=all")
+    assert (done.code, done.err) == (0, "")
+    told = [(tmp_path / f"all/members/{number}/train.log").read_text() for number in range(3)]
+    counts = [int(log.partition("judged on val (")[2].split()[0]) for log in told]
+    assert sorted(counts) == [10, 10, 15]
+    assert all("1 group of who" in log for log in told)
+    done = fit(*typed, "cv=4")
+    assert (done.code, done.err) == (2, "fit: cv=4 is not allowed: there are 3 groups of who, give fewer folds.\n")
 
 
 def test_a_sweep_compares_cross_validations(fit, tmp_path):

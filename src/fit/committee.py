@@ -1,4 +1,4 @@
-"""Several networks for one run: the folds of a cross-validation, or an ensemble over seeds, trained as one stack."""
+"""Several networks for one run: the folds of a cross-validation, or an ensemble over seeds, trained together."""
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,10 +42,14 @@ def members(job: Job) -> list[Job]:
 
 
 def stacks(jobs: Iterable[Job]) -> list[list[Job]]:
-    """Put jobs together that go on from the same epoch, as what is killed may have saved some of them later."""
-    groups: dict[int, list[Job]] = {}
+    """Put jobs together that go on from the same epoch, as what is killed may have saved some of them later.
+
+    Folds are together if they have as many rows, which differ where these do not go into equal parts.
+    """
+    groups: dict[tuple[int, int | None], list[Job]] = {}
     for job in jobs:
-        groups.setdefault(stored_epoch(job.folder.last), []).append(job)
+        rows = None if job.cfg.data.get("folds") is None else len(build_dataset(job.cfg.data).split()[0].inputs)
+        groups.setdefault((stored_epoch(job.folder.last), rows), []).append(job)
     return list(groups.values())
 
 

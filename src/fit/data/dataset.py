@@ -31,8 +31,8 @@ class Rows(NamedTuple):
 class DataSet(ABC):
     """A data set and the settings that all of them share; equal settings give equal rows.
 
-    `batch_size` None is the full batch. `seed` draws the points, the noise and the split. Of `folds` equal parts the
-    one numbered `fold` is held out; rows that are left over are trained on by all.
+    `batch_size` None is the full batch. `seed` draws the points, the noise and the split. Of `folds` parts, whose
+    sizes differ by a row at most, the one numbered `fold` is held out.
     """
 
     axes: ClassVar[Mapping[str, str]] = {}
@@ -112,12 +112,11 @@ class DataSet(ABC):
         """Return the training rows and the validation rows by name: held out where asked, else fresh."""
         rows, fresh = self.rows(), dict(self.fresh())
         if self.folds is not None:
-            count = len(rows.inputs) // self.folds
-            if count < 1 or len(rows.inputs) - count < 2:
+            parts = torch.randperm(len(rows.inputs), generator=self.generator(2)).tensor_split(self.folds)
+            if len(parts[-1]) < 1 or len(rows.inputs) - len(parts[0]) < 2:
                 raise FitError(f"cv={self.folds} is not allowed: there are {len(rows.inputs)} rows, give fewer folds.")
-            order = torch.randperm(len(rows.inputs), generator=self.generator(2))
-            held_out = torch.zeros(len(order), dtype=torch.bool)
-            held_out[order[self.fold * count : (self.fold + 1) * count]] = True
+            held_out = torch.zeros(len(rows.inputs), dtype=torch.bool)
+            held_out[parts[self.fold]] = True
             return rows.take((~held_out).nonzero()[:, 0]), fresh | {"val": rows.take(held_out.nonzero()[:, 0])}
         if self.val_fraction > 0:
             count = max(1, round(self.val_fraction * len(rows.inputs)))

@@ -51,8 +51,8 @@ class Table(DataSet):
             raise FitError("data.val_groups needs data.group: the column that names the groups.")
         if self.val_path is not None and self.group is not None:
             raise FitError("data.val_path and data.group are both given: rows are held out by one of them.")
-        if self.folds is not None and (self.val_path is not None or self.group is not None):
-            raise FitError("cv holds out rows at random: leave out data.val_path and data.group, or cv.")
+        if self.folds is not None and (self.val_path is not None or self.val_groups is not None):
+            raise FitError("cv holds out all rows in turn: leave out data.val_path and data.val_groups, or cv.")
         if self.val_fraction == 0 and self.val_path is None and self.val_groups is None and self.folds is None:
             raise FitError(
                 "data.val_fraction=0 leaves no rows to judge the fit on: give a fraction above 0, or data.val_path."
@@ -192,8 +192,13 @@ class Table(DataSet):
                     )
                 chosen += [group for group in called if group not in chosen]
         else:
+            order = torch.randperm(len(groups), generator=self.generator(2))
             count = max(1, round(self.val_fraction * len(groups)))
-            chosen = [groups[index] for index in torch.randperm(len(groups), generator=self.generator(2))[:count]]
+            if self.folds is not None and self.folds > len(groups):
+                there = f"there are {plural(len(groups), 'group')} of {self.group}"
+                raise FitError(f"cv={self.folds} is not allowed: {there}, give fewer folds.")
+            part = order[:count] if self.folds is None else order.tensor_split(self.folds)[self.fold]
+            chosen = [groups[index] for index in part]
         if len(chosen) == len(groups):
             raise FitError(f"{self.path} has {plural(len(groups), 'group')} of {self.group}: none is left to train on.")
         return chosen
