@@ -86,7 +86,7 @@ def committee_before(cfg: DictConfig, folder: RunFolder, epochs: Sequence[int]) 
         if cfg.cv
         else ("ensemble", f"{count} networks that differ in their seed, {cfg.seed} to {cfg.seed + count - 1}")
     )
-    lines = {title: f"{each}; trained as one stack", "run": f"{folder.path}, each network in members/0 to {count - 1}"}
+    lines = {title: f"{each}; trained together", "run": f"{folder.path}, each network in members/0 to {count - 1}"}
     if max(epochs) >= 0:
         resumed = str(max(epochs)) if min(epochs) == max(epochs) else f"{max(min(epochs), 0)} to {max(epochs)}"
         lines["resumed"] = f"after epoch {resumed} of {cfg.trainer.max_epochs}, from checkpoints/last.ckpt of each"
