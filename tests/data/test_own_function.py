@@ -68,7 +68,7 @@ def test_a_pole_between_the_points_is_left_out_of_the_figure(fit):
     typed = ("data=expression", "data.targets={z: 'sin(hypot(x,y))/hypot(x,y)'}")
     done = fit(*typed, "data.domain={x: [-10,10], y: [-10,10]}", *QUICK)
     assert (done.code, done.err) == (0, "")
-    images = [axes.collections[0] for axes in load(done.folder).plot().axes[:3]]
+    images = [axes.images[0] for axes in load(done.folder).plot().axes[:3]]
     assert [int(np.ma.getmaskarray(each.get_array()).sum()) for each in images] == [1, 0, 1]
     for image in (images[0], images[2]):
         assert image.get_clim()[1] == pytest.approx(np.abs(image.get_array()).max())

@@ -135,7 +135,7 @@ def test_a_column_of_words_is_refused_before_torch_is_imported(tmp_path):
     command = [sys.executable, "-c", script, "data=table", *ABC]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout == "heavy: set()\n"
-    assert done.stderr.startswith("fit: t.csv, line 3: b is 'red', not a number; name an input of words in data.categ")
+    assert done.stderr.startswith("fit: t.csv, line 3: b is 'red', not a number; name a column of words in data.categ")
 
 
 def test_what_must_be_given_is_asked_for(fit):

@@ -11,8 +11,9 @@ from fit.config.names import check_names
 from fit.config.resume import resumed
 from fit.config.rules import check
 from fit.config.trust import check_trust
-from fit.data.table_columns import glance
 from fit.errors import FitError, heard
+
+TABLE = "fit.data.table.Table"
 
 
 class Guard(Callback):
@@ -22,7 +23,9 @@ class Guard(Callback):
         """Refuse what cannot be, and settle the run folder."""
         with heard():
             check(config)
-            if config.resume is None and not config.hydra.job.chdir:
+            if config.resume is None and not config.hydra.job.chdir and config.data._target_ == TABLE:
+                from fit.data.table_columns import glance
+
                 glance(config.data)
             self.settle(config)
 

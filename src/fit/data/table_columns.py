@@ -98,7 +98,7 @@ class Columns:
 
         loaded = load(self._reader(self._file), self.missing)
         if len(loaded.numbers) < 2:
-            raise FitError(f"{self.path} has 1 row to be trained on: give at least 2.")
+            raise FitError(f"{self.path} has only 1 row to train on: give at least 2.")
         for name in self.targets:
             column = loaded.numbers[:, self.numeric.index(name)]
             if np.ptp(column) == 0:
@@ -144,8 +144,7 @@ class Columns:
 
 def glance(data: Mapping[str, Any]) -> None:
     """Raise FitError for a table that shows at its beginning that it cannot be: torch takes seconds to import."""
-    if data["_target_"] == "fit.data.table.Table":
-        Columns.of(data).read_first()
+    Columns.of(data).read_first()
 
 
 def listed(names: Sequence[str]) -> str:
