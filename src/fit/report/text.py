@@ -6,7 +6,7 @@ from shlex import quote
 
 from torch import Tensor
 
-from fit.config.rules import ends
+from fit.config.rules import ends, plural
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
 from fit.folder import RunFolder
@@ -99,7 +99,7 @@ def describe_data(problem: Problem, name: str, batch: int) -> str:
     inputs = column_ranges(dataset.input_names, train.inputs, MOST_INPUTS)
     targets = column_ranges(dataset.target_names, train.targets, MOST_TARGETS)
     judged = ", ".join(
-        f"{region} ({len(rows.inputs)} {dataset.val_rows if region == 'val' else 'fresh rows'})"
+        f"{region} ({count_rows(len(rows.inputs), dataset.val_rows if region == 'val' else 'fresh rows')})"
         for region, rows in problem.fresh.items()
     )
     rows = len(train.inputs)
@@ -109,6 +109,11 @@ def describe_data(problem: Problem, name: str, batch: int) -> str:
         batches += f" (data.batch_size={asked} is more than there are)"
     title = f"{name} {dataset.source}".strip()
     return f"{title}: {rows} rows, {batches}\n{inputs} → {targets}\njudged on {judged}"
+
+
+def count_rows(count: int, kind: str) -> str:
+    """Write a count with the kind of rows that they are."""
+    return f"{count} {kind.replace('rows', 'row', 1) if count == 1 else kind}"
 
 
 def column_ranges(names: tuple[str, ...], values: Tensor, most: int) -> str:
@@ -147,7 +152,9 @@ def results(problem: Problem, predict: Callable[[Tensor], Tensor]) -> list[str]:
     for column, name in columns:
         lines.append(name)
         for region, rows in regions.items():
-            lines.append(error_line(f"  {region}, {len(rows.inputs)} rows", predictions[region], rows, column))
+            lines.append(
+                error_line(f"  {region}, {plural(len(rows.inputs), 'row')}", predictions[region], rows, column)
+            )
         for region, rows in problem.fresh.items():
             lines.append(error_line(f"  always the mean, on {region}", mean(rows.inputs), rows, column))
             lines.append(error_line(f"  best affine function, on {region}", affine(rows.inputs), rows, column))
