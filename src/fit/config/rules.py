@@ -264,8 +264,9 @@ def plural(count: int, noun: str) -> str:
 
 def ends(low: float, high: float, digits: int = 4) -> tuple[str, str]:
     """Write the ends of a range with so many digits, and more where they would hardly be told apart."""
-    if low < high:
-        digits = max(digits, 2 + math.ceil(math.log10(max(abs(low), abs(high)) / (high - low))))
+    size = max(abs(low), abs(high))
+    if low < high and math.isfinite(high - low):
+        digits = max(digits, 2 + math.ceil(math.log10(size / (high - low))))
     return f"{low:.{digits}g}", f"{high:.{digits}g}"
 
 
