@@ -82,6 +82,7 @@ def test_a_checkpoint_with_a_flipped_byte_is_refused(run):
 WRONG = [
     ("theta", lambda theta: theta[:-1]),
     ("theta", lambda theta: torch.cat([theta, theta])),
+    ("dates", lambda dates: [3]),
     ("theta", lambda theta: theta.long()),
     ("sizes", lambda sizes: [-each for each in sizes]),
     ("config", lambda config: []),

@@ -241,12 +241,16 @@ def test_one_input_is_drawn_as_a_curve_among_held_out_points(fit):
     from fit.report.drawing import Drawing
     from fit.report.figures import draw_fit
 
-    as_csv(frame())
+    moments = pd.date_range("2024-03-01 08:00", periods=60, freq="min").strftime("%Y-%m-%d %H:%M")
+    as_csv(frame().assign(a=moments))  # closer to each other than single precision is at 2024
     table = Table(path="t.csv", inputs=["a"], targets=["c"])
     train, fresh = table.split()
     drawn = table.drawn()
     assert (drawn.inputs.diff(dim=0) >= 0).all()
-    panel, _ = draw_fit(Drawing(table, train, drawn, 2 * drawn.inputs)).axes
+    assert drawn.inputs.amin() >= train.inputs.amin().minimum(fresh["val"].inputs.amin())
+    assert len(drawn.inputs.unique()) > 500
+    panel, below = draw_fit(Drawing(table, train, drawn, 2 * drawn.inputs)).axes
+    assert below.get_xlabel() == "a (years)"
     _, points, line = panel.get_lines()
     shown = np.array(points.get_ydata())
     assert sorted(shown[np.isfinite(shown)]) == sorted(fresh["val"].targets[:, 0].tolist())

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from tables import ABC, frame, refused
+from tables import ABC, QUICK, frame, refused
 
 
 def test_torch_is_not_imported_to_refuse(tmp_path):
@@ -176,6 +176,14 @@ def test_rows_of_parquet_are_named_by_their_number(fit):
     table.loc[4, "b"] = np.inf
     table.to_parquet("t.csv")
     assert "t.csv, row 5: b is inf" in refused(fit, *ABC)
+
+
+def test_a_step_of_more_rows_than_there_is_memory_for_is_refused(fit, monkeypatch):
+    frame().to_csv("t.csv", index=False)
+    monkeypatch.setattr("os.sysconf", lambda name: 2**10)  # a mebibyte in all
+    wide = ("model.hidden=[2000]", "trainer.max_epochs=1")
+    assert "with 48 rows, 48 in a step, needs about" in refused(fit, *ABC, *wide, "data.batch_size=null")
+    assert fit(*QUICK, *ABC, *wide, "data.batch_size=2").code == 0
 
 
 def test_a_word_that_the_training_file_lacks_is_refused(fit):

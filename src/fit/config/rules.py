@@ -203,20 +203,26 @@ def read(cfg: DictConfig, key: str) -> object:
         raise FitError(f"{key} cannot be read: {str(error).splitlines()[0]}.") from None
 
 
-def check_memory(cfg: DictConfig) -> None:
-    """Raise FitError for a model or data that plainly do not fit into this machine's memory."""
+def check_memory(cfg: DictConfig, rows: int | None = None) -> None:
+    """Raise FitError for a model or data that plainly do not fit into this machine's memory.
+
+    How many `rows` a table has is known once it is read.
+    """
     if not hasattr(os, "sysconf"):
         return
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     widths, points = list(cfg.model.hidden), read(cfg, "data.points")
     weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise([2, *widths, 1]))
-    rows = points if isinstance(points, int) else 1
-    # A weight with its gradient, optimizer state and copies; a row of doubles, and its values in every layer.
-    needed = 40 * weights + rows * (200 + 12 * sum(widths))
+    rows = rows or (points if isinstance(points, int) else 1)
+    size = read(cfg, "data.batch_size")
+    batch = min(rows, size) if isinstance(size, int) else rows
+    # A weight with its gradient, optimizer state and copies; a row of doubles, and in a step its values in every layer.
+    needed = 40 * weights + 200 * rows + 12 * sum(widths) * batch
     if needed > 0.8 * there:
         raise FitError(
-            f"model.hidden={shown(cfg.model.hidden)} with {rows} rows needs about {needed / 2**30:.0f} GiB, "
-            f"and this machine has {there / 2**30:.0f}: give narrower layers or fewer data.points."
+            f"model.hidden={shown(cfg.model.hidden)} with {rows} rows, {batch} in a step, "
+            f"needs about {needed / 2**30:.0f} GiB, and this machine has {there / 2**30:.0f}: "
+            "give narrower layers, fewer rows or a smaller data.batch_size."
         )
 
 
@@ -256,8 +262,9 @@ def plural(count: int, noun: str) -> str:
 
 def ends(low: float, high: float, digits: int = 4) -> tuple[str, str]:
     """Write the ends of a range with so many digits, and more where they would hardly be told apart."""
+    size = max(abs(low), abs(high))
     if low < high and math.isfinite(high - low):
-        digits = max(digits, 2 + math.ceil(math.log10(max(abs(low), abs(high)) / (high - low))))
+        digits = max(digits, 2 + math.ceil(math.log10(size / (high - low))))
     return f"{low:.{digits}g}", f"{high:.{digits}g}"
 
 

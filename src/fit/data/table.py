@@ -89,6 +89,10 @@ class Table(DataSet):
         """The inputs that are dates in the file."""
         return self.columns.rows.dates
 
+    def axis(self, name: str) -> str:
+        """Return the name, of a date with its unit."""
+        return f"{name} (years)" if name in self.dates else name
+
     @property
     def source(self) -> str:
         """The name of the file."""
@@ -151,7 +155,8 @@ class Table(DataSet):
         if len(varying) != 1:
             return rows
         line = low.repeat(EVEN, 1)
-        line[:, varying[0]] = torch.linspace(float(low[varying[0]]), float(high[varying[0]]), EVEN)
+        start, stop = (float(end[varying[0]]) for end in (low, high))
+        line[:, varying[0]] = torch.linspace(start, stop, EVEN, dtype=low.dtype)
         no_targets = rows.targets.new_full((EVEN, rows.targets.shape[1]), torch.nan)
         together = Rows(torch.cat([rows.inputs, line]), torch.cat([rows.targets, no_targets]))
         return together.take(together.inputs[:, varying[0]].argsort())

@@ -126,7 +126,7 @@ def describe_data(problem: Problem, name: str, batch: int) -> str:
     inputs = column_ranges(dataset.input_names, train.inputs, MOST_INPUTS)
     targets = column_ranges(dataset.target_names, train.targets, MOST_TARGETS)
     judged = ", ".join(
-        f"{region} ({len(rows.inputs)} {dataset.val_rows if region == 'val' else 'fresh rows'})"
+        f"{region} ({count_rows(len(rows.inputs), dataset.val_rows if region == 'val' else 'fresh rows')})"
         for region, rows in problem.fresh.items()
     )
     rows = len(train.inputs)
@@ -136,6 +136,11 @@ def describe_data(problem: Problem, name: str, batch: int) -> str:
         batches += f" (data.batch_size={asked} is more than that)"
     title = f"{name} {dataset.source}".strip()
     return f"{title}: {plural(rows, 'row')}, {batches}\n{inputs} → {targets}\njudged on {judged}"
+
+
+def count_rows(count: int, kind: str) -> str:
+    """Write a count with the kind of rows that they are."""
+    return f"{count} {kind.replace('rows', 'row', 1) if count == 1 else kind}"
 
 
 def column_ranges(names: tuple[str, ...], values: Tensor, most: int) -> str:

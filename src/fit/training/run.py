@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fit.config.identity import identity, plain
 from fit.config.resume import CHANGEABLE
+from fit.config.rules import check_memory
 from fit.data.datamodule import Problem, build_dataset, pose
 from fit.errors import FitError
 from fit.folder import RunFolder
@@ -97,6 +98,7 @@ def build_run(job: Job, problem: Problem) -> Run:
     """Make a run of a job; raise FitError if its settings do not fit its data or its checkpoint."""
     cfg, folder = job.cfg, job.folder
     problem.check_region(cfg.optimized_metric)
+    check_memory(cfg, len(problem.train.inputs))
     sizes = [problem.train.inputs.shape[1], *cfg.model.hidden, problem.train.targets.shape[1]]
     run = Run(cfg, folder, problem, sizes, cfg.trainer.max_epochs, look_every=cfg.trainer.check_val_every_n_epoch)
     if folder.last.exists():
