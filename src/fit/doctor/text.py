@@ -53,7 +53,7 @@ def quoted(overrides: Sequence[str]) -> list[str]:
 
 def percent(part: float) -> str:
     """Write a part of a whole with two digits: 0.0034 is 0.34%."""
-    return f"{float(f'{100 * part:.2g}'):g}%"
+    return f"{float(f'{100 * part:.2g}'):g}%" if part >= 1e-4 or part == 0 else "under 0.01%"
 
 
 def warnings(findings: Sequence[Finding]) -> str:
