@@ -83,7 +83,7 @@ def main():
             better[kind] += verdict is not None and verdict.word == "better"
             stray[kind] += len(set(ids) - set(case.ids))
             print(
-                f"{'named' if hit else 'MISSED':<8}{case.name:<34}{', '.join(ids)}\n{'':<8}{verdict or 'no cure'}",
+                f"{'named' if hit else 'MISSED':<8}{case.name:<38}{', '.join(ids)}\n{'':<8}{verdict or 'no cure'}",
                 flush=True,
             )
     print(f"\n{'id':<24}{'cases':>6}{'named':>7}{'first':>7}{'precision':>11}{'others':>8}{'cured':>9}{'better':>8}")

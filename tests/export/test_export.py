@@ -190,3 +190,26 @@ def test_best_and_last_are_told_apart(tmp_path, export):
         done = export(tmp_path, "python", "--checkpoint", which)
         assert ask_python(done.path, np.array([[2.0]]), 1).item() == answer
         assert f"{which} checkpoint" in done.path.read_text()
+
+
+@pytest.mark.parametrize("kind", ASK)
+@pytest.mark.parametrize("output", ["identity", "tanh"])
+def test_an_ensemble_is_one_network_that_answers_the_mean(tmp_path, export, kind, output):
+    thetas = torch.randn(3, 2 * 3 + 3 + 3 * 2 + 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    for number, theta in enumerate(thetas):
+        folder = tmp_path / "run" / "members" / str(number)
+        make_run(folder, [2, 3, 2], theta, activation="tanh", output=output, bias=True)
+        (folder / ".hydra").mkdir()
+        (folder / ".hydra" / "config.yaml").touch()
+    done = export(tmp_path / "run", kind)
+    assert done.code == 0, done.err
+    assert "mean of 3 networks" in done.out
+    x = np.array([[0.3, -1.2], [2.0, 0.5]])
+
+    def answer(theta):
+        """Compute a member by hand."""
+        first, bias, second, last = np.split(theta.numpy(), [6, 9, 15])
+        sums = np.tanh(x @ first.reshape(2, 3) + bias) @ second.reshape(3, 2) + last
+        return np.tanh(sums) if output == "tanh" else sums
+
+    np.testing.assert_allclose(ASK[kind](done.path, x, 2), np.mean([answer(each) for each in thetas], 0), rtol=1e-9)

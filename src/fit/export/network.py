@@ -13,6 +13,7 @@ from fit.config.rules import ends
 from fit.data.scalers import Scaler
 from fit.data.table_text import YEARS
 from fit.errors import FitError
+from fit.folder import RunFolder
 from fit.model.stack import Stack
 from fit.predict.predictor import load_checkpoint
 from fit.training.checkpoint import Checkpoint, diverged, predictor, read_model
@@ -83,12 +84,22 @@ class Format(Protocol):
 
 
 def read_network(folder: Path, which: str) -> Network:
-    """Read the network of a run's checkpoint; raise FitError if there is none or it has diverged."""
-    checkpoint = load_checkpoint(folder, which)
-    if diverged(checkpoint):
-        raise FitError(f"The {which} checkpoint of {folder} has diverged: give another run, or --checkpoint best.")
+    """Read the network of a run, of an ensemble the one that answers the mean of its networks.
+
+    Raises FitError if there is none, if one has diverged, or if networks of several were trained on other data.
+    """
+    folders = [member.path for member in RunFolder(folder).members] or [folder]
+    checkpoints = [load_checkpoint(each, which) for each in folders]
+    for each, stored in zip(folders, checkpoints, strict=True):
+        if diverged(stored):
+            raise FitError(f"The {which} checkpoint of {each} has diverged: give another run, or --checkpoint best.")
+    checkpoint, parts = checkpoints[0], [predictor(each) for each in checkpoints]
+    if not all(alike(checkpoint, each) for each in checkpoints):
+        raise FitError(f"{folder} holds networks of different rows, as folds are: give one of them, as {folders[0]}.")
+    epochs = ", ".join(dict.fromkeys(str(each["epoch"]) for each in checkpoints))
+    mean = f", mean of {len(parts)} networks" if len(parts) > 1 else ""
     return Network(
-        source=f"{folder}, {which} checkpoint, epoch {checkpoint['epoch']}",
+        source=f"{folder}, {which} checkpoint, epoch {epochs}{mean}",
         inputs=checkpoint["inputs"],
         targets=checkpoint["targets"],
         categories=checkpoint["categories"],
@@ -98,10 +109,38 @@ def read_network(folder: Path, which: str) -> Network:
         input_scaler=Scaler(**checkpoint["input_scaler"]),
         target_scaler=Scaler(**checkpoint["target_scaler"]),
         spread=checkpoint["spread"],
-        layers=read_layers(checkpoint),
+        layers=join([read_layers(each) for each in checkpoints]) if len(parts) > 1 else read_layers(checkpoint),
         dtype=checkpoint["theta"].dtype,
-        function=predictor(checkpoint),
+        function=lambda inputs: torch.stack([part(inputs) for part in parts]).mean(0),
     )
+
+
+def alike(one: Checkpoint, other: Checkpoint) -> bool:
+    """Whether two networks have the same shape, and scale the same columns in the same way."""
+    scalers = ((one["input_scaler"], other["input_scaler"]), (one["target_scaler"], other["target_scaler"]))
+    return (
+        one["sizes"] == other["sizes"]
+        and all(torch.equal(first[key], second[key]) for first, second in scalers for key in first)
+        and all(one[key] == other[key] for key in ("inputs", "targets", "categories", "dates"))
+    )
+
+
+def join(networks: Sequence[Sequence[Layer]]) -> list[Layer]:
+    """Return the layers of one network that answers the mean of some of the same shape, side by side in it."""
+    joined = []
+    for number, layers in enumerate(zip(*networks, strict=True)):
+        weights = [layer.weight for layer in layers]
+        biases = [layer.bias for layer in layers if layer.bias is not None]
+        # The first layer's inputs are the same for all, those of the others are the outputs of each.
+        weight = torch.block_diag(*weights) if number else torch.cat(weights, 1)  # type: ignore[no-untyped-call]
+        joined.append(Layer(weight, torch.cat(biases) if biases else None, layers[0].activation))
+    last, count = networks[0][-1], len(networks)
+    mean = torch.eye(last.weight.shape[1], dtype=last.weight.dtype).repeat(count, 1) / count
+    if last.activation != "identity":
+        return [*joined, Layer(mean, None, "identity")]
+    weight, bias, _ = joined[-1]
+    joined[-1] = Layer(weight @ mean, None if bias is None else bias @ mean, "identity")
+    return joined
 
 
 def read_layers(checkpoint: Checkpoint) -> list[Layer]:
