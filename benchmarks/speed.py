@@ -21,13 +21,13 @@ from omegaconf import DictConfig, open_dict
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from fit.callbacks.progress import Bar
-from fit.config.command import CONF
-from fit.config.interruption import Interruption
 from fit.data.datamodule import build_dataset, pose
 from fit.folder import RunFolder
+from fit.hydra_adapter.command import CONF
+from fit.interruption import Interruption
 from fit.job import Job
 from fit.train import train
+from fit.training.callbacks.progress import Bar
 
 FOLDER = Path("outputs/bench")
 PYTHON = sys.executable

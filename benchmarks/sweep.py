@@ -19,14 +19,14 @@ from hydra._internal.utils import create_config_search_path
 from hydra.core.utils import run_job, setup_globals
 from hydra.types import HydraContext, RunMode
 
-from fit.config.command import CONF
 from fit.data.batches import Batches
 from fit.data.datamodule import build_dataset, pose
-from fit.measure.losses import LOSSES
+from fit.evaluation.losses import LOSSES
+from fit.hydra_adapter.command import CONF
+from fit.hydra_adapter.job_context import Ceremony
+from fit.hydra_adapter.loader import QuickLoader
 from fit.model.stack import Stack
 from fit.model.start import start_values
-from fit.sweep.ceremony import Ceremony
-from fit.sweep.compose import QuickLoader
 from fit.training.compiled import Compiled
 from fit.training.eager import Eager
 from fit.training.recipe import Recipe

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fit.config.command import command
+from fit.hydra_adapter.command import command
 from fit.train import main
 
 

@@ -5,7 +5,7 @@ import math
 import torch
 
 from fit.data.batches import Batches
-from fit.measure.losses import LOSSES
+from fit.evaluation.losses import LOSSES
 from fit.model.stack import Stack
 from fit.model.start import start_values
 from fit.training.eager import Eager

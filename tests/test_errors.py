@@ -28,11 +28,11 @@ def broken(error):
     [
         "fit.sweep.guard.settle",
         "fit.sweep.grid.run",
-        "fit.sweep.compose.QuickLoader.load_sweep_config",
+        "fit.hydra_adapter.loader.QuickLoader.load_sweep_config",
         "fit.sweep.launch.launch",
         "fit.sweep.launch.group",
-        "fit.sweep.answer.Table",
-        "fit.config.guard.Guard.settle",
+        "fit.sweep.results.report.Table",
+        "fit.hydra_adapter.guard.Guard.settle",
     ],
 )
 def test_what_ends_a_sweep_or_a_run_says_its_own_name(fit, capfd, monkeypatch, tmp_path, place):
@@ -80,7 +80,7 @@ def test_a_sweep_from_python_that_breaks_says_how(monkeypatch, tmp_path):
 def test_a_plugin_that_hydra_cannot_import_says_why(monkeypatch):
     from hydra.errors import MissingConfigException
 
-    from fit.config.command import sentence
+    from fit.hydra_adapter.command import sentence
 
     monkeypatch.setitem(sys.modules, "hydra_plugins.fit_stacked_launcher", None)
     told = sentence(MissingConfigException("", missing_cfg_file="hydra/launcher/stacked"))

@@ -91,7 +91,7 @@ def test_what_does_not_fit_is_refused(fit):
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
     for typed, words in {
         "model.hidden=[8]": "model.hidden=[8] does not fit done",
-        "data=xy_ring": "data._target_=fit.data.xy_ring.XYRing does not fit done",
+        "data=xy_ring": "data._target_=fit.data.datasets.xy_ring.XYRing does not fit done",
         "optimizer.lr=1": "optimizer.lr=1 does not fit done",
     }.items():
         refused = fit("resume=done", typed)
@@ -161,7 +161,7 @@ def test_a_configuration_from_somebody_else_runs_nothing(fit):
     config = run.folder / ".hydra" / "config.yaml"
     stored = config.read_text()
     (run.folder / "checkpoints" / "last.ckpt").rename("good.ckpt")  # which would tell that the settings are others
-    for harmless in ("fit.data.xy_square.XYSquare", "fit.training.schedules.Cosine", "torch.optim.NAdam"):
+    for harmless in ("fit.data.datasets.xy_square.XYSquare", "fit.training.schedules.Cosine", "torch.optim.NAdam"):
         evil = "{_target_: pathlib.Path.write_text, _args_: [{_target_: pathlib.Path, _args_: [PWNED]}, x]}"
         config.write_text(stored.replace(harmless, f"builtins.print\n  more: {evil}"))
         refused = fit("resume=theirs")

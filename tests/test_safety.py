@@ -135,7 +135,7 @@ def test_a_logger_or_a_function_of_theirs_is_not_run(fit, run, tmp_path, monkeyp
     configure(run, lambda config: config.update(logger={"mine": {"_target_": "evil.Data"}}))
     assert "logger.mine._target_=evil.Data" in fit("resume=run", "trainer.max_epochs=3").err
     (run / ".hydra" / "config.yaml").write_text(before)
-    custom = {"_target_": "fit.data.custom.Custom", "function": "evil.function", "domain": {"x": [0, 1]}}
+    custom = {"_target_": "fit.data.datasets.custom.Custom", "function": "evil.function", "domain": {"x": [0, 1]}}
     configure(run, lambda config: config.update(data=custom))
     assert "data.function=evil.function" in fit("resume=run", "trainer.max_epochs=3").err
     assert report([str(run)]) == 2
@@ -167,7 +167,7 @@ def test_a_sweep_of_theirs_is_not_run(fit, tmp_path, monkeypatch, capfd):
     assert not (tmp_path / "exploded").exists()
 
 
-CUSTOM = {"_target_": "fit.data.custom.Custom", "function": "evil.function", "domain": {"x": [0, 1]}}
+CUSTOM = {"_target_": "fit.data.datasets.custom.Custom", "function": "evil.function", "domain": {"x": [0, 1]}}
 
 
 def test_what_a_member_or_a_job_alone_names_is_not_run(fit, tmp_path, monkeypatch):

@@ -5,13 +5,13 @@ import torch
 from hydra import compose, initialize_config_dir
 
 import fit as library
-from fit.config.command import CONF
-from fit.config.idle import idle
+from fit.hydra_adapter.command import CONF
+from fit.settings.no_effect import idle
 
 QUICK = ("data=xy_ring", "logger=none", "trainer.max_epochs=1")
 OWN_DATA = """
 from dataclasses import dataclass
-from fit.data.xy_ring import XYRing
+from fit.data.datasets.xy_ring import XYRing
 
 @dataclass(frozen=True, kw_only=True)
 class Mine(XYRing):

@@ -84,9 +84,9 @@ class FittedRun:
 
     def plot(self) -> "Figure":
         """Return the figure of the fit, which a notebook shows."""
-        from fit.config.resume import read_config
-        from fit.config.trust import check_trust
         from fit.report.run import figure_of
+        from fit.settings.resume import read_config
+        from fit.settings.trust import check_trust
 
         cfg = read_config(self.folder)
         if not self.trust:
@@ -128,10 +128,10 @@ def opened(overrides: Sequence[str], data: Any) -> "Iterator[tuple[DictConfig, R
     from omegaconf import open_dict, read_write
     from omegaconf.errors import OmegaConfBaseException
 
-    from fit.config.command import CONF, check_choices, sentence
-    from fit.config.guard import Guard
+    from fit.hydra_adapter.command import CONF, check_choices, sentence
+    from fit.hydra_adapter.guard import Guard
+    from fit.hydra_adapter.job_context import Ceremony, hydra_config
     from fit.predict.frame import save_data
-    from fit.sweep.ceremony import Ceremony, hydra_config
 
     check_choices(overrides)
     try:
@@ -164,7 +164,7 @@ def run(*overrides: str, data: Any = None, verbose: bool = True) -> FittedRun:  
     with `"data.targets=[c]"`, and with `"data.inputs=[a,b]"` unless all others are. With `verbose=False` nothing is
     printed and no bar is shown; train.log has the text all the same. Raises FitError for what cannot be.
     """
-    from fit.config.interruption import Interruption, StopNow
+    from fit.interruption import Interruption, StopNow
     from fit.job import Job
     from fit.train import train
 
@@ -174,8 +174,8 @@ def run(*overrides: str, data: Any = None, verbose: bool = True) -> FittedRun:  
         raise FitError(f"{path} and data=... are both given: give one of them.")
     chosen = [] if data is None else ["data=table" if hasattr(data, "columns") else "data=arrays", "data.path=data"]
     with opened([*chosen, *overrides], data) as (cfg, folder):
-        from fit.callbacks.progress import Bar
         from fit.trainer import surroundings_kept
+        from fit.training.callbacks.progress import Bar
 
         def tell(text: str) -> None:
             """Print, if that is wanted, and write down."""

@@ -13,12 +13,12 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fit.config.interruption import Interruption
-from fit.config.rule import whole
-from fit.config.rules import RULES, check, plural
 from fit.errors import FitError, lacking
 from fit.folder import RunFolder
+from fit.interruption import Interruption
 from fit.job import Job
+from fit.settings.rules import RULES, check, plural
+from fit.settings.schema import whole
 
 try:
     from sklearn.base import BaseEstimator, RegressorMixin
@@ -173,7 +173,7 @@ def composed(optimizer: str, scheduler: str) -> DictConfig:
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
 
-    from fit.config.command import CONF, sentence
+    from fit.hydra_adapter.command import CONF, sentence
 
     groups = ["data=arrays", "logger=none", f"optimizer={optimizer}", f"scheduler={scheduler}"]
     try:
@@ -192,9 +192,9 @@ def save(path: Path, inputs: np.ndarray, targets: np.ndarray, held_out: bool) ->
 def train_together(jobs: Sequence[Job], verbose: bool) -> None:
     """Train networks as one stack, with a progress bar where that is wanted; raise what went wrong."""
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
-    from fit.callbacks.progress import Bar
     from fit.train import train
     from fit.trainer import surroundings_kept
+    from fit.training.callbacks.progress import Bar
 
     epochs = sum(job.cfg.trainer.max_epochs for job in jobs)
     with surroundings_kept(), Interruption() as interruption, Bar(len(jobs), epochs, shown=verbose) as bar:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from fit.config.command import alone, command, hydra_config, run_path
-from fit.config.interruption import Interruption, StopNow
-from fit.config.names import check_names
-from fit.config.rules import check
 from fit.errors import FitError, as_sentence, refuse
 from fit.folder import RunFolder
+from fit.hydra_adapter.command import alone, command, hydra_config, run_path
+from fit.interruption import Interruption, StopNow
 from fit.job import Job
+from fit.settings.names import check_names
+from fit.settings.rules import check
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a setting that cannot be is refused before
-    from fit.callbacks.progress import Bar
+    from fit.training.callbacks.progress import Bar
     from fit.training.run import Run
 
 log = logging.getLogger("fit")
@@ -30,7 +30,7 @@ def main(cfg: DictConfig) -> float:
         check(cfg)
         if not alone():  # of a run of its own it was asked before there was a folder
             check_names(cfg, hydra_config())
-        from fit.callbacks.progress import Bar
+        from fit.training.callbacks.progress import Bar
 
         with (
             Interruption() as interruption,
@@ -63,7 +63,7 @@ def train(jobs: Sequence[Job], interruption: Interruption, bar: "Bar", swept: Se
     What cannot be done for one job is its `error`; what concerns all of them is raised. An interruption ends all after
     the present pass: their checkpoints are saved. With `swept`, what a sweep varies, nothing is drawn.
     """
-    from fit.committee import conclude, members, stacks
+    from fit.ensemble import conclude, members, stacks
 
     committees = {}
     for job in jobs:
@@ -84,7 +84,7 @@ def train_stack(
     jobs: Sequence[Job], interruption: Interruption, bar: "Bar", swept: Sequence[str] | None = None
 ) -> None:
     """Fit the networks that the jobs describe as one stack, and write everything into their folders as each ends."""
-    from fit.doctor.admission import live_case
+    from fit.doctor.cases import live_case
     from fit.doctor.diagnose import diagnose
     from fit.doctor.text import markdown, say
     from fit.report.summary import summarize, write_figures

@@ -13,20 +13,20 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
-from fit.callbacks.checkpoints import Checkpoints
-from fit.callbacks.early_stopping import EarlyStopping
-from fit.callbacks.endings import Endings
-from fit.callbacks.progress import Bar, Progress
-from fit.callbacks.record import Record
-from fit.callbacks.signals import Signals
-from fit.callbacks.tensorboard import TensorBoard
-from fit.config.build import build, find_class
-from fit.config.interruption import Interruption
 from fit.data.datamodule import DataModule
 from fit.errors import FitError
+from fit.interruption import Interruption
 from fit.model.start import build_stack
 from fit.report.figures import draw_fit
 from fit.report.summary import drawing
+from fit.settings.build import build, find_class
+from fit.training.callbacks.checkpoints import Checkpoints
+from fit.training.callbacks.early_stopping import EarlyStopping
+from fit.training.callbacks.endings import Endings
+from fit.training.callbacks.progress import Bar, Progress
+from fit.training.callbacks.record import Record
+from fit.training.callbacks.signals import Signals
+from fit.training.callbacks.tensorboard import TensorBoard
 from fit.training.compiled import refuses
 from fit.training.module import StackModule
 from fit.training.recipe import build_recipe

@@ -5,12 +5,12 @@ import torch
 
 from fit.data.batches import Batches
 from fit.data.datamodule import DataModule, pose
-from fit.data.multi_function import MultiFunction
-from fit.data.random_linear import RandomLinear
+from fit.data.datasets.multi_function import MultiFunction
+from fit.data.datasets.random_linear import RandomLinear
+from fit.data.datasets.temperature import Temperature
+from fit.data.datasets.xy_ring import XYRing
+from fit.data.datasets.xy_square import XYSquare
 from fit.data.scalers import Scaler
-from fit.data.temperature import Temperature
-from fit.data.xy_ring import XYRing
-from fit.data.xy_square import XYSquare
 
 ALL = [XYSquare(), XYRing(), XYRing(labels="scaled"), Temperature(), MultiFunction(shift=10.0), RandomLinear()]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from fit.data.formula import FUNCTIONS, Formula
+from fit.data.datasets.formula import FUNCTIONS, Formula
 from fit.errors import FitError
 
 X = torch.linspace(0.1, 0.9, 17, dtype=torch.float64)

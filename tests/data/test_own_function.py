@@ -6,7 +6,7 @@ import torch
 import yaml
 
 from fit.api import load
-from fit.data.expression import Expression
+from fit.data.datasets.expression import Expression
 
 QUICK = ("trainer.max_epochs=3", "model.hidden=[4]", "logger=none")
 WAVE = ("data=expression", "data.targets={wave: 'sin(3*x)', bump: '1/(1+x**2)'}", "data.domain={x: [-3, 3]}")

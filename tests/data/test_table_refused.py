@@ -197,6 +197,6 @@ def test_a_word_that_the_training_file_lacks_is_refused(fit):
 def test_without_pyarrow_it_is_said_what_to_install(fit, monkeypatch):
     frame().to_csv("t.csv", index=False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    for module in ("fit.data.table_file", "fit.data.table_rows"):
+    for module in ("fit.data.table.file", "fit.data.table.rows"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     assert refused(fit, *ABC) == "fit: data=table needs pyarrow: pip install '.[table]' in the clone of fit.\n"

@@ -14,14 +14,14 @@ from doctor.cases import FILES, write_files
 from doctor.faulty import FAULTY
 from doctor.healthy import HEALTHY
 from fit.api import opened
-from fit.callbacks.progress import Bar
-from fit.config.interruption import Interruption
-from fit.config.rules import check
 from fit.doctor.__main__ import train_all
-from fit.doctor.cure import attempt, plan
+from fit.doctor.cures.attempt import attempt, plan
 from fit.doctor.finding import read_diagnosis
+from fit.interruption import Interruption
 from fit.job import Job
+from fit.settings.rules import check
 from fit.train import train
+from fit.training.callbacks.progress import Bar
 
 
 def fitted(job):

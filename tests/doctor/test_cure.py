@@ -7,11 +7,11 @@ import pytest
 from doctor.cases import formula, table
 from fit.doctor.__main__ import main as doctor
 from fit.doctor.__main__ import try_cures
-from fit.doctor.admission import stored_case
-from fit.doctor.cure import errors_of
+from fit.doctor.cases import stored_case
+from fit.doctor.cures.attempt import errors_of
 from fit.doctor.finding import Diagnosis, Finding
 from fit.folder import RunFolder
-from fit.sweep.stored import StoredJob
+from fit.sweep.results.jobs import StoredJob
 
 
 def diagnosis(folder):

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from fit.doctor.curvature import hessian_product, largest_eigenvalue
-from fit.doctor.moments import second_moments
-from fit.doctor.progress import Progress
-from fit.measure.losses import LOSSES
+from fit.doctor.measurements.curvature import hessian_product, largest_eigenvalue
+from fit.doctor.measurements.loss_curve import Progress
+from fit.doctor.measurements.moments import second_moments
+from fit.evaluation.losses import LOSSES
 from fit.model.stack import Stack
 from fit.model.start import start_values
 

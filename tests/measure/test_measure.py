@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from fit.data.dataset import Rows
-from fit.data.multi_function import MultiFunction
-from fit.data.temperature import Temperature
-from fit.measure.affine import least_squares
-from fit.measure.errors import errors
-from fit.measure.floor import Shape, floor
+from fit.data.datasets.multi_function import MultiFunction
+from fit.data.datasets.temperature import Temperature
+from fit.evaluation.affine import least_squares
+from fit.evaluation.errors import errors
+from fit.evaluation.floor import Shape, floor
 
 
 def column(*values):

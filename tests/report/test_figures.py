@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import fit as library
-from fit.data.expression import Expression
+from fit.data.datasets.expression import Expression
 from fit.report.drawing import Drawing
 from fit.report.figures import draw_fit
 from fit.report.loss import draw_loss

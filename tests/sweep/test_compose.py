@@ -8,8 +8,8 @@ from hydra.errors import ConfigCompositionException, HydraException
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from fit.config.command import CONF
-from fit.sweep.compose import QuickLoader
+from fit.hydra_adapter.command import CONF
+from fit.hydra_adapter.loader import QuickLoader
 
 JOBS = [
     [],

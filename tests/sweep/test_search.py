@@ -120,7 +120,7 @@ def test_bad_searches_end_in_one_sentence_and_leave_nothing(search, tmp_path, ar
 
 
 def test_without_optuna_it_says_what_to_install(search, tmp_path, monkeypatch):
-    for name in ("fit.sweep.search", "fit.sweep.study", "fit.sweep.space", "fit.sweep.sampler"):
+    for name in ("fit.search.search", "fit.search.study", "fit.search.space", "fit.search.sampler"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "optuna", None)
     done = search(RATE)

@@ -30,7 +30,7 @@ def test_same_seed_same_trials_in_one_go_or_two(search):
 def test_killed_and_continued_is_the_search_never_killed(search, tmp_path):
     settings = ("hydra.sweeper.n_trials=5", "hydra.sweeper.n_jobs=2", RATE, BATCH)
     stuck = (
-        "import time; from fit.config.command import command; calls = []\n"
+        "import time; from fit.hydra_adapter.command import command; calls = []\n"
         "command(lambda cfg: calls.append(cfg) or (time.sleep(600) if len(calls) == 4 else cfg.optimizer.lr))"
     )
     process = subprocess.Popen([sys.executable, "-c", stuck, *search.sweeper, "hydra.sweep.dir=found", *settings])

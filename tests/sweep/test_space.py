@@ -5,7 +5,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from fit.errors import FitError
-from fit.sweep.space import read_space
+from fit.search.space import read_space
 
 
 def space(*lines):

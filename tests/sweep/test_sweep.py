@@ -10,8 +10,8 @@ import pytest
 import torch
 import yaml
 
-from fit.report.sweep_figures import Point, draw_sweep
-from fit.sweep.table import Table
+from fit.sweep.results.figures import Point, draw_sweep
+from fit.sweep.results.table import Table
 
 QUICK = ("-m", "trainer.max_epochs=5", "data.points=20", "model.hidden=[6]", "logger=none", "sweep.figures=none")
 HERE = "hydra.sweep.dir=s"

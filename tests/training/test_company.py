@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from fit.measure.losses import LOSSES
+from fit.evaluation.losses import LOSSES
 from fit.model.activations import ACTIVATIONS
 from stacks import OPTIMIZERS, make_recipe, train
 

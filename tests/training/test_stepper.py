@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fit.measure.losses import LOSSES
+from fit.evaluation.losses import LOSSES
 from fit.training.schedules import Schedule
 from stacks import OPTIMIZERS, make_recipe, make_rows, train
 

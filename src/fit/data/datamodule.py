@@ -10,11 +10,11 @@ from lightning.pytorch import LightningDataModule
 from omegaconf import DictConfig
 from torch import Tensor
 
-from fit.config.build import build, find_class
 from fit.data.batches import Batches
 from fit.data.dataset import DataSet, Rows
 from fit.data.scalers import Scaler
 from fit.errors import FitError
+from fit.settings.build import build, find_class
 
 Batch = TypeVar("Batch")
 

@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fit.config.trust import check_trust
 from fit.errors import MENDABLE, FitError, as_sentence, refuse
 from fit.folder import RunFolder
+from fit.settings.trust import check_trust
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -44,9 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def examine(folder: RunFolder, cure: bool, trust: bool) -> int:
     """Say what a run suffers from, and with `cure` try what is prescribed."""
-    from fit.config.rules import check
     from fit.doctor.text import say
-    from fit.sweep.stored import StoredJob
+    from fit.settings.rules import check
+    from fit.sweep.results.jobs import StoredJob
 
     if (folder.path / "multirun.yaml").is_file():
         raise FitError(f"{folder.path} is a sweep: give one of its jobs, such as {folder.path / '0'}.")
@@ -74,9 +74,9 @@ def examine(folder: RunFolder, cure: bool, trust: bool) -> int:
 
 def diagnose_folder(folder: RunFolder, cfg: "DictConfig") -> "Diagnosis":
     """Diagnose a run, or what the members of a committee have in common."""
-    from fit.config.members import member_config
-    from fit.doctor.admission import stored_case
+    from fit.doctor.cases import stored_case
     from fit.doctor.diagnose import consult, diagnose
+    from fit.settings.members import member_config
 
     if folder.members:
         cases = [stored_case(member, member_config(cfg, number)) for number, member in enumerate(folder.members)]
@@ -86,12 +86,12 @@ def diagnose_folder(folder: RunFolder, cfg: "DictConfig") -> "Diagnosis":
 
 def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> int:
     """Train what is prescribed, together what one stack can, then what is prescribed after that, until it works."""
-    from fit.config.identity import identity, plain
-    from fit.config.interruption import StopNow
-    from fit.doctor.cure import Attempt, attempt, compare, draw, plan, prescriptions, stacks
+    from fit.doctor.cures.attempt import Attempt, attempt, compare, draw, plan, prescriptions, stacks
     from fit.doctor.finding import read_diagnosis
     from fit.doctor.text import quoted
+    from fit.interruption import StopNow
     from fit.report.run import draw_run
+    from fit.settings.identity import identity, plain
 
     known = {identity(plain(cfg))}
     left, tried = stacks(cfg, prescriptions(diagnosis), known), list[Attempt]()
@@ -130,11 +130,11 @@ def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> i
 
 def train_all(jobs: "Sequence[Job]") -> bool:
     """Train the jobs that are not done yet, as few stacks; raise what goes wrong with one, return whether all ended."""
-    from fit.callbacks.progress import Bar
-    from fit.config.identity import shared
-    from fit.config.interruption import Interruption
-    from fit.config.rules import check
+    from fit.interruption import Interruption
+    from fit.settings.identity import shared
+    from fit.settings.rules import check
     from fit.train import train
+    from fit.training.callbacks.progress import Bar
 
     new = {job.folder.path: job for job in jobs if not job.metrics}
     groups: dict[str, list[Job]] = {}

@@ -12,13 +12,13 @@ from torch import Tensor
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
 from fit.data.scalers import Scaler
-from fit.doctor.attainable import Attainable, attainable, sample, unexplained
-from fit.doctor.moments import second_moments
-from fit.doctor.network import MOST_ROWS, Network
-from fit.doctor.progress import Progress
+from fit.doctor.measurements.attainable import Attainable, attainable, sample, unexplained
+from fit.doctor.measurements.loss_curve import Progress
+from fit.doctor.measurements.moments import second_moments
+from fit.doctor.measurements.network import MOST_ROWS, Network
+from fit.doctor.measurements.outliers import ratio, strays_by_targets, usual_errors
+from fit.doctor.measurements.stability import State
 from fit.doctor.settings import Settings
-from fit.doctor.stability import State
-from fit.doctor.strays import ratio, strays_by_targets, usual_errors
 from fit.doctor.thresholds import (
     FEW_ROWS,
     GOOD_NRMSE,
@@ -30,8 +30,8 @@ from fit.doctor.thresholds import (
     SURELY,
     USEFUL_NRMSE,
 )
-from fit.measure.floor import Shape, floor
-from fit.measure.losses import LOSSES
+from fit.evaluation.floor import Shape, floor
+from fit.evaluation.losses import LOSSES
 from fit.training.recipe import build_schedule
 
 

@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fit.config.rules import ends
 from fit.data.scalers import Scaler
-from fit.data.table_text import YEARS
+from fit.data.table.dialect import YEARS
 from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.model.stack import Stack
 from fit.predict.predictor import load_checkpoint
+from fit.settings.rules import ends
 from fit.training.checkpoint import Checkpoint, diverged, predictor, read_model
 
 Numbers = NDArray[np.float64]

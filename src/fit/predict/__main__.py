@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fit.config.rule import is_number
-from fit.config.rules import RULES, nearest
-from fit.data.table_text import DATES
+from fit.data.table.dialect import DATES
 from fit.errors import MENDABLE, FitError, refuse
+from fit.settings.rules import RULES, nearest
+from fit.settings.schema import is_number
 
 if TYPE_CHECKING:  # torch takes seconds to import
-    from fit.data.table_text import Text
+    from fit.data.table.dialect import Text
     from fit.predict.predictor import Predictor
 
 
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         if source is None:
             predict_point(predictor, typed.values)
         else:
-            import fit.data.table_file  # noqa: F401  says what to install if pyarrow is not there
+            import fit.data.table.file  # noqa: F401  says what to install if pyarrow is not there
             from fit.predict.file import predict_file
 
             predict_file(predictor, source, typed.output or "-", read_options(predictor.text, typed))
@@ -127,8 +127,8 @@ def year_of(text: str) -> float:
     """Return a date in years, NaN for what is none."""
     import numpy as np
 
-    import fit.data.table_file  # noqa: F401  says what to install if pyarrow is not there
-    from fit.data.dates import years_of
+    import fit.data.table.file  # noqa: F401  says what to install if pyarrow is not there
+    from fit.data.table.dates import years_of
 
     years = years_of(np.array([text]))
     return math.nan if years is None else float(years[0])

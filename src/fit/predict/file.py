@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from fit.config.rule import LARGEST
-from fit.config.rules import nearest, plural
-from fit.data.table_file import TableFile, plain
-from fit.data.table_text import SEPARATORS, Text
+from fit.data.table.dialect import SEPARATORS, Text
+from fit.data.table.file import TableFile, plain
 from fit.errors import FitError
 from fit.predict.inputs import columns, encode, needed
 from fit.predict.predictor import Predictor
+from fit.settings.rules import nearest, plural
+from fit.settings.schema import LARGEST
 
 # Rows that are computed at once.
 ROWS = 2**14

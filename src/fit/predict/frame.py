@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fit.config.rules import nearest
-from fit.data.table_text import DATES
+from fit.data.table.dialect import DATES
 from fit.errors import FitError, lacking
 from fit.folder import write_atomically
 from fit.predict.inputs import columns, encode, needed
 from fit.predict.predictor import Predictor
+from fit.settings.rules import nearest
 
 
 def to_inputs(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401 -- whatever holds columns
@@ -62,7 +62,7 @@ def to_words(given: Any, name: str) -> np.ndarray:  # noqa: ANN401
     cells = np.atleast_1d(np.asarray(given, dtype=object))
     if all(isinstance(cell, str) for cell in cells.flat):
         return cells
-    from fit.data.table_file import words  # first, as it says so where pyarrow is missing
+    from fit.data.table.file import words  # first, as it says so where pyarrow is missing
 
     pa = import_module("pyarrow")
 
@@ -77,7 +77,7 @@ def to_years(given: Any, name: str) -> np.ndarray:  # noqa: ANN401
     try:
         return to_numbers(given, name)
     except FitError:
-        from fit.data.dates import years_of
+        from fit.data.table.dates import years_of
 
         years = years_of(np.atleast_1d(np.asarray(given)))
     if years is None:

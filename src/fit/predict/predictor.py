@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fit.config.rules import RULES
-from fit.data.table_text import Text
+from fit.data.table.dialect import Text
 from fit.errors import FitError
 from fit.folder import RunFolder
+from fit.settings.rules import RULES
 from fit.training.checkpoint import Checkpoint, diverged, load, predictor
 
 CHECKPOINTS = ("last", "best")

@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from fit.config.rules import ERRORS, RULES, plural
-from fit.config.trust import UntrustedError, check_trust
 from fit.errors import MENDABLE, FitError, refuse
 from fit.folder import RunFolder
+from fit.settings.rules import ERRORS, RULES, plural
+from fit.settings.trust import UntrustedError, check_trust
 
 # How many runs that were left out are named.
 MOST_NAMED = 5
@@ -33,8 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
 def report(folder: Path, figures: str, metric: str | None, trust: bool) -> None:
     """Tell a sweep's folder from a run's and draw it; raise FitError if it is neither."""
     from fit.report.run import draw_run
-    from fit.sweep.answer import answer
-    from fit.sweep.stored import StoredJob, read_sweep
+    from fit.sweep.results.jobs import StoredJob, read_sweep
+    from fit.sweep.results.report import answer
 
     if metric is not None and not RULES["optimized_metric"].test(metric):
         raise FitError(f"--metric {metric} is not allowed: give {RULES['optimized_metric'].allowed}.")
@@ -57,7 +57,7 @@ def report(folder: Path, figures: str, metric: str | None, trust: bool) -> None:
 
 def foreign_jobs(folder: Path) -> dict[Path, str]:
     """Return the folders of the jobs of a sweep that name code to be run, each with the sentence that says so."""
-    from fit.sweep.stored import stored_jobs
+    from fit.sweep.results.jobs import stored_jobs
 
     told = {}
     for job in stored_jobs(folder):

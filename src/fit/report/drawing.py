@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from fit.config.rules import plural
 from fit.data.dataset import DataSet, Rows
+from fit.settings.rules import plural
 
 # More points take longer to draw than they show.
 MOST_POINTS = 5000

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from fit.measure.errors import errors
+from fit.evaluation.errors import errors
 from fit.report.drawing import Drawing, left_out, thinned
 from fit.report.maps import draw_maps, is_grid
 from fit.report.style import (

@@ -6,7 +6,7 @@ from omegaconf import DictConfig
 from fit.data.datamodule import build_dataset, pose
 from fit.folder import RunFolder
 from fit.predict.predictor import load_checkpoint
-from fit.report.committee import draw_committee, write_committee
+from fit.report.ensemble import draw_committee, write_committee
 from fit.report.figures import draw_fit
 from fit.report.summary import drawing, write_figures
 from fit.training.checkpoint import predictor

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from torch import Tensor
 
-from fit.report.sweep_data import LETTER, text
+from fit.sweep.results.figure_data import LETTER, text
 
 Colors = dict[str, Any]  # whatever matplotlib takes
 # By Okabe and Ito, told apart by the colour-blind too; each means the same in all figures.

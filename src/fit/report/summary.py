@@ -7,13 +7,13 @@ from torch import Tensor
 
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
+from fit.evaluation.baselines import baselines
+from fit.evaluation.floor import Shape, floor
+from fit.evaluation.outcome import Outcome
 from fit.folder import RunFolder, write_atomically
-from fit.measure.floor import Shape, floor
-from fit.measure.outcome import Outcome
 from fit.report.drawing import Drawing
 from fit.report.figures import draw_fit
 from fit.report.loss import draw_loss
-from fit.report.metrics import baselines
 from fit.report.style import to_png
 from fit.training.run import Run
 

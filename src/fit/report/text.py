@@ -8,14 +8,14 @@ from shlex import quote
 from omegaconf import DictConfig
 from torch import Tensor
 
-from fit.config.idle import idle
-from fit.config.rules import ends, plural
 from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
+from fit.evaluation.affine import Affine, least_squares, mean_answer
+from fit.evaluation.errors import errors
+from fit.evaluation.outcome import Outcome
 from fit.folder import RunFolder
-from fit.measure.affine import Affine, least_squares, mean_answer
-from fit.measure.errors import errors
-from fit.measure.outcome import Outcome
+from fit.settings.no_effect import idle
+from fit.settings.rules import ends, plural
 from fit.training.run import Run
 
 MOST_TARGETS = 4

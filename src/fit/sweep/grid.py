@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fit.errors import FitError
 from fit.folder import RunFolder
-from fit.sweep.compose import QuickLoader
+from fit.hydra_adapter.loader import QuickLoader
 
 
 def run(

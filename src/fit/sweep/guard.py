@@ -8,11 +8,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from fit.config.identity import hydra_overrides, typed
-from fit.config.rule import whole
-from fit.config.rules import RULES, shown
-from fit.config.trust import IMPORTED, check_trust, foreign
 from fit.errors import FitError, heard
+from fit.settings.identity import hydra_overrides, typed
+from fit.settings.rules import RULES, shown
+from fit.settings.schema import whole
+from fit.settings.trust import IMPORTED, check_trust, foreign
 
 
 class SweepGuard(Callback):
@@ -26,7 +26,7 @@ class SweepGuard(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: object) -> None:
         """Tell the answer; leave with an exit code if a job failed."""
         with heard():
-            from fit.sweep.answer import answer
+            from fit.sweep.results.report import answer
 
             table = answer(Path(config.hydra.sweep.dir), config.optimized_metric, config.sweep.figures)
         if table.count("failed") or table.count("unfinished"):
@@ -35,7 +35,7 @@ class SweepGuard(Callback):
 
 def settle(config: DictConfig) -> None:
     """Find the folder of a sweep, new or gone on with, and take up what was typed for it before if nothing is now."""
-    from fit.sweep.stored import read_sweep
+    from fit.sweep.results.jobs import read_sweep
 
     overrides = config.hydra.overrides
     keys = [override.split("=")[0] for override in typed(config)]
@@ -108,7 +108,7 @@ def check_same_hydra(config: DictConfig, stored: DictConfig) -> None:
 
 def check_code(config: DictConfig, stored: DictConfig, folder: Path) -> None:
     """Raise FitError where a sweep that is gone on with, or one of its jobs, names foreign code that was not typed."""
-    from fit.sweep.stored import UnreadableError, stored_jobs
+    from fit.sweep.results.jobs import UnreadableError, stored_jobs
 
     for line in typed(stored):
         key, _, value = line.partition("=")

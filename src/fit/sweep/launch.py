@@ -12,17 +12,17 @@ from hydra.core.utils import JobReturn, env_override, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from fit.config.identity import hydra_overrides, identity, plain, typed
-from fit.config.interruption import Interruption, StopNow
-from fit.config.names import check_names
-from fit.config.rule import BOOLEAN, Rule, choice, whole
-from fit.config.rules import CORES, check, check_settings, plural
 from fit.errors import MENDABLE, FitError, as_sentence
 from fit.folder import RunFolder
+from fit.hydra_adapter.job_context import Ceremony, task_config
+from fit.interruption import Interruption, StopNow
 from fit.job import Job
-from fit.sweep.ceremony import Ceremony, task_config
-from fit.sweep.stacks import Pending, group, open_files
-from fit.sweep.stored import StoredJob, stored_jobs
+from fit.settings.identity import hydra_overrides, identity, plain, typed
+from fit.settings.names import check_names
+from fit.settings.rules import CORES, check, check_settings, plural
+from fit.settings.schema import BOOLEAN, Rule, choice, whole
+from fit.sweep.grouping import Pending, group, open_files
+from fit.sweep.results.jobs import StoredJob, stored_jobs
 
 RULES = {
     "max_members": whole(1).or_null(),
@@ -158,7 +158,7 @@ class Batch:
         """Train what is pending, stack by stack."""
         if not pending:
             return
-        from fit.callbacks.progress import Bar
+        from fit.training.callbacks.progress import Bar
 
         most, cpus = self.settings["max_members"], self.settings["ray_cpus"]
         at_once = (cpus if isinstance(cpus, int) else CORES) if self.settings["engine"] == "ray" else 1

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 from hydra.core.utils import env_override
 from omegaconf import DictConfig, OmegaConf
 
-from fit.callbacks.progress import Bar
-from fit.config.interruption import Interruption
 from fit.errors import FitError, as_sentence, lacking
 from fit.folder import RunFolder, write_atomically
+from fit.interruption import Interruption
 from fit.job import Job
-from fit.sweep.stacks import Pending
+from fit.sweep.grouping import Pending
+from fit.training.callbacks.progress import Bar
 
 # How often a task whose worker died is begun again.
 RETRIES = 3

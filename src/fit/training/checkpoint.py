@@ -10,13 +10,13 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from fit.config.resume import is_whole
 from fit.data.datamodule import Problem
 from fit.data.scalers import Scaler
 from fit.errors import FitError
 from fit.folder import write_atomically
 from fit.model.activations import ACTIVATIONS
 from fit.model.stack import Stack
+from fit.settings.resume import is_whole
 
 FORMAT = 3
 # Rows that are computed at once: the values of all layers are held for them.

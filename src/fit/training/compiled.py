@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from fit.data.batches import Batches
-from fit.measure.losses import Loss
+from fit.evaluation.losses import Loss
 from fit.model.stack import Stack
 from fit.training.eager import Eager
 from fit.training.graph import TensorFactors, multiply_by_reciprocals, split

@@ -11,9 +11,9 @@ from torch.optim import Optimizer
 
 from fit.data.batches import Batches
 from fit.data.datamodule import DataModule, Region
-from fit.measure.collapse import collapse
-from fit.measure.errors import errors
-from fit.measure.outcome import Outcome
+from fit.evaluation.collapse import collapse
+from fit.evaluation.errors import errors
+from fit.evaluation.outcome import Outcome
 from fit.model.stack import Stack
 from fit.training.engine import Engine
 from fit.training.engines import build_engine

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from omegaconf import DictConfig
 from torch.optim import Optimizer
 
-from fit.config.build import arguments, build, find_class
-from fit.measure.losses import LOSSES, Loss
+from fit.evaluation.losses import LOSSES, Loss
+from fit.settings.build import arguments, build, find_class
 from fit.training.schedules import Schedule
 from fit.training.update import Settings, check_proportional
 

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from fit.config.identity import identity, plain
-from fit.config.resume import CHANGEABLE
-from fit.config.rules import check_memory
 from fit.data.datamodule import Problem, build_dataset, pose
 from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.job import Job
+from fit.settings.identity import identity, plain
+from fit.settings.resume import CHANGEABLE
+from fit.settings.rules import check_memory
 from fit.training.checkpoint import Checkpoint, check_rows, load
 from fit.training.recipe import build_schedule
 

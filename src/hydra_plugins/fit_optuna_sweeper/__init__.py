@@ -16,7 +16,7 @@ from fit.errors import lacking
 
 @dataclass
 class OptunaSweeperConf:
-    """What `hydra.sweeper` holds; values are checked by fit.sweep.search, whose sentences say more than types can."""
+    """What `hydra.sweeper` holds; values are checked by fit.search.search, whose sentences say more than types can."""
 
     _target_: str = "hydra_plugins.fit_optuna_sweeper.OptunaSweeper"
     n_trials: Any = 40  # those of a search that is continued included
@@ -55,7 +55,7 @@ class OptunaSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
         """Search, and return what every batch returned."""
         try:
-            from fit.sweep.search import Search
+            from fit.search.search import Search
         except ImportError as error:
             if not (error.name or "").startswith("optuna"):
                 raise

@@ -62,7 +62,7 @@ class GridSweeper(BasicSweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Make the launcher, with a loader that composes each combination of groups once."""
-        from fit.sweep.compose import QuickLoader
+        from fit.hydra_adapter.loader import QuickLoader
 
         self.loader = QuickLoader(hydra_context.config_loader)
         quick = HydraContext(config_loader=self.loader, callbacks=hydra_context.callbacks)

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from fit.data.scalers import Scaler
-from fit.doctor.attainable import sample
 from fit.doctor.case import Case
+from fit.doctor.cures.prescription import is_unscaled, prescribe, targets_off
 from fit.doctor.finding import Finding
-from fit.doctor.network import MOST_ROWS
-from fit.doctor.prescription import is_unscaled, prescribe, targets_off
+from fit.doctor.measurements.attainable import sample
+from fit.doctor.measurements.network import MOST_ROWS
 from fit.doctor.text import percent
 from fit.doctor.thresholds import (
     BESIDE_JUMP,

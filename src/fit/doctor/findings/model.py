@@ -4,12 +4,12 @@ import math
 
 import torch
 
-from fit.config.rules import plural
 from fit.doctor.case import Case
+from fit.doctor.cures.other_seeds import trial
+from fit.doctor.cures.prescription import bending, cannot_bend, prescribe
 from fit.doctor.finding import Finding
 from fit.doctor.findings.steps import settled
 from fit.doctor.findings.units import dead_units, saturated_units
-from fit.doctor.prescription import bending, cannot_bend, prescribe
 from fit.doctor.text import percent
 from fit.doctor.thresholds import (
     BENDS_STEPS,
@@ -29,9 +29,9 @@ from fit.doctor.thresholds import (
     STRONG_DROPOUT,
     UNSCALED_TARGETS,
 )
-from fit.doctor.trial import trial
-from fit.measure.floor import Shape, floor
+from fit.evaluation.floor import Shape, floor
 from fit.model.activations import ACTIVATIONS
+from fit.settings.rules import plural
 
 
 def output_range(case: Case) -> Finding | None:

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from fit.config.rules import plural
 from fit.data.dataset import Rows
-from fit.doctor.attainable import sample
 from fit.doctor.case import Case
+from fit.doctor.cures.prescription import prescribe
 from fit.doctor.finding import Finding
-from fit.doctor.network import MOST_ROWS
-from fit.doctor.prescription import prescribe
-from fit.doctor.strays import deviation, far_off, strays_by_targets
+from fit.doctor.measurements.attainable import sample
+from fit.doctor.measurements.network import MOST_ROWS
+from fit.doctor.measurements.outliers import deviation, far_off, strays_by_targets
 from fit.doctor.text import percent
 from fit.doctor.thresholds import (
     BY_HEART,
@@ -37,6 +36,7 @@ from fit.doctor.thresholds import (
     SURELY,
     UNSCALED_TARGETS,
 )
+from fit.settings.rules import plural
 
 
 def outliers(case: Case) -> Finding | None:

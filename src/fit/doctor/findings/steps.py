@@ -2,11 +2,10 @@
 
 import math
 
-from fit.config.rules import plural
 from fit.doctor.case import Case
+from fit.doctor.cures.prescription import bending, ends_low, prescribe
 from fit.doctor.finding import Evidence, Finding
-from fit.doctor.prescription import bending, ends_low, prescribe
-from fit.doctor.stability import is_descent, name
+from fit.doctor.measurements.stability import is_descent, name
 from fit.doctor.text import percent
 from fit.doctor.thresholds import (
     ADAPTIVE_RATES,
@@ -32,6 +31,7 @@ from fit.doctor.thresholds import (
     SURELY,
     WELL_FALLEN,
 )
+from fit.settings.rules import plural
 
 
 def grown(case: Case) -> float:

@@ -1,8 +1,8 @@
 """Causes that lie in what single units do."""
 
 from fit.doctor.case import Case
+from fit.doctor.cures.prescription import prescribe
 from fit.doctor.finding import Finding
-from fit.doctor.prescription import prescribe
 from fit.doctor.text import percent
 from fit.doctor.thresholds import FEW_LAYERS, FEW_UNITS, MOST_SILENT, SILENT_UNITS, VANISHED
 

@@ -1,0 +1,164 @@
+"""The columns of a table that a person asks for, found in its file; nothing here needs torch."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from fit.data.table.dialect import YEARS, Text
+from fit.errors import FitError
+from fit.settings.rules import plural
+
+if TYPE_CHECKING:  # pyarrow is an extra
+    from fit.data.table.file import TableFile
+    from fit.data.table.rows import Loaded, Reader
+
+# The index of a frame, as pandas writes it where it has no name.
+INDEX = re.compile(r"__index_level_\d+__")
+# How many columns are named.
+MOST_NAMED = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """The columns of a file that are inputs (`given`, or None: all but the others), targets and groups."""
+
+    path: str
+    given: Sequence[str] | None
+    targets: Sequence[str]
+    categorical: Sequence[str]
+    group: str | None
+    missing: str
+    text: Text
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """Take the settings of data=table."""
+        given = settings.get("inputs")
+        return cls(
+            path=settings["path"],
+            given=None if given is None else tuple(map(str, given)),
+            targets=tuple(map(str, settings["targets"])),
+            categorical=tuple(map(str, settings.get("categorical", ()))),
+            group=None if settings.get("group") is None else str(settings["group"]),
+            missing=settings.get("missing", "refuse"),
+            text=Text(**{key: settings[key] for key in Text._fields if key in settings}),
+        )
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns of the inputs; raise FitError for what cannot be one."""
+        inputs = self._rest() if self.given is None else tuple(self.given)
+        both = next((name for name in inputs if name in self.targets), None)
+        if both is not None:
+            raise FitError(f"{both} is among data.inputs and data.targets: it can only be one of them.")
+        if stray := [name for name in self.categorical if name not in inputs]:
+            raise FitError(f"data.categorical={stray[0]} is not among data.inputs: only inputs can be words.")
+        return inputs
+
+    def _rest(self) -> tuple[str, ...]:
+        """Return the columns that are nothing else; raise FitError where there are none."""
+        self._file.check(self.targets, "data.targets: ")
+        rest = tuple(name for name in self._file.columns if name not in self.others and not INDEX.fullmatch(name))
+        if not rest:
+            raise FitError(f"{self.path} has no columns but {', '.join(self.others)}: there is nothing to be an input.")
+        return rest
+
+    @property
+    def others(self) -> list[str]:
+        """The columns that are no inputs unless they are asked to be."""
+        return [*self.targets, *([self.group] if self.group else [])]
+
+    @property
+    def numeric(self) -> list[str]:
+        """The columns of numbers, inputs first."""
+        return [column for column in (*self.inputs, *self.targets) if column not in self.categorical]
+
+    @property
+    def notes(self) -> list[str]:
+        """How the columns are read, a sentence each, where that is more than taking them as they are."""
+        notes, rows = [], self.rows
+        if self.given is None:
+            others, inputs = listed(self.others), listed(self.inputs)
+            notes.append(f"data.inputs=null: the inputs are all columns but {others}: {inputs}.")
+        if rows.dates:
+            notes.append(f"Dates are inputs in {YEARS} (in {listed(rows.dates)}).")
+        if rows.separated:
+            example = "1.234,5" if self._file.text.decimal == "comma" else "1,234.5"
+            notes.append(f"Thousands separators are left out: {example} is 1234.5 (in {listed(rows.separated)}).")
+        return notes
+
+    @cached_property
+    def rows(self) -> "Loaded":
+        """The rows of the file; raise FitError for those that nothing can be learnt from."""
+        from fit.data.table.rows import load
+
+        loaded = load(self._reader(self._file), self.missing)
+        if len(loaded.numbers) < 2:
+            raise FitError(f"{self.path} has only 1 row to train on: give at least 2.")
+        for name in self.targets:
+            column = loaded.numbers[:, self.numeric.index(name)]
+            if np.ptp(column) == 0:
+                raise FitError(
+                    f"{self.path}: the target {name} is {column[0]:g} in every row; there is nothing to learn."
+                )
+        for name in self.categorical:
+            check_words(self.path, name, loaded.words[name])
+        return loaded
+
+    def second(self, path: str) -> "Loaded":
+        """Return the rows of another file, in which the same columns are dates."""
+        from fit.data.table.rows import load
+
+        return load(self._reader(self._open(path), self.rows.dates), self.missing)
+
+    def read_first(self) -> None:
+        """Read the first rows; raise FitError for what is no number, or a column that there is not."""
+        next(iter(self._reader(self._file)))
+
+    @cached_property
+    def _file(self) -> "TableFile":
+        """The file."""
+        return self._open(self.path)
+
+    def _open(self, path: str) -> "TableFile":
+        """Look at the beginning of a file."""
+        from fit.data.table.file import TableFile
+
+        return TableFile(path, self.text)
+
+    def _reader(self, file: "TableFile", dates: Sequence[str] | None = None) -> "Reader":
+        """Return what reads the columns of a file; raise FitError if it lacks one."""
+        from fit.data.table.rows import Reader
+
+        text = [*self.categorical, *([self.group] if self.group else [])]
+        file.check(self.inputs, "data.inputs: ")
+        file.check(self.targets, "data.targets: ")
+        file.check(text, "data.group: ")
+        inputs = [name for name in self.inputs if name not in self.categorical]
+        return Reader(file, inputs, self.targets, text, dates)
+
+
+def glance(data: Mapping[str, Any]) -> None:
+    """Raise FitError for a table that shows at its beginning that it cannot be: torch takes seconds to import."""
+    Columns.of(data).read_first()
+
+
+def listed(names: Sequence[str]) -> str:
+    """Name columns, the first of many."""
+    return ", ".join(names[:MOST_NAMED]) + (f", … ({len(names)} columns)" if len(names) > MOST_NAMED else "")
+
+
+def check_words(path: str, column: str, words: np.ndarray) -> None:
+    """Raise FitError if most rows have a word of their own, of which nothing can be learnt for others."""
+    found, counts = np.unique(words.astype(str), return_counts=True)
+    alone = int((counts == 1).sum())
+    if alone > len(words) / 2:
+        raise FitError(
+            f"{path}: {column} has {plural(len(found), 'word')} in {len(words)} rows, {alone} of them in one row only, "
+            f"so that nothing is learned of them; leave {column} out of data.inputs, or out of data.categorical "
+            "if it holds numbers or dates."
+        )

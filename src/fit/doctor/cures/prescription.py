@@ -1,0 +1,202 @@
+"""What to type so that a run is cured: the change that removes a cause, and what training then needs beside it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from fit.data.datamodule import pose
+from fit.data.scalers import Scaler
+from fit.doctor.case import Case
+from fit.doctor.measurements.moments import second_moments
+from fit.doctor.measurements.stability import is_descent, name
+from fit.doctor.thresholds import (
+    ADAPTIVE_RATES,
+    AFFINE_STEPS,
+    DEEP,
+    DEEP_RATE,
+    DEFAULT_RATE,
+    DESCENT_PART,
+    DIGITS_GAINED,
+    FIT_STEPS,
+    FLOOR_PART,
+    GOOD_NRMSE,
+    LONG_PATIENCE,
+    LONG_WARMUP,
+    MISSES,
+    OFF_TARGETS,
+    SHAPE_ROOM,
+    SHORT_LENGTH,
+    SIN_REACH,
+    SOUND_GAINS,
+    TIGHT_CLIP,
+    UNSCALED_CONDITION,
+    UNSCALED_TARGETS,
+    WIDE,
+)
+from fit.settings.rules import shown
+
+Changes = Mapping[str, object]
+ADAPTIVE = ("Adam", "AdamW", "NAdam", "RAdam", "RMSprop")
+
+
+def prescribe(case: Case, changes: Changes | None = None, steps: int = FIT_STEPS) -> list[str]:
+    """Return the overrides that make the `changes`, and beside them what the run needs for these to help.
+
+    That is a model that could fit, scales to start from, and training long enough, well enough. Only what differs from
+    the settings that the run had is there.
+    """
+    wanted = shaping(case) | scaling(case) | dict(changes or {}) | reaching(case)
+    wanted |= training(case_with(case, wanted), steps)
+    if "early_stopping.patience" not in wanted:
+        wanted |= staying(case, int(str(wanted.get("trainer.max_epochs", case.cfg.trainer.max_epochs))))
+    return [f"{key}={shown(value)}" for key, value in wanted.items() if case.cfg.select(key) != value]
+
+
+def shaping(case: Case) -> dict[str, object]:
+    """Return what gives a model that cannot fit the targets the shape of one that can."""
+    changes: dict[str, object] = {}
+    if cannot_bend(case):
+        changes["model.activation"] = "gelu"
+        if not case.cfg.model.hidden:
+            changes["model.hidden"] = [64, 64]
+    if case.cfg.model.output_activation != "identity" and (case.floor or 0) > FLOOR_PART * case.spread:
+        changes["model.output_activation"] = "identity"
+    if (changes.get("model.hidden") or case.cfg.model.hidden) and not isinstance(case.cfg.model.init, str):
+        changes["model.init"] = "default"
+    low, high = SOUND_GAINS
+    # Of sin the gain is a frequency, and wanted.
+    if not low <= case.cfg.model.gain <= high and case.cfg.model.activation != "sin":
+        changes["model.gain"] = 1.0
+    return changes
+
+
+def staying(case: Case, epochs: int) -> dict[str, object]:
+    """Return what keeps a run going that is to be cured: early stopping that would end it long before its time."""
+    patience = case.cfg.early_stopping.patience
+    return {"early_stopping.patience": None} if patience is not None and patience < LONG_PATIENCE * epochs else {}
+
+
+def reaching(case: Case) -> dict[str, object]:
+    """Return what reaches short bends, where a run missed them."""
+    missed = case.trained and not case.diverged and not case.shape.affine and case.train_error > MISSES
+    return bending(case) if missed else {}
+
+
+def cannot_bend(case: Case) -> bool:
+    """Whether the model is affine and the targets are not."""
+    known = case.attainable if case.shape.affine else None
+    return known is not None and bool(((known.smooth < SHAPE_ROOM * known.affine) & (known.affine > GOOD_NRMSE)).any())
+
+
+def bending(case: Case) -> dict[str, object]:
+    """Return an activation, and start values, that reach targets which bend within a short length of the inputs.
+
+    Source: Sitzmann et al., Implicit Neural Representations with Periodic Activation Functions (2020).
+    """
+    length = case.attainable.length
+    if case.problem.dataset.logarithmic:  # bends of the scale, not of the function
+        return {}
+    return {"model.activation": "sin", "model.gain": round(SIN_REACH / length, 1)} if length < SHORT_LENGTH else {}
+
+
+def scaling(case: Case) -> dict[str, object]:
+    """Standardize what is far from it; the targets, too, where they are off and the inputs are to be changed anyway."""
+    data, changes = case.cfg.data, dict[str, object]()
+    if data.scale_inputs != "standardize" and is_unscaled(case):
+        changes["data.scale_inputs"] = "standardize"
+    if data.scale_targets != "standardize" and targets_off(case) > (OFF_TARGETS if changes else UNSCALED_TARGETS):
+        changes["data.scale_targets"] = "standardize"
+    return changes
+
+
+def is_unscaled(case: Case) -> bool:
+    """Whether the inputs make a loss far steeper in one direction than in another, or are next to nothing."""
+    inputs = case.scaled.inputs
+    spread = inputs.std(0)[inputs.amin(0) < inputs.amax(0)]
+    small = len(spread) > 0 and float(spread.min()) < 1 / UNSCALED_TARGETS
+    return small or (case.condition > UNSCALED_CONDITION and case.condition > 10 * case.standardized_condition)
+
+
+def targets_off(case: Case) -> float:
+    """Return how far the targets, as the network sees them, are from numbers about one: the factor, or the offset."""
+    targets = case.usual_targets
+    spread = targets.std(0, correction=0)
+    varying = spread > 0
+    if not varying.any():
+        return 1.0
+    spread, center = spread[varying], targets.mean(0)[varying].abs()
+    return float(max((center / spread).max(), spread.max(), (1 / spread).max()))
+
+
+def case_with(case: Case, changes: Changes) -> Case:
+    """Return the case before its first step, had these settings been typed."""
+    cfg, train, problem = case.cfg.changed(changes), case.problem.train, case.problem
+    data = {key.removeprefix("data."): value for key, value in changes.items() if key.startswith("data.")}
+    if data.keys() <= {"scale_inputs", "scale_targets"}:  # the rows stay as they are
+        inputs = Scaler.fit(cfg.data.scale_inputs, train.inputs)
+        targets = Scaler.fit(cfg.data.scale_targets, train.targets, zero_constants=True)
+        return Case(cfg, replace(problem, input_scaler=inputs, target_scaler=targets))
+    return Case(cfg, pose(replace(problem.dataset, **data)))  # type: ignore[arg-type]
+
+
+def training(case: Case, steps: int) -> dict[str, object]:
+    """Return how to train: a rate that the curvature bears, annealed, for long enough."""
+    return descend(case) if case.shape.affine and is_descent(case.cfg.optimizer) else adapt(case, steps)
+
+
+def descend(case: Case) -> dict[str, object]:
+    """Return the rate at which gradient descent settles fastest on a quadratic loss, and how long that takes.
+
+    Source: Nesterov, Introductory Lectures on Convex Optimization (2004), the step 2/(λmax+λmin).
+    """
+    low, high = second_moments(case.scaled.inputs, case.cfg.model.bias)
+    low, high = case.network.moment_factor * low, case.network.moment_factor * high
+    momentum, batches = float(case.cfg.optimizer.get("momentum") or 0.0), case.steps_per_epoch
+    rate = rounded((1 - momentum) * 2 / (low + high) * (DESCENT_PART if batches > 1 else 1.0))
+    slowest = -math.log(max(abs(1 - rate / (1 - momentum) * low), 1e-6))
+    epochs = math.ceil(DIGITS_GAINED * math.log(10) / slowest / batches)
+    return {"optimizer.lr": rate} | (anneal(case) if batches > 1 else {}) | lengthen(case, epochs)
+
+
+def adapt(case: Case, steps: int) -> dict[str, object]:
+    """Return an adaptive optimizer with a rate that suits a small network, annealed."""
+    optimizer, hidden, wanted = case.cfg.optimizer, case.cfg.model.hidden, dict[str, object]()
+    rate = DEEP_RATE if len(hidden) >= DEEP or max([0, *hidden]) > WIDE else DEFAULT_RATE
+    if name(optimizer) not in ADAPTIVE:
+        wanted |= {"optimizer": "adam", "optimizer.lr": rate}
+    elif not ADAPTIVE_RATES[0] < optimizer.lr <= ADAPTIVE_RATES[1]:
+        wanted["optimizer.lr"] = rate
+    clip = case.cfg.trainer.gradient_clip_val
+    if clip is not None and clip < TIGHT_CLIP:
+        wanted["trainer.gradient_clip_val"] = None
+    needed = AFFINE_STEPS if case.shape.affine else steps
+    return wanted | anneal(case) | lengthen(case, math.ceil(needed / case.steps_per_epoch))
+
+
+def anneal(case: Case) -> dict[str, object]:
+    """Return a schedule that ends low, unless there is one, and that does not warm up for long."""
+    warmup = case.cfg.scheduler.get("warmup_epochs") if not isinstance(case.cfg.scheduler, str) else 0.0
+    long = float(warmup or 0.0) > LONG_WARMUP * case.cfg.trainer.max_epochs
+    return ({} if ends_low(case) else {"scheduler": "cosine"}) | ({"scheduler.warmup_epochs": 0.0} if long else {})
+
+
+def ends_low(case: Case) -> bool:
+    """Whether the learning rate falls to nothing at the end of the run, and not before."""
+    schedule = case.cfg.scheduler
+    return isinstance(schedule, str) or str(schedule._target_).endswith((".Cosine", ".OneCycle"))
+
+
+def lengthen(case: Case, epochs: int) -> dict[str, object]:
+    """Return a longer run where it was shorter, two digits being enough."""
+    if epochs <= case.cfg.trainer.max_epochs:
+        return {}
+    unit = 10 ** max(0, len(str(epochs)) - 2)
+    return {"trainer.max_epochs": -(-epochs // unit) * unit}
+
+
+def rounded(rate: float) -> float:
+    """Return a learning rate as a person writes it, not larger than it is."""
+    if not math.isfinite(rate) or rate <= 0:
+        return DEFAULT_RATE
+    unit = 10 ** (math.floor(math.log10(rate)) - 1)
+    return float(f"{math.floor(rate / unit) * unit:.2g}")

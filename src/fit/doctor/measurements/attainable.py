@@ -1,0 +1,118 @@
+"""How much of the targets can be explained from the inputs at all, whatever the network."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from fit.data.datamodule import Problem
+from fit.data.dataset import Rows
+from fit.data.scalers import Scaler
+from fit.doctor.measurements.outliers import strays_by_inputs, strays_by_targets
+from fit.doctor.thresholds import MISSES, SHAPE_ROOM
+
+# Rows that are looked at; a kernel matrix of so many takes a few hundredths of a second.
+MOST_ROWS = 256
+LENGTHS = (0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 3.0)
+# A length scale is long enough where its errors are at most so many times the best, or so small.
+ROOM, SMALL = 1.5, 0.05
+RIDGES = (1e-9, 1e-6, 1e-4, 1e-2, 1e-1, 1.0)
+
+
+class Attainable(NamedTuple):
+    """Errors on rows left out, over each target's spread `[targets]`: of the best affine function, of a smooth one.
+
+    `length` is the longest length scale, in deviations of the inputs, whose functions explain all targets that any do;
+    `strays` are the training rows `[rows]`, far from all others, without which alone anything is explained.
+    """
+
+    affine: Tensor
+    smooth: Tensor
+    length: float
+    rows: int
+    strays: Tensor
+
+
+@lru_cache(maxsize=64)
+def attainable(problem: Problem) -> Attainable:
+    """Estimate what can be reached on the training rows; of measured ones, without strays if these hide it."""
+    train = problem.train
+    none = torch.zeros(len(train.inputs), dtype=torch.bool)
+    if problem.dataset.knows_truth:
+        return estimate(sample(train, MOST_ROWS), none)
+    strays = strays_by_targets(train) | strays_by_inputs(train)
+    if not strays.any():
+        return estimate(sample(train, MOST_ROWS), none)
+    usual, odd = (train.take(which.nonzero()[:, 0]) for which in (~strays, strays))
+    odd = sample(odd, MOST_ROWS // 4)
+    among = sample(usual, MOST_ROWS - len(odd.inputs))
+    whole = estimate(Rows(torch.cat([among.inputs, odd.inputs]), torch.cat([among.targets, odd.targets])), none)
+    clean = estimate(sample(usual, MOST_ROWS), strays)
+    hidden = (whole.smooth > MISSES) & (clean.smooth < SHAPE_ROOM * whole.smooth)
+    return clean if bool(hidden.any()) else whole
+
+
+def estimate(rows: Rows, strays: Tensor) -> Attainable:
+    """Leave one row out, predict it from the others.
+
+    The smooth function is an affine one plus kernel ridge regression on what that leaves, its length scale and ridge
+    chosen by the same error. Source: Golub, Heath and Wahba, Generalized Cross-Validation (1979); Rasmussen and
+    Williams, Gaussian Processes for Machine Learning (2006), section 5.4.2.
+    """
+    inputs, targets = (Scaler.fit("standardize", each).transform(each) for each in rows)
+    inputs = inputs[:, inputs.amin(0) < inputs.amax(0)]
+    design = torch.cat([inputs, torch.ones_like(targets[:, :1])], 1)
+    spread = targets.std(0, correction=0)
+    affine = rms(left_out(design @ design.T, targets, 1e-8 * len(targets))) / spread
+    best, by_length = affine.clone(), dict[float, Tensor]()
+    if inputs.shape[1]:
+        distances = torch.cdist(inputs, inputs).square() / inputs.shape[1]
+        linear = design @ design.T
+        for length in LENGTHS:
+            reached = affine
+            kernel = torch.exp(-distances / (2 * length**2)) + 1e2 * linear / len(linear)
+            values, vectors = torch.linalg.eigh(kernel)
+            for ridge in RIDGES:
+                weights = 1 / (values.clamp(min=0) + ridge)
+                solved = vectors @ (weights[:, None] * (vectors.T @ targets))
+                reached = torch.minimum(reached, rms(solved / (vectors.square() @ weights)[:, None]) / spread)
+            by_length[length] = reached
+            best = torch.minimum(best, reached)
+    enough = (length for length in reversed(LENGTHS) if length in by_length and explains(by_length[length], best))
+    return Attainable(affine, best, next(enough, LENGTHS[-1]), len(targets), strays)
+
+
+def unexplained(errors: Rows) -> Tensor:
+    """Return what a smooth function of the inputs leaves of a fit's errors, on rows left out, over their spread.
+
+    Of shape `[targets]`: 1 where errors look like noise, less where they follow the inputs. Those far off are left out.
+    """
+    usual = ~(strays_by_targets(errors) | strays_by_inputs(errors))
+    rows = sample(errors.take(usual.nonzero()[:, 0]), MOST_ROWS)
+    return estimate(rows, torch.zeros(len(rows.inputs), dtype=torch.bool)).smooth.nan_to_num(1.0)
+
+
+def explains(reached: Tensor, best: Tensor) -> bool:
+    """Whether errors are about as small as the best, or small."""
+    return bool((reached <= (ROOM * best).clamp(min=SMALL)).all() or best.isnan().all())
+
+
+def left_out(kernel: Tensor, targets: Tensor, ridge: float) -> Tensor:
+    """Return each row's error when it is predicted from the others by ridge regression `[rows, targets]`."""
+    inverse = torch.linalg.inv(kernel + ridge * torch.eye(len(kernel), dtype=kernel.dtype))
+    errors: Tensor = inverse @ targets / inverse.diagonal()[:, None]
+    return errors
+
+
+def rms(values: Tensor) -> Tensor:
+    """Return the root mean square over rows."""
+    return values.square().mean(0).sqrt()
+
+
+def sample(rows: Rows, most: int) -> Rows:
+    """Return at most so many rows, always the same ones."""
+    count = len(rows.inputs)
+    if count <= most:
+        return rows
+    return rows.take(torch.randperm(count, generator=torch.Generator().manual_seed(0))[:most].sort().values)

@@ -1,0 +1,173 @@
+"""The network of a case, before its first step and after its last, and what is measured on it."""
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from fit.data.dataset import Rows
+from fit.doctor.measurements.attainable import sample
+from fit.doctor.measurements.curvature import MOST_PRODUCTS as MOST_TIMES
+from fit.doctor.measurements.curvature import hessian_product, largest_eigenvalue
+from fit.doctor.measurements.moments import second_moments
+from fit.doctor.measurements.stability import DIVISORS, State, is_descent, limit, name
+from fit.doctor.measurements.units import Layer, look_at_units
+from fit.doctor.settings import Settings
+from fit.evaluation.losses import LOSSES
+from fit.model.stack import Stack
+from fit.model.start import start_values
+
+# Rows on which it is measured, and products of rows and weights that one pass may take.
+MOST_ROWS = 1024
+MOST_PRODUCTS = 2e7
+# Products of rows and weights that one curvature may take, each time that the Hessian is applied; at least so often.
+CURVATURE_PRODUCTS = 1e8
+LEAST_TIMES = 6
+# Batches whose curvature is looked at, and whose gradients are compared.
+BATCHES = 4
+GRADIENTS = 16
+
+
+class Network:
+    """A network of some settings on scaled training rows; `theta [parameters]` and `state` are of its last step.
+
+    `batch_size` is None where every step takes all rows.
+    """
+
+    def __init__(self, cfg: Settings, scaled: Rows, theta: Tensor | None, state: State, batch_size: int | None) -> None:
+        """Take what is known; without `theta`, or where it is not finite, the end is the start."""
+        self.cfg, self.scaled, self.theta, self.state = cfg, scaled, theta, state
+        self.batch_size = batch_size if batch_size is not None and batch_size < len(scaled.inputs) else None
+        self.loss = LOSSES[cfg.loss]
+        self.sizes = (scaled.inputs.shape[1], *cfg.model.hidden, scaled.targets.shape[1])
+
+    def starts(self, *seeds: int) -> Tensor:
+        """Return the weights that training starts from with each seed `[seeds, parameters]`."""
+        model = self.cfg.model
+        settings = {"init": model.init, "gain": model.gain, "bias": model.bias}
+        return torch.stack([start_values(self.sizes, seed, **settings) for seed in seeds])
+
+    @cached_property
+    def start(self) -> Stack:
+        """The network before its first step."""
+        return self.stack(self.starts(self.cfg.seed).double())
+
+    @cached_property
+    def end(self) -> Stack:
+        """The network after its last step."""
+        if self.theta is None or not self.theta.isfinite().all():
+            return self.start
+        return self.stack(self.theta.unsqueeze(0))
+
+    def stack(self, theta: Tensor, dropout: float = 0.0) -> Stack:
+        """Return networks of this shape with weights `[members, parameters]`."""
+        model = self.cfg.model
+        return Stack(theta, self.sizes, model.activation, model.output_activation, bias=model.bias, dropout=dropout)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """So many of the rows as are measured on."""
+        return sample(self.scaled, max(16, min(MOST_ROWS, int(MOST_PRODUCTS / self.parameters))))
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights and biases."""
+        return self.start.theta.shape[1]
+
+    @cached_property
+    def weight_size(self) -> float:
+        """The root mean square of the start values."""
+        return float(self.start.theta.data.square().mean().sqrt())
+
+    @cached_property
+    def moved(self) -> float:
+        """How far training moved the weights, over their size at the start."""
+        start = self.start.theta.data
+        return float(torch.linalg.vector_norm(self.end.theta.data - start) / torch.linalg.vector_norm(start))
+
+    def batches(self, count: int) -> Rows:
+        """Return some random batches `[count, rows, columns]`, or all rows as one."""
+        if self.batch_size is None:
+            return Rows(*(each.unsqueeze(0) for each in self.rows))
+        generator = torch.Generator().manual_seed(0)
+        order = torch.randint(len(self.rows.inputs), (count, self.batch_size), generator=generator)
+        return Rows(*(each[order] for each in self.rows))
+
+    def sharpness(self, stack: Stack, divisor: Tensor | None = None) -> float:
+        """Return the largest eigenvalue of the loss's Hessian, after an optimizer's division by `divisor`.
+
+        Of batches it is the largest among a few of them, as steps along a batch's gradient meet that batch's curvature.
+        It is exact for an affine model's squared error over all rows.
+        """
+        quadratic = len(self.sizes) == 2 and not any(stack.functions) and self.cfg.loss.startswith("mse")
+        if divisor is None and self.batch_size is None and quadratic:
+            return second_moments(self.scaled.inputs, self.cfg.model.bias).high * self.moment_factor
+        inputs, targets = self.batches(BATCHES)
+        theta = stack.theta.data.expand(len(inputs), -1).contiguous()
+        times = hessian_product(self.stack(theta), inputs, targets, self.loss, self.cfg.regularization.l2)
+        part = 1.0 if self.loss.mean or self.batch_size else len(self.scaled.inputs) / inputs.shape[1]
+        scale = torch.ones_like(theta) if divisor is None else divisor.clamp(min=1e-12).rsqrt().unsqueeze(0)
+        often = int(CURVATURE_PRODUCTS / (inputs.shape[0] * inputs.shape[1] * self.parameters))
+        often = max(LEAST_TIMES, min(MOST_TIMES, often))
+        values = largest_eigenvalue(lambda vector: part * scale * times(scale * vector), theta, often)
+        return float(values.max())
+
+    @property
+    def moment_factor(self) -> float:
+        """What the second moments of the inputs are multiplied by in the Hessian of an affine model's squared error."""
+        rows, targets = self.scaled.targets.shape
+        return 2 / targets if self.loss.mean else 2.0 * rows
+
+    @cached_property
+    def start_sharpness(self) -> float:
+        """λmax before the first step."""
+        return self.sharpness(self.start)
+
+    @cached_property
+    def start_limit(self) -> float | None:
+        """The largest stable learning rate at the start; None where the optimizer has yet to see gradients."""
+        return limit(self.cfg.optimizer, self.start_sharpness) if is_descent(self.cfg.optimizer) else None
+
+    @cached_property
+    def end_limit(self) -> float | None:
+        """The largest stable learning rate at the end; None where it is not known."""
+        if self.end is self.start:
+            return None
+        if is_descent(self.cfg.optimizer):
+            return limit(self.cfg.optimizer, self.sharpness(self.end))
+        divide = DIVISORS.get(name(self.cfg.optimizer))
+        if divide is None or not self.state:
+            return None
+        return limit(self.cfg.optimizer, self.sharpness(self.end, divide(self.state, self.cfg.optimizer)))
+
+    @cached_property
+    def start_units(self) -> list[Layer]:
+        """The layers before the first step."""
+        return look_at_units(self.start, self.rows, self.loss, self.cfg.model.activation)
+
+    @cached_property
+    def end_units(self) -> list[Layer]:
+        """The layers after the last step."""
+        return look_at_units(self.end, self.rows, self.loss, self.cfg.model.activation)
+
+    @cached_property
+    def gradient_noise(self) -> float:
+        """How many times larger the difference between batches' gradients is than the gradient of all rows, squared."""
+        if self.batch_size is None:
+            return 0.0
+        whole = self.gradients(Rows(*(each.unsqueeze(0) for each in self.rows)))
+        parts = self.gradients(self.batches(GRADIENTS))
+        differ, agree = (parts - whole).square().sum(1).mean(), whole.square().sum()
+        return float(differ / agree) if float(agree) > 1e-20 else 0.0
+
+    def gradients(self, batches: Rows) -> Tensor:
+        """Return the gradient of the mean loss at the end on each of some batches `[batches, parameters]`."""
+        inputs, targets = batches
+        with torch.inference_mode(False), torch.no_grad():
+            theta = self.end.theta.data.expand(len(inputs), -1).contiguous()
+            stack, gradients = self.stack(theta), torch.zeros_like(theta)
+            layers = stack.layers(theta)
+            traces = stack.trace(inputs, layers)
+            derivative = self.loss.derivative(traces[-1].values - targets) / targets[0].numel()
+            stack.backward(traces, derivative, layers, stack.layers(gradients))
+        return gradients

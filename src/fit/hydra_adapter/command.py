@@ -1,0 +1,156 @@
+"""The command line: Hydra, with its errors told as sentences."""
+
+import io
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from traceback import extract_tb
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, QuotedString, Sweep
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from fit.errors import FitError, as_sentence, refuse
+from fit.settings.resume import flatten
+from fit.settings.rules import nearest
+
+PLUGINS = {
+    "hydra/launcher=stacked": "hydra_plugins.fit_stacked_launcher",
+    "hydra/sweeper=grid": "hydra_plugins.fit_stacked_launcher",
+    "hydra/sweeper=optuna": "hydra_plugins.fit_optuna_sweeper",
+}
+PACKAGE = Path(__file__).parents[1]
+# In an installed package the configurations lie inside it, in a checkout beside src.
+CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
+
+
+def command(task: Callable[[DictConfig], object]) -> None:
+    """Run `task` under Hydra on what was typed; a person's mistake ends in one sentence and exit code 2."""
+    # Matrix products whose last bits depend on neither company nor memory addresses; MKL reads it at its first product.
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+    # Hydra then hands its errors to us instead of printing them.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    # A terminal that lacks a letter, or is gone, is no reason to fail.
+    logging.raiseExceptions = False
+    # TensorBoard writes in a thread of its own, and what it cannot write it tells the main one.
+    threading.excepthook = leave_files_to_the_main_thread
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        check_choices(sys.argv[1:])
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)()
+    except BrokenPipeError:  # who reads it has enough, and Python would say so once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        sys.exit(refuse(FitError(sentence(error))))
+    except UnicodeDecodeError as error:
+        if not any("config_source" in frame.filename for frame in extract_tb(error.__traceback__)):
+            raise
+        sys.exit(refuse(FitError(sentence(error))))
+    except (FitError, OSError, MemoryError) as error:
+        sys.exit(refuse(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def check_choices(typed: Sequence[str]) -> None:
+    """Raise FitError for a group that is given something else than names of its options, on which Hydra stumbles."""
+    parser = OverridesParser.create()
+    for line in typed:
+        try:
+            override = parser.parse_override(line)
+        except HydraException:  # an argument such as -m, or Hydra will say so
+            continue
+        value = override.value()
+        for choice in value.list if isinstance(value, ChoiceSweep) else [value]:
+            names = choice if isinstance(choice, list) else [choice]
+            # Hydra merges a mapping into the group, and has its own word for what sweeps and deletes.
+            named = override.is_delete() or all(isinstance(name, str | QuotedString | Sweep | dict) for name in names)
+            if is_group(override.key_or_group) and not named:
+                options = ", ".join(options_of(override.key_or_group)) or "its options"
+                raise FitError(f"{line} is not allowed: give one of {options}.")
+
+
+def is_group(key: str) -> bool:
+    """Whether options are chosen by this key."""
+    return "/" in key or ("." not in key and (CONF / key).is_dir())
+
+
+def options_of(group: str) -> list[str]:
+    """Return the names of a group's options that ship with the package."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def leave_files_to_the_main_thread(failure: threading.ExceptHookArgs) -> None:
+    """Print what ended a thread, as Python does, unless it was a file: that the main thread hears of, too."""
+    if not isinstance(failure.exc_value, OSError):
+        threading.__excepthook__(failure)
+
+
+def run_path() -> str:
+    """Return the folder that Hydra made for the present job, as it is best typed: relative where it is below us."""
+    path = Path(HydraConfig.get().runtime.output_dir)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def hydra_config() -> DictConfig:
+    """Return what Hydra was told for the present job."""
+    config: object = HydraConfig.get()
+    assert isinstance(config, DictConfig)
+    return config
+
+
+def alone() -> bool:
+    """Whether the present job is a run of its own, not one of a sweep."""
+    return bool(HydraConfig.get().mode == RunMode.RUN)
+
+
+def sentence(error: Exception) -> str:
+    """Say what Hydra or OmegaConf found wrong, with what there is instead."""
+    if isinstance(error, MissingConfigException) and "/" in (error.missing_cfg_file or ""):
+        group, _, name = (error.missing_cfg_file or "").rpartition("/")
+        if f"{group}={name}" in PLUGINS:  # Hydra leaves out a plugin that it cannot import
+            try:
+                import_module(PLUGINS[f"{group}={name}"])
+            except Exception as cause:
+                return f"{group}={name} cannot be imported: {as_sentence(cause)}."
+        options = error.options or options_of(group)
+        return f"{group}={name} does not exist: give one of {', '.join(options)}{nearest(name, options)}."
+    if isinstance(error, OverrideParseException):
+        return f"{error.override} cannot be read as KEY=VALUE: quote what has brackets, commas or spaces."
+    if isinstance(error, YAMLError | UnicodeDecodeError):
+        return f"A configuration file cannot be read as YAML: {' '.join(str(error).split())}."
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, ConfigCompositionException) and lines and "Could not" in lines[0]:
+        key = lines[0].split("'")[1] if "'" in lines[0] else lines[0]
+        if is_group(key):
+            return (
+                f"{key} has no such settings: give one of {', '.join(options_of(key))}, "
+                f"and its settings as {key}.NAME=VALUE."
+            )
+        if key == "compile":
+            return "compile is now engine: give engine=compiled for compile=true, engine=eager for compile=false."
+        return f"{key} is not a setting{nearest(key, known_settings())}; see python -m fit.train --help."
+    if lines and lines[0].startswith(("Ambiguous value", "Sweep parameters")):
+        typed = lines[0].partition("'")[2].rpartition("'")[0]
+        return f"{typed} is several values: add -m to sweep over them."
+    return lines[0].rstrip(".") + "." if lines else type(error).__name__
+
+
+def known_settings() -> list[str]:
+    """Return the names of all settings of the default configuration, and of the groups."""
+    from hydra import compose, initialize_config_dir
+
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return [*flatten(compose("train")), *(path.name for path in CONF.iterdir() if path.is_dir())]

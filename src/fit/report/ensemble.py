@@ -1,0 +1,46 @@
+"""What several networks say together, drawn."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from matplotlib.figure import Figure
+from omegaconf import DictConfig
+from torch import Tensor
+
+from fit.data.datamodule import Problem, build_dataset, pose
+from fit.data.dataset import Rows
+from fit.folder import RunFolder, write_atomically
+from fit.predict.predictor import load_predictor
+from fit.report.drawing import Drawing
+from fit.report.figures import draw_fit, draw_parity
+from fit.report.style import to_png
+from fit.report.summary import write_loss
+from fit.settings.members import member_config
+
+
+def write_committee(folder: RunFolder, cfg: DictConfig, metrics: Mapping[str, object]) -> None:
+    """Write the figures of a committee whose members have ended."""
+    write_atomically(folder.fit_figure, to_png(draw_committee(folder, cfg)))
+    write_loss(folder, metrics)
+
+
+def draw_committee(folder: RunFolder, cfg: DictConfig, which: str = "last") -> Figure:
+    """Draw what the members of a committee say together, by their `last` or `best` checkpoints."""
+    if cfg.cv is None:
+        problem = pose(build_dataset(cfg.data))
+        drawn = problem.dataset.drawn()
+        predict = load_predictor(folder.path, which)
+        fitted, _ = predict(problem.train.inputs)
+        return draw_fit(Drawing(problem.dataset, problem.train, drawn, *predict(drawn.inputs), fitted))
+    # Of the whole's settings, which were checked for foreign code: a member's own file was not.
+    problems = [pose(build_dataset(member_config(cfg, number).data)) for number, _ in enumerate(folder.members)]
+    return draw_parity(Drawing(problems[0].dataset, problems[0].train, *held_out(folder, problems, which)))
+
+
+def held_out(folder: RunFolder, problems: Sequence[Problem], which: str) -> tuple[Rows, Tensor]:
+    """Return every row that was held out, and what the network that did not see it answers."""
+    rows = [problem.fresh["val"] for problem in problems]
+    answers = [
+        load_predictor(member.path, which)(each.inputs)[0] for member, each in zip(folder.members, rows, strict=True)
+    ]
+    return Rows(*(torch.cat(columns) for columns in zip(*rows, strict=True))), torch.cat(answers)

@@ -1,0 +1,163 @@
+"""What a search varies: Hydra's overrides, read as Optuna's distributions."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from fit.errors import FitError
+from fit.settings.schema import LARGEST
+
+# Whole numbers up to here are exact in the doubles that samplers compute with.
+LARGEST_WHOLE = 2**53
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is searched, by the key as typed, and the overrides that all trials share."""
+
+    searched: dict[str, BaseDistribution]
+    fixed: dict[str, str]
+    typed: dict[str, str]
+
+    def overrides(self, values: dict[str, object]) -> list[str]:
+        """Write a trial as Hydra reads it."""
+        return [
+            *self.fixed.values(),
+            *(f"{key}={written(values[key], each)}" for key, each in self.searched.items()),
+        ]
+
+    def choices(self, values: dict[str, object]) -> tuple[object, ...]:
+        """Return what of a trial was chosen among options, without its numbers."""
+        return tuple(values[key] for key, each in self.searched.items() if isinstance(each, CategoricalDistribution))
+
+    def corners(self) -> list[dict[str, object]]:
+        """Return points that together hold every choice, and what is near both ends of every range."""
+        ends = {key: corner_values(each) for key, each in self.searched.items()}
+        return [
+            {key: each[row % len(each)] for key, each in ends.items()} for row in range(max(map(len, ends.values())))
+        ]
+
+
+def read_space(overrides: Iterable[Override]) -> Space:
+    """Tell what is searched from what is fixed; of a key given twice the last counts, as in Hydra."""
+    searched: dict[str, BaseDistribution] = {}
+    fixed: dict[str, str] = {}
+    typed: dict[str, str] = {}
+    for override in overrides:
+        key, line = override.get_key_element(), override.input_line or ""
+        searched.pop(key, None)
+        fixed.pop(key, None)
+        typed[key] = line.partition("=")[2]
+        if override.is_sweep_override():
+            searched[key] = distribution(override, line)
+        else:
+            fixed[key] = line
+    if not searched:
+        raise FitError(
+            "There is nothing to search: give hydra/sweeper=optuna at least one setting "
+            "such as 'optimizer.lr=tag(log, interval(1e-4, 1))', 'model.hidden=choice([16],[64,64])' "
+            "or 'data.batch_size=range(8,64,8)'."
+        )
+    return Space(searched, fixed, typed)
+
+
+def distribution(override: Override, line: str) -> BaseDistribution:
+    """Read one setting that is searched."""
+    value = override.value()
+    # The order of values means nothing to a sampler, and a random one would be another space every time.
+    if isinstance(value, ChoiceSweep | RangeSweep):
+        value.shuffle = False
+    tags: set[str] = getattr(value, "tags", set())
+    log = "log" in tags
+    if tags - {"log"} or (log and isinstance(value, ChoiceSweep)):
+        raise unreadable(line, "the only tag is log, and for interval(...) and range(...)")
+    if isinstance(value, IntervalSweep):
+        return interval(value, log, line)
+    if isinstance(value, RangeSweep):
+        return steps(value, log, line)
+    choices = list(dict.fromkeys(override.sweep_string_iterator()))
+    if not choices:
+        raise unreadable(line, "no option is of that name")
+    return CategoricalDistribution(choices)
+
+
+def interval(sweep: IntervalSweep, log: bool, line: str) -> BaseDistribution:
+    """Read an interval; one of whole numbers holds both its ends."""
+    low, high = sweep.start, sweep.end
+    assert low is not None
+    assert high is not None
+    check_bounds(low, high, log, line)
+    if low >= high:
+        raise unreadable(line, "the lower end of an interval comes first")
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high, log=log)
+    return FloatDistribution(float(low), float(high), log=log)
+
+
+def steps(sweep: RangeSweep, log: bool, line: str) -> BaseDistribution:
+    """Read range(START, STOP, STEP), which ends before STOP, as everywhere in Hydra."""
+    start, stop, step = sweep.start or 0, sweep.stop or 0, sweep.step
+    whole = all(isinstance(each, int) for each in (start, stop, step))
+    check_bounds(min(start, stop), max(start, stop), False, line)
+    if step == 0 or not math.isfinite(step):
+        raise unreadable(line, "the step of a range is a number other than 0")
+    # In decimals, or 0.9 would be among 0, 0.3, ... below 0.9.
+    first, by = Decimal(str(start)), Decimal(str(step))
+    count = math.ceil((Decimal(str(stop)) - first) / by)
+    if count < 1:
+        raise unreadable(line, "this range is empty")
+    low, high = sorted((first, first + (count - 1) * by))
+    if log and not (whole and abs(step) == 1):
+        raise unreadable(line, "a range on a log scale is one of whole numbers in steps of 1; interval(...) takes log")
+    check_bounds(float(low), float(high), log, line)
+    if whole:
+        return IntDistribution(int(low), int(high), log=log, step=abs(int(step)))
+    return FloatDistribution(float(low), float(high), step=abs(float(step)))
+
+
+def check_bounds(low: float, high: float, log: bool, line: str) -> None:
+    """Raise FitError for ends that a sampler cannot compute with."""
+    largest = LARGEST_WHOLE if isinstance(low, int) and isinstance(high, int) else LARGEST
+    if not (-largest <= low <= largest and -largest <= high <= largest):
+        raise unreadable(line, f"its ends are numbers from {-largest:g} to {largest:g}")
+    if log and low <= 0:
+        raise unreadable(line, "a log scale begins above 0")
+
+
+def unreadable(line: str, why: str) -> FitError:
+    """Say why a setting cannot be searched."""
+    return FitError(f"{line} cannot be searched: {why}.")
+
+
+def corner_values(each: BaseDistribution) -> list[object]:
+    """Return every choice, or the ends; of an interval just inside, for what must not be 1 may be in interval(0,1)."""
+    if isinstance(each, CategoricalDistribution):
+        return list(each.choices)
+    assert isinstance(each, IntDistribution | FloatDistribution)
+    inside = 0.001 * (each.high - each.low) if isinstance(each, FloatDistribution) and each.step is None else 0
+    return [each.low + inside, each.high - inside]
+
+
+def grid_values(each: BaseDistribution) -> Iterable[object] | None:
+    """Return every value in turn, none of them made before it is asked for, or None where they cannot be counted."""
+    if isinstance(each, CategoricalDistribution):
+        return each.choices
+    if isinstance(each, IntDistribution):
+        return range(each.low, each.high + 1, each.step)
+    if isinstance(each, FloatDistribution) and each.step is not None:
+        low, by = Decimal(str(each.low)), Decimal(str(each.step))
+        return (float(low + index * by) for index in range(round((each.high - each.low) / each.step) + 1))
+    return None
+
+
+def written(value: object, each: BaseDistribution) -> str:
+    """Write a value as it is typed; steps of 0.1 come as 0.30000000000000004 from samplers, and mean 0.3."""
+    if isinstance(each, FloatDistribution) and each.step is not None:
+        assert isinstance(value, int | float)
+        low, by = Decimal(str(each.low)), Decimal(str(each.step))
+        return str(float(low + round((value - each.low) / each.step) * by))
+    return str(value)

@@ -1,0 +1,83 @@
+"""Which jobs of a sweep are trained together."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from fit.job import Job
+from fit.settings.identity import identity, plain, shared
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+# Part of the free memory that a stack may take, and what a member takes beside its numbers: settings, files, events.
+PART_OF_MEMORY = 0.5
+BYTES_BESIDE = 400_000
+# Weights with their gradient, the optimizer's state, and copies of all of them for the last and the best checkpoint.
+COPIES_OF_WEIGHTS = 12
+COPIES_OF_VALUES = 6
+# Files that a member keeps open: its folder's lock, its events.
+FILES = 2
+
+
+class Pending(NamedTuple):
+    """A job still to be trained, and the environment that it asks for."""
+
+    job: Job
+    environment: tuple[tuple[str, str], ...]
+
+
+def group(pending: Iterable[Pending], most: int | None, at_once: int = 1) -> list[list[Pending]]:
+    """Put jobs together that may share a stack, at most so many (None: as many as fit into memory).
+
+    Of stacks that are trained `at_once`, there are as many where there are jobs enough.
+    """
+    groups: dict[object, list[Pending]] = {}
+    for each in pending:
+        groups.setdefault((shared(each.job.cfg), each.environment), []).append(each)
+    return [part for members in groups.values() for part in split(members, most or most_members(members, at_once))]
+
+
+def split(members: Sequence[Pending], most: int) -> Iterator[list[Pending]]:
+    """Split a group into as few stacks of about equal size as may be."""
+    parts = -(-len(members) // most)
+    size = -(-len(members) // parts)
+    return (list(members[start : start + size]) for start in range(0, len(members), size))
+
+
+def most_members(members: Sequence[Pending], at_once: int) -> int:
+    """Return how many members of a group fit into the memory and the open files that there are for each stack."""
+    cfg = members[0].job.cfg
+    widths = list(cfg.model.hidden)
+    weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise([8, *widths, 8]))
+    rows = cfg.data.get("points") or 0
+    batch = min(cfg.data.get("batch_size") or rows, rows or 1024) or 1024
+    data = rows * 200 if len({identity(plain(each.job.cfg.data)) for each in members}) > 1 else 0
+    size = 8 if cfg.trainer.precision == "64-true" else 4
+    bytes_each = size * (COPIES_OF_WEIGHTS * weights + COPIES_OF_VALUES * batch * sum(widths)) + data + BYTES_BESIDE
+    room = int(PART_OF_MEMORY * free_memory() / bytes_each) // at_once
+    networks = min(room, open_files() // FILES) // members[0].job.networks
+    return max(1, min(networks, -(-len(members) // at_once)))
+
+
+def free_memory() -> int:
+    """Return the bytes of memory that nobody uses, or a guess where the system does not say."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 4 * 2**30
+
+
+def open_files() -> int:
+    """Return how many more files this process may open, after asking for as many as the system gives."""
+    if resource is None:
+        return 400
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2**16 if hard == resource.RLIM_INFINITY else min(hard, 2**16)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return 2**16 if soft == resource.RLIM_INFINITY else max(2, soft - 200)

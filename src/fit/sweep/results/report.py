@@ -1,0 +1,174 @@
+"""The answer to a sweep: a table in the terminal, sweep.csv, best.yaml and pictures."""
+
+import math
+import multiprocessing
+import signal
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from statistics import median
+
+from fit.errors import FitError, as_sentence, refuse
+from fit.folder import write_atomically
+from fit.report.style import to_png
+from fit.settings.rules import CORES, plural
+from fit.sweep.results.best import best_config
+from fit.sweep.results.figures import Point, draw_sweep
+from fit.sweep.results.jobs import StoredJob
+from fit.sweep.results.table import Setting, Table
+
+MOST_LINES = 10
+MOST_WORST = 3
+WIDEST = 28
+
+
+def answer(folder: Path, metric: str, figures: str, left_out: Collection[Path] = ()) -> Table:
+    """Write the answer to a sweep into its folder, tell it, and return it; `figures` is best, all or none.
+
+    The jobs in the folders `left_out` are not drawn, as that runs the code that they name.
+    """
+    table = Table(folder, metric)
+    write_atomically(folder / "sweep.csv", table.csv().encode())
+    places = {"table": folder / "sweep.csv"}
+    if table.best is not None:
+        write_atomically(folder / "best.yaml", best_config(table).encode())
+        places["best"] = folder / "best.yaml"
+    picture = draw_sweep([Point(each.values, each.errors) for each in table.settings], table.metric)
+    if picture is not None:
+        write_atomically(folder / "sweep.png", to_png(picture))
+        places["picture"] = folder / "sweep.png"
+    print("\n".join(lines(table)))
+    print("\n".join(f"{label:<9}{place}" for label, place in places.items()))
+    if any(folder.glob("*/events.*")):
+        print(f"{'watch':<9}tensorboard --logdir {folder}", flush=True)
+    draw_jobs(table, figures, left_out)
+    return table
+
+
+def draw_jobs(table: Table, figures: str, left_out: Collection[Path]) -> None:
+    """Draw the fits of the jobs that are worth it: the ten best and the diverged, all, or none; not those left out."""
+    ended = sorted((job for job in table.jobs if job.metrics), key=lambda job: table.cost(table.error(job)))
+    diverged = [job for job in ended if job.status == "diverged"]
+    finished = [job for job in ended if job.status == "finished"]
+    chosen = {"best": [*finished[:MOST_LINES], *diverged], "all": ended, "none": []}[figures]
+    missing = [job for job in chosen if not job.folder.fit_figure.exists() and job.folder.path not in left_out]
+    processes = min(CORES, len(missing))
+    try:
+        if processes < 2 or sys.platform != "linux":
+            for job in missing:
+                draw(job)
+            return
+        # A picture takes as long as many members, and the interpreter's lock lets one thread draw at a time.
+        with ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), leave_signals) as pool:
+            list(pool.map(draw, missing))
+    except KeyboardInterrupt:
+        print(f"Stopped. What is not drawn yet: python -m fit.report {table.folder}")
+        raise SystemExit(130) from None
+
+
+def leave_signals() -> None:
+    """Have a process that draws leave Ctrl-C to the one that waits for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def draw(job: StoredJob) -> None:
+    """Draw the fit of a job."""
+    from fit.report.run import draw_run
+
+    try:
+        draw_run(job.folder, job.cfg, job.metrics)
+    except (FitError, OSError) as error:
+        refuse(FitError(f"The figures of {job.folder.path} are missing: {as_sentence(error)}"))
+
+
+def lines(table: Table) -> Iterator[str]:
+    """Yield the lines of the table that the terminal shows: the ten best settings, and what went wrong."""
+    keys = table.grouped
+    several = any(len(setting.jobs) > 1 for setting in table.settings)
+    header = [
+        "",
+        *(keys or ["setting"]),
+        table.metric,
+        *(["range"] if several else []),
+        *([in_units(table)] if in_units(table) != table.metric else []),
+        "R²",
+        *(["diverged"] if several else []),
+        "diagnosis",
+        "folder",
+    ]
+    rows = [row(table, place, keys, several) for place, _ in enumerate(table.settings[:MOST_LINES])]
+    yield from aligned([header, *rows])
+    if len(table.settings) > MOST_LINES:
+        yield f"… {len(table.settings) - MOST_LINES} more in sweep.csv"
+    yield ""
+    counts = [
+        f"{table.count(status)} {status}"
+        for status in ("finished", "diverged", "failed", "unfinished")
+        if table.count(status)
+    ]
+    what = plural(len(table.jobs), "job") + (f" of {plural(len(table.settings), 'setting')}" if several else "")
+    yield f"{what}: {', '.join(counts)}; ranked by {'the median ' if several else ''}{table.metric}"
+    for job in [job for job in table.jobs if job.status == "failed"][:MOST_WORST]:
+        yield f"  failed: {job.folder.path}: {job.error}"
+    yield ""
+
+
+def row(table: Table, place: int, keys: list[str], several: bool) -> list[str]:
+    """Write one setting of the table."""
+    setting = table.settings[place]
+    errors, rmse, r2 = (numbers(setting, name) for name in (table.metric, in_units(table), "val/r2"))
+    ranked = math.isfinite(table.median(setting))
+    diverged = sum(job.status == "diverged" for job in setting.jobs)
+    failed = sum(job.status in ("failed", "unfinished") for job in setting.jobs)
+    middle = f"{table.median(setting):.6g}" if ranked else ("diverged" if diverged else setting.jobs[0].status)
+    spread = f"{min(errors):.3g} … {max(errors):.3g}" if len(errors) > 1 else ""
+    share = f"{diverged} of {len(setting.jobs)}" + (f", {failed} failed" if failed else "")
+    best = min(setting.jobs, key=lambda job: (table.cost(table.error(job)), table.jobs.index(job)))
+    values = [shorten(best.overrides.get(key) or str(setting.values[key])) for key in keys] or ["as typed"]
+    return [
+        str(place + 1),
+        *values,
+        middle,
+        *([spread] if several else []),
+        *([f"{median(rmse):.4g}" if ranked and rmse else "-"] if in_units(table) != table.metric else []),
+        f"{median(r2):.6f}" if ranked and r2 else "-",
+        *([share] if several else []),
+        common(setting),
+        str(best.folder.path.relative_to(table.folder)),
+    ]
+
+
+def in_units(table: Table) -> str:
+    """Return the error in the data's own units that stands beside a loss, or what is ranked by if that is none."""
+    return table.metric.replace("/loss", "/rmse")
+
+
+def common(setting: Setting) -> str:
+    """Return the diagnosis that most jobs of a setting share."""
+    told = Counter(job.diagnosis for job in setting.jobs if job.diagnosis)
+    return told.most_common(1)[0][0] if told else "-"
+
+
+def numbers(setting: Setting, name: str) -> list[float]:
+    """Return a metric of the jobs of a setting that finished."""
+    values = (job.metrics.get(name) for job in setting.jobs if job.status == "finished")
+    return [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
+
+
+def shorten(value: str) -> str:
+    """Write a number with at most five digits, of which a search draws more; leave out the middle of a long value."""
+    with suppress(ValueError):
+        value = min(value, f"{float(value):.5g}", key=len)
+    half = WIDEST // 2 - 1
+    return value if len(value) <= WIDEST else f"{value[:half]}…{value[-half:]}"
+
+
+def aligned(rows: list[list[str]]) -> Iterator[str]:
+    """Align columns: words to the left, and the number in front to the right."""
+    widths = [max(len(cells[column]) for cells in rows) for column in range(len(rows[0]))]
+    for cells in rows:
+        first, *others = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        yield "  ".join([first, *others]).rstrip()

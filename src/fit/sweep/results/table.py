@@ -1,0 +1,190 @@
+"""The table of a sweep: every job, and the settings that they share but for their seeds."""
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString
+from hydra.errors import HydraException
+
+from fit.errors import FitError
+from fit.settings.identity import Settings, identity
+from fit.settings.rules import shown
+from fit.sweep.results.figure_data import SEEDS
+from fit.sweep.results.jobs import StoredJob, stored_jobs
+
+# Settings that change in what unit the loss is measured.
+UNITS = (
+    "loss",
+    "data.scale_targets",
+    "data.noise",
+    "data.low",
+    "data.high",
+    "data.shift",
+    "data.labels",
+    "data.points",
+)
+STATUSES = ("finished", "diverged", "failed", "unfinished")
+NUMBERS = ("val/loss", "val/rmse", "val/max_error", "val/r2", "val/nrmse", "train/loss", "train/rmse", "best/val/loss")
+
+
+class Setting(NamedTuple):
+    """Jobs that differ in nothing but their seeds: the swept values that they share, and their errors.
+
+    An error is infinite where the job diverged and NaN where it failed or did not end.
+    """
+
+    values: dict[str, object]
+    jobs: list[StoredJob]
+    errors: list[float]
+
+
+class Table:
+    """A sweep as its folders tell of it."""
+
+    def __init__(self, folder: Path, metric: str) -> None:
+        """Read the jobs of a sweep folder, to be compared by `metric`; raise FitError if there are none."""
+        self.folder = folder
+        self.jobs = stored_jobs(folder)
+        if not self.jobs:
+            raise FitError(f"{folder} is not a sweep folder: there is no job in it.")
+        self.keys = swept_keys(self.jobs)
+        # What a setting is: all that was swept but seeds, unless there is nothing else.
+        self.grouped = [key for key in self.keys if key not in SEEDS] or self.keys
+        self.metric = comparable(metric, [job.settings for job in self.jobs])
+        self.settings = sorted(self._settings(), key=lambda setting: self.rank(setting.errors))
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether the metric is one that grows as the fit gets better."""
+        return self.metric.endswith("/r2")
+
+    @property
+    def best(self) -> StoredJob | None:
+        """The best job of the setting whose median is best; none if no job ended well."""
+        first = self.settings[0]
+        ranked = sorted(zip(map(self.cost, first.errors), range(len(first.jobs)), strict=True))
+        return first.jobs[ranked[0][1]] if math.isfinite(ranked[0][0]) else None
+
+    def cost(self, error: float) -> float:
+        """Turn an error into what is less the better it is."""
+        if not math.isfinite(error):
+            return math.inf
+        return -error if self.higher_is_better else error
+
+    def rank(self, errors: Sequence[float]) -> tuple[float, float]:
+        """Return by what settings are ordered: their median, jobs without an error being the worst, then their best."""
+        costs = [self.cost(error) for error in errors]
+        return median(costs), min(costs)
+
+    def median(self, setting: Setting) -> float:
+        """Return what a setting is ranked by; not finite where most of its jobs have no error."""
+        cost = self.rank(setting.errors)[0]
+        return -cost if self.higher_is_better else cost
+
+    def error(self, job: StoredJob) -> float:
+        """Return what a job is compared by."""
+        if job.status != "finished":
+            return math.inf if job.status == "diverged" else math.nan
+        value = job.metrics.get(self.metric)
+        return float(value) if isinstance(value, int | float) else math.nan
+
+    def count(self, status: str) -> int:
+        """Return how many jobs ended in a way."""
+        return sum(job.status == status for job in self.jobs)
+
+    def values(self, job: StoredJob) -> dict[str, str]:
+        """Return the swept settings of a job, as values."""
+        return {key: job.overrides[key] if key in job.overrides else default(job, key) for key in self.keys}
+
+    def csv(self) -> str:
+        """Write every job as a line."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        numbers = tuple(dict.fromkeys((*NUMBERS, self.metric)))
+        writer.writerow(
+            [
+                "job",
+                "status",
+                *self.keys,
+                *numbers,
+                "epochs",
+                "diverged_epoch",
+                "seconds",
+                "diagnosis",
+                "error",
+                "folder",
+            ]
+        )
+        for job in self.jobs:
+            metrics = job.metrics
+            writer.writerow(
+                [
+                    job.folder.path.relative_to(self.folder),
+                    job.status,
+                    *self.values(job).values(),
+                    *(metrics.get(name) for name in (*numbers, "epochs", "diverged_epoch", "seconds/fit")),
+                    job.diagnosis,
+                    job.error if job.status == "failed" else "",
+                    job.folder.path,
+                ]
+            )
+        return buffer.getvalue()
+
+    def _settings(self) -> list[Setting]:
+        """Put jobs together that differ in their seeds alone."""
+        settings: dict[str, Setting] = {}
+        for job in self.jobs:
+            values = {key: value for key, value in self.values(job).items() if key in self.grouped}
+            new = Setting({key: parsed(value) for key, value in values.items()}, [], [])
+            # Seeds apart, unless nothing else was swept.
+            without = () if set(self.grouped) & set(SEEDS) else SEEDS
+            setting = settings.setdefault(identity(job.settings, without), new)
+            setting.jobs.append(job)
+            setting.errors.append(self.error(job))
+        return list(settings.values())
+
+
+def swept_keys(jobs: Sequence[StoredJob]) -> list[str]:
+    """Return the settings in which the jobs of a sweep differ."""
+    typed: dict[str, set[str | None]] = {}
+    for job in jobs:
+        for key in job.overrides:
+            typed.setdefault(key, set())
+    for key, values in typed.items():
+        values |= {job.overrides.get(key) for job in jobs}
+    return [key for key, values in typed.items() if len(values) > 1]
+
+
+def default(job: StoredJob, key: str) -> str:
+    """Return a setting that was not typed for a job."""
+    return shown(job.settings[key]) if key in job.settings else "default"
+
+
+def comparable(metric: str, jobs: Sequence[Settings]) -> str:
+    """Return the metric, or an error that can be compared where the losses of jobs of these settings cannot.
+
+    That is `rmse`, and `nrmse` where they are fitted to different data sets.
+    """
+    region, _, error = metric.partition("/")
+    data = {str(job.get("data._target_")) for job in jobs}
+    units = {identity({key: job.get(key) for key in UNITS}) for job in jobs}
+    if len(data) > 1 and error not in ("r2", "nrmse"):
+        return f"{region}/nrmse"
+    return f"{region}/rmse" if len(units) > 1 and error == "loss" else metric
+
+
+@cache
+def parsed(typed: str) -> object:
+    """Read a value as it was typed."""
+    try:
+        value: object = OverridesParser.create().parse_override(f"key={typed}").value()
+    except HydraException:
+        return typed
+    return value.text if isinstance(value, QuotedString) else value

@@ -1,0 +1,21 @@
+"""Keeping the signals from Lightning, which would end a run without a word."""
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from fit.interruption import Interruption
+
+
+class Signals(Callback):
+    """Takes the signals back after Lightning has taken them over."""
+
+    def __init__(self, interruption: Interruption) -> None:
+        """Take who is to receive them."""
+        self.interruption = interruption
+
+    def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take them before the first look."""
+        self.interruption.take()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take them before the first step, if there was no first look."""
+        self.interruption.take()
