@@ -17,7 +17,8 @@ from fit.errors import FitError, lacking
 from fit.folder import RunFolder
 from fit.interruption import Interruption
 from fit.job import Job
-from fit.settings.rules import RULES, check, plural
+from fit.messages import plural
+from fit.settings.rules import RULES, check
 from fit.settings.schema import whole
 
 try:

@@ -13,9 +13,9 @@ from fit.data.scalers import Scaler
 from fit.data.table.dialect import YEARS
 from fit.errors import FitError
 from fit.folder import RunFolder
+from fit.messages import ends
 from fit.model.stack import Stack
 from fit.predict.predictor import load_checkpoint
-from fit.settings.rules import ends
 from fit.training.checkpoint import Checkpoint, diverged, predictor, read_model
 
 Numbers = NDArray[np.float64]

@@ -21,8 +21,8 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from fit.errors import FitError, as_sentence, refuse
+from fit.messages import nearest
 from fit.settings.resume import flatten
-from fit.settings.rules import nearest
 
 PLUGINS = {
     "hydra/launcher=stacked": "hydra_plugins.fit_stacked_launcher",

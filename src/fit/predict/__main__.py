@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from fit.data.table.dialect import DATES
 from fit.errors import MENDABLE, FitError, refuse
-from fit.settings.rules import RULES, nearest
+from fit.messages import nearest
+from fit.settings.rules import RULES
 from fit.settings.schema import is_number
 
 if TYPE_CHECKING:  # torch takes seconds to import

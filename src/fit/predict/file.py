@@ -19,9 +19,9 @@ from pyarrow import parquet
 from fit.data.table.dialect import SEPARATORS, Text
 from fit.data.table.file import TableFile, plain
 from fit.errors import FitError
+from fit.messages import nearest, plural
 from fit.predict.inputs import columns, encode, needed
 from fit.predict.predictor import Predictor
-from fit.settings.rules import nearest, plural
 from fit.settings.schema import LARGEST
 
 # Rows that are computed at once.

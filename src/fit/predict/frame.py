@@ -13,9 +13,9 @@ from torch import Tensor
 from fit.data.table.dialect import DATES
 from fit.errors import FitError, lacking
 from fit.folder import write_atomically
+from fit.messages import nearest
 from fit.predict.inputs import columns, encode, needed
 from fit.predict.predictor import Predictor
-from fit.settings.rules import nearest
 
 
 def to_inputs(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401 -- whatever holds columns

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from fit.errors import MENDABLE, FitError, refuse
 from fit.folder import RunFolder
-from fit.settings.rules import ERRORS, RULES, plural
+from fit.messages import plural
+from fit.settings.rules import ERRORS, RULES
 from fit.settings.trust import UntrustedError, check_trust
 
 # How many runs that were left out are named.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from fit.data.dataset import DataSet, Rows
-from fit.settings.rules import plural
+from fit.messages import plural
 
 # More points take longer to draw than they show.
 MOST_POINTS = 5000

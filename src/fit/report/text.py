@@ -14,8 +14,8 @@ from fit.evaluation.affine import Affine, least_squares, mean_answer
 from fit.evaluation.errors import errors
 from fit.evaluation.outcome import Outcome
 from fit.folder import RunFolder
+from fit.messages import ends, plural
 from fit.settings.no_effect import idle
-from fit.settings.rules import ends, plural
 from fit.training.run import Run
 
 MOST_TARGETS = 4

@@ -16,13 +16,14 @@ from optuna.trial import Trial, TrialState
 
 from fit.errors import FitError, refuse
 from fit.hydra_adapter.job_context import task_config
+from fit.messages import shown
 from fit.search.sampler import SAMPLERS, build_sampler, grid_size
 from fit.search.space import Space, read_space
 from fit.search.study import FAILURE, finished, opened
 from fit.settings.identity import plain
 from fit.settings.names import check_names
 from fit.settings.resume import flatten
-from fit.settings.rules import check, check_settings, shown
+from fit.settings.rules import check, check_settings
 from fit.settings.schema import Rule, choice, whole
 from fit.sweep.results.table import comparable
 

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from omegaconf import DictConfig, OmegaConf
 
 from fit.errors import FitError
+from fit.messages import nearest, shown
 from fit.settings.names import OURS
-from fit.settings.rules import nearest, shown
 
 Kind = TypeVar("Kind")
 

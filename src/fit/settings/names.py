@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from omegaconf import DictConfig, OmegaConf
 
 from fit.errors import FitError
+from fit.messages import nearest, shown
 from fit.settings.resume import flatten
-from fit.settings.rules import GROUPS, RULES, nearest, shown
+from fit.settings.rules import GROUPS, RULES
 
 # Groups that hold what the class takes that they name: it is asked when it is built. Hydra knows its own settings.
 OPEN = ("data", "optimizer", "scheduler", "logger", "hydra")

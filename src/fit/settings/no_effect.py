@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from omegaconf import DictConfig
 
-from fit.settings.rules import shown
+from fit.messages import shown
 
 
 def idle(cfg: DictConfig, typed: Callable[[], Collection[str]]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from fit.errors import FitError
-from fit.settings.rules import shown
+from fit.messages import shown
 
 # What leaves the past of a run as it was.
 CHANGEABLE = (

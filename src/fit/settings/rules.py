@@ -1,18 +1,14 @@
 """What every setting may be, checked before anything heavy is imported."""
 
-import difflib
-import math
-import os
-import platform
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from pathlib import Path
+from collections.abc import Mapping
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from fit.errors import FitError
+from fit.messages import nearest, shown
 from fit.model.activations import ACTIVATIONS
+from fit.settings.machine import CORES, check_accelerator, check_memory
 from fit.settings.schema import (
     BOOLEAN,
     COLUMN,
@@ -36,7 +32,6 @@ from fit.settings.schema import (
     whole,
 )
 
-CORES = os.cpu_count() or 1
 ERRORS = ("loss", "mse", "rmse", "max_error", "r2", "nrmse")
 FORMULAS = "names with formulas, such as {y: 'sin(x)'}"
 COLUMNS = Rule(NAMES, lambda value: is_names(value) and bool(value))
@@ -184,12 +179,6 @@ def check_settings(group: str, settings: Mapping[str, object], rules: Mapping[st
             )
 
 
-def is_demanded(cfg: DictConfig, key: str) -> bool:
-    """Whether a setting is there as `???`: it has no default."""
-    group, _, name = key.rpartition(".")
-    return OmegaConf.is_missing(cfg[group] if group else cfg, name)
-
-
 MISSING = object()
 
 
@@ -203,75 +192,3 @@ def read(cfg: DictConfig, key: str) -> object:
         return node[name]
     except OmegaConfBaseException as error:
         raise FitError(f"{key} cannot be read: {str(error).splitlines()[0]}.") from None
-
-
-def check_memory(cfg: DictConfig, rows: int | None = None) -> None:
-    """Raise FitError for a model or data that plainly do not fit into this machine's memory.
-
-    How many `rows` a table has is known once it is read.
-    """
-    if not hasattr(os, "sysconf"):
-        return
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    widths, points = list(cfg.model.hidden), read(cfg, "data.points")
-    weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise([2, *widths, 1]))
-    rows = rows or (points if isinstance(points, int) else 1)
-    size = read(cfg, "data.batch_size")
-    batch = min(rows, size) if isinstance(size, int) else rows
-    # A weight with its gradient, optimizer state and copies; a row of doubles, and in a step its values in every layer.
-    needed = 40 * weights + 200 * rows + 12 * sum(widths) * batch
-    if needed > 0.8 * there:
-        raise FitError(
-            f"model.hidden={shown(cfg.model.hidden)} with {rows} rows, {batch} in a step, "
-            f"needs about {needed / 2**30:.0f} GiB, and this machine has {there / 2**30:.0f}: "
-            "give narrower layers, fewer rows or a smaller data.batch_size."
-        )
-
-
-def check_accelerator(accelerator: str, precision: str) -> None:
-    """Raise FitError for an accelerator that this machine plainly lacks (torch has the last word later)."""
-    present = ["cpu"]
-    if (
-        any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd"))
-        or platform.system() == "Windows"
-    ):
-        present += ["gpu", "cuda"]
-    if platform.system() == "Darwin" and platform.machine() == "arm64":
-        present += ["gpu", "mps"]
-    if accelerator not in ("auto", *present):
-        raise FitError(
-            f"trainer.accelerator={accelerator} is not available on this machine: give auto or {' or '.join(present)}."
-        )
-    if precision == "64-true" and (accelerator == "mps" or (accelerator in ("auto", "gpu") and "mps" in present)):
-        raise FitError("trainer.precision=64-true is not possible on mps: give 32-true, or trainer.accelerator=cpu.")
-
-
-def shown(value: object) -> str:
-    """Write a value as it is typed on the command line."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, DictConfig | ListConfig):
-        return str(OmegaConf.to_container(value)).replace("'", "")
-    return str(value)
-
-
-def plural(count: int, noun: str) -> str:
-    """Write a count with its noun."""
-    return f"{count} {noun}" + ("s" if count != 1 else "")
-
-
-def ends(low: float, high: float, digits: int = 4) -> tuple[str, str]:
-    """Write the ends of a range with so many digits, and more where they would hardly be told apart."""
-    size = max(abs(low), abs(high))
-    if low < high and math.isfinite(high - low):
-        digits = max(digits, 2 + math.ceil(math.log10(size / (high - low))))
-    return f"{low:.{digits}g}", f"{high:.{digits}g}"
-
-
-def nearest(name: str, names: Sequence[str]) -> str:
-    """Suggest the names that look most like one that does not exist."""
-    close = difflib.get_close_matches(name, names, n=3)
-    close += [each for each in names if each.split(".")[-1] == name.split(".")[-1] and each not in close]
-    return f" (did you mean {' or '.join(close[:3])}?)" if close else ""

@@ -9,8 +9,9 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from fit.errors import FitError, heard
+from fit.messages import shown
 from fit.settings.identity import hydra_overrides, typed
-from fit.settings.rules import RULES, shown
+from fit.settings.rules import RULES
 from fit.settings.schema import whole
 from fit.settings.trust import IMPORTED, check_trust, foreign
 

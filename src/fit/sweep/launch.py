@@ -17,9 +17,11 @@ from fit.folder import RunFolder
 from fit.hydra_adapter.job_context import Ceremony, task_config
 from fit.interruption import Interruption, StopNow
 from fit.job import Job
+from fit.messages import plural
 from fit.settings.identity import hydra_overrides, identity, plain, typed
+from fit.settings.machine import CORES
 from fit.settings.names import check_names
-from fit.settings.rules import CORES, check, check_settings, plural
+from fit.settings.rules import check, check_settings
 from fit.settings.schema import BOOLEAN, Rule, choice, whole
 from fit.sweep.grouping import Pending, group, open_files
 from fit.sweep.results.jobs import StoredJob, stored_jobs

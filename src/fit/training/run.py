@@ -16,8 +16,8 @@ from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.job import Job
 from fit.settings.identity import identity, plain
+from fit.settings.machine import check_memory
 from fit.settings.resume import CHANGEABLE
-from fit.settings.rules import check_memory
 from fit.training.checkpoint import Checkpoint, check_rows, load
 from fit.training.recipe import build_schedule
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fit.errors import FitError
-from fit.settings.rules import nearest, plural
+from fit.messages import nearest, plural
 
 LONGEST = 1000  # letters
 DEEPEST = 200  # operations within operations

@@ -10,7 +10,7 @@ import numpy as np
 
 from fit.data.table.dialect import YEARS, Text
 from fit.errors import FitError
-from fit.settings.rules import plural
+from fit.messages import plural
 
 if TYPE_CHECKING:  # pyarrow is an extra
     from fit.data.table.file import TableFile

@@ -14,7 +14,7 @@ from torch import Tensor
 from fit.data.dataset import DataSet, Rows
 from fit.data.table.columns import Columns
 from fit.errors import FitError
-from fit.settings.rules import nearest, plural
+from fit.messages import nearest, plural
 
 if TYPE_CHECKING:  # pyarrow is an extra
     from fit.data.table.rows import Loaded

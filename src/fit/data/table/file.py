@@ -10,7 +10,7 @@ import numpy as np
 
 from fit.data.table.dialect import DATES, GROUPED, MISSING, SEPARATORS, Text, recognize, records, what_is_wrong
 from fit.errors import FitError, lacking
-from fit.settings.rules import nearest
+from fit.messages import nearest
 
 try:
     import pyarrow as pa

@@ -7,7 +7,7 @@ import numpy as np
 
 from fit.data.table.file import TableFile
 from fit.errors import FitError
-from fit.settings.rules import plural
+from fit.messages import plural
 from fit.settings.schema import LARGEST
 
 if TYPE_CHECKING:  # pyarrow is an extra, as table_file says where it lacks

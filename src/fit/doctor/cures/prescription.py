@@ -33,7 +33,7 @@ from fit.doctor.thresholds import (
     UNSCALED_TARGETS,
     WIDE,
 )
-from fit.settings.rules import shown
+from fit.messages import shown
 
 Changes = Mapping[str, object]
 ADAPTIVE = ("Adam", "AdamW", "NAdam", "RAdam", "RMSprop")

@@ -30,8 +30,8 @@ from fit.doctor.thresholds import (
     UNSCALED_TARGETS,
 )
 from fit.evaluation.floor import Shape, floor
+from fit.messages import plural
 from fit.model.activations import ACTIVATIONS
-from fit.settings.rules import plural
 
 
 def output_range(case: Case) -> Finding | None:

@@ -36,7 +36,7 @@ from fit.doctor.thresholds import (
     SURELY,
     UNSCALED_TARGETS,
 )
-from fit.settings.rules import plural
+from fit.messages import plural
 
 
 def outliers(case: Case) -> Finding | None:

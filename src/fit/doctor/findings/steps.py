@@ -31,7 +31,7 @@ from fit.doctor.thresholds import (
     SURELY,
     WELL_FALLEN,
 )
-from fit.settings.rules import plural
+from fit.messages import plural
 
 
 def grown(case: Case) -> float:

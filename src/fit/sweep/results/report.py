@@ -13,8 +13,9 @@ from statistics import median
 
 from fit.errors import FitError, as_sentence, refuse
 from fit.folder import write_atomically
+from fit.messages import plural
 from fit.report.style import to_png
-from fit.settings.rules import CORES, plural
+from fit.settings.machine import CORES
 from fit.sweep.results.best import best_config
 from fit.sweep.results.figures import Point, draw_sweep
 from fit.sweep.results.jobs import StoredJob

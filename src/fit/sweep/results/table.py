@@ -14,8 +14,8 @@ from hydra.core.override_parser.types import QuotedString
 from hydra.errors import HydraException
 
 from fit.errors import FitError
+from fit.messages import shown
 from fit.settings.identity import Settings, identity
-from fit.settings.rules import shown
 from fit.sweep.results.figure_data import SEEDS
 from fit.sweep.results.jobs import StoredJob, stored_jobs
 

@@ -10,9 +10,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
 from PIL import Image
 
+from fit.messages import shown
 from fit.report.style import to_pixels
 from fit.settings.identity import plain
-from fit.settings.rules import shown
 from fit.training.callbacks.record import tag
 from fit.training.module import StackModule
 from fit.training.run import Run
