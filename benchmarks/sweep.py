@@ -14,16 +14,16 @@ from pathlib import Path
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # as the command does, before the first product
 
 import torch
+from fit.data.problem import build_dataset, pose
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
 from hydra.core.utils import run_job, setup_globals
 from hydra.types import HydraContext, RunMode
 
 from fit.data.batches import Batches
-from fit.data.datamodule import build_dataset, pose
 from fit.evaluation.losses import LOSSES
 from fit.hydra_adapter.command import CONF
-from fit.hydra_adapter.job_context import Ceremony
+from fit.hydra_adapter.job_context import JobContext
 from fit.hydra_adapter.loader import QuickLoader
 from fit.model.stack import Stack
 from fit.model.start import start_values
@@ -86,10 +86,10 @@ def bench_hydra(jobs: int = 100) -> None:
         began = time.perf_counter()
         quick = QuickLoader(loader)
         quick.validate(config, batch)
-        ceremony = Ceremony(context, lambda cfg: None)
+        job_context = JobContext(context, lambda cfg: None)
         for number, job in enumerate(batch):
             cfg = quick.load_sweep_config(config, job)
-            ceremony.open(cfg, Path(config.hydra.sweep.dir) / f"{time.time_ns()}_{number}")
+            job_context.open(cfg, Path(config.hydra.sweep.dir) / f"{time.time_ns()}_{number}")
         return (time.perf_counter() - began) / jobs
 
     def hydras() -> float:
@@ -152,7 +152,7 @@ def build(members: int, kind: type[Eager]) -> tuple[Eager, Batches]:
         max_epochs=[10**6] * members,
         schedule=Schedule(),
         loss=LOSSES["mse"],
-        look_every=10,
+        evaluate_every=10,
     )
     sizes = (3, 64, 1)
     stack = Stack(torch.stack([start_values(sizes, seed, init="xavier_normal") for seed in seeds]), sizes, "identity")

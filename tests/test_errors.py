@@ -82,7 +82,7 @@ def test_a_plugin_that_hydra_cannot_import_says_why(monkeypatch):
 
     from fit.hydra_adapter.command import sentence
 
-    monkeypatch.setitem(sys.modules, "hydra_plugins.fit_stacked_launcher", None)
+    monkeypatch.setitem(sys.modules, "hydra_plugins.fit_launcher.launcher", None)
     told = sentence(MissingConfigException("", missing_cfg_file="hydra/launcher/stacked"))
     assert told.startswith("hydra/launcher=stacked cannot be imported: ModuleNotFoundError: ")
 

@@ -96,7 +96,7 @@ WRONG = [
     ("target_scaler", lambda scaler: {key: value.repeat(2) for key, value in scaler.items()}),
     ("categories", lambda categories: [1]),
     ("categories", lambda categories: {"x": [1]}),
-    ("look", lambda look: 1),
+    ("evaluation", lambda evaluation: 1),
     ("epoch", lambda epoch: 1.5),
     ("best_loss", lambda loss: "abc"),
 ]

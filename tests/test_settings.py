@@ -6,7 +6,7 @@ from hydra import compose, initialize_config_dir
 
 import fit as library
 from fit.hydra_adapter.command import CONF
-from fit.settings.no_effect import idle
+from fit.settings.no_effect import without_effect
 
 QUICK = ("data=xy_ring", "logger=none", "trainer.max_epochs=1")
 OWN_DATA = """
@@ -131,7 +131,7 @@ def test_an_older_run_goes_on_whatever_it_holds_but_takes_no_more_of_it(fit):
 def test_settings_that_do_nothing_are_named(typed, told):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("train", list(typed))
-    sentences = list(idle(cfg, lambda: [line.partition("=")[0] for line in typed]))
+    sentences = list(without_effect(cfg, lambda: [line.partition("=")[0] for line in typed]))
     assert len(sentences) == bool(told) + (typed[0] == "model.hidden=[]")
     assert not told or any(told in sentence for sentence in sentences)
 
@@ -148,4 +148,4 @@ def test_they_are_told_before_the_run_and_before_a_committee(fit):
 @pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
 def test_no_experiment_sets_what_does_nothing(name):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        assert list(idle(compose("train", [f"experiment={name}"]), tuple)) == []
+        assert list(without_effect(compose("train", [f"experiment={name}"]), tuple)) == []

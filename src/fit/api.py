@@ -1,11 +1,8 @@
 """The same as the command, from Python: `fit.run`, `fit.load` and `fit.run_sweep`."""
 
 import math
-import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -17,7 +14,6 @@ from fit.folder import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-    from omegaconf import DictConfig
 
     from fit.predict.predictor import Predictor
 
@@ -95,8 +91,10 @@ class FittedRun:
 
     def __repr__(self) -> str:
         """Name the run with its errors."""
-        told = [f"{key} {self.metrics[key]:.6g}" for key in ("val/rmse", "val/r2") if self.metrics.get(key) is not None]
-        return f"FittedRun({str(self.folder)!r}{''.join(', ' + each for each in told)})"
+        message = [
+            f"{key} {self.metrics[key]:.6g}" for key in ("val/rmse", "val/r2") if self.metrics.get(key) is not None
+        ]
+        return f"FittedRun({str(self.folder)!r}{''.join(', ' + each for each in message)})"
 
     def _repr_html_(self) -> str:
         """Show the figure and the errors in a notebook."""
@@ -114,49 +112,6 @@ def load(folder: str | Path, checkpoint: str = "last", trust: bool = False) -> F
     return FittedRun(folder, checkpoint, trust)
 
 
-@contextmanager
-def opened(overrides: Sequence[str], data: Any) -> "Iterator[tuple[DictConfig, RunFolder]]":  # noqa: ANN401
-    """Compose a run and make its folder, as Hydra does for the command; raise FitError for what cannot be.
-
-    What fails before anything was trained leaves no folder behind.
-    """
-    from hydra import compose, initialize_config_dir
-    from hydra._internal.callbacks import Callbacks
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException
-    from hydra.types import HydraContext
-    from omegaconf import open_dict, read_write
-    from omegaconf.errors import OmegaConfBaseException
-
-    from fit.hydra_adapter.command import CONF, check_choices, sentence
-    from fit.hydra_adapter.guard import Guard
-    from fit.hydra_adapter.job_context import Ceremony, hydra_config
-    from fit.predict.frame import save_data
-
-    check_choices(overrides)
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
-            config = compose("train", list(overrides), return_hydra_config=True)
-            loader = GlobalHydra.instance().config_loader()
-        Guard().settle(config)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise FitError(sentence(error)) from None
-    folder = RunFolder(config.hydra.run.dir)
-    path = folder.path.absolute() / ("data.parquet" if hasattr(data, "columns") else "data.npz")
-    try:
-        if data is not None:
-            save_data(data, path)
-            with read_write(config), open_dict(config):
-                config.data.path = str(path)
-        with hydra_config(config):
-            cfg, _ = Ceremony(HydraContext(loader, Callbacks()), lambda cfg: None).open(config, folder.path)
-            yield cfg, folder
-    except BaseException:
-        if config.resume is None:
-            folder.discard_if_untrained(*([] if data is None else [path]))
-        raise
-
-
 def run(*overrides: str, data: Any = None, verbose: bool = True) -> FittedRun:  # noqa: ANN401
     """Fit as `python -m fit.train` does, with the same overrides, such as `fit.run("data=xy_square", "seed=1")`.
 
@@ -164,40 +119,24 @@ def run(*overrides: str, data: Any = None, verbose: bool = True) -> FittedRun:  
     with `"data.targets=[c]"`, and with `"data.inputs=[a,b]"` unless all others are. With `verbose=False` nothing is
     printed and no bar is shown; train.log has the text all the same. Raises FitError for what cannot be.
     """
-    from fit.interruption import Interruption, StopNow
+    from fit.determinism import fix_products
+    from fit.execute import finished, run_jobs
+    from fit.hydra_adapter.python import opened
+    from fit.interruption import StopNow
     from fit.job import Job
-    from fit.train import train
 
-    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+    fix_products()
     path = next((line for line in overrides if line.lstrip("+").startswith("data.path=")), None)
     if data is not None and path is not None:
         raise FitError(f"{path} and data=... are both given: give one of them.")
     chosen = [] if data is None else ["data=table" if hasattr(data, "columns") else "data=arrays", "data.path=data"]
     with opened([*chosen, *overrides], data) as (cfg, folder):
-        from fit.trainer import surroundings_kept
-        from fit.training.callbacks.progress import Bar
-
-        def tell(text: str) -> None:
-            """Print, if that is wanted, and write down."""
-            if verbose:
-                print(text)
-            folder.log(text)
-
-        job = Job(cfg, folder, tell)
-        epochs = job.networks * cfg.trainer.max_epochs
+        job = Job(cfg, folder, folder.log_and_print if verbose else folder.log)
         try:
-            with (
-                surroundings_kept(),
-                Interruption() as interruption,
-                folder.locked(),
-                Bar(job.networks, epochs, shown=verbose) as bar,
-            ):
-                train([job], interruption, bar)
+            run_jobs([[job]], shown=verbose)
         except StopNow:
             raise KeyboardInterrupt from None
-        if job.error is not None:
-            raise job.error
-        if not job.metrics:
+        if not finished([job]):
             raise KeyboardInterrupt
     return FittedRun(folder.path, trust=True)
 
@@ -224,10 +163,10 @@ def run_sweep(*overrides: str, verbose: bool = True) -> "pd.DataFrame":
                 if line.startswith("table "):
                     table = Path(line.partition(" ")[2].strip())
         errors.seek(0)
-        told = errors.read().strip()
-    if table is None and "Traceback" in told:
-        raise RuntimeError(told)  # nothing that a person could mend
+        message = errors.read().strip()
+    if table is None and "Traceback" in message:
+        raise RuntimeError(message)  # nothing that a person could mend
     if table is None:
-        told = told.removeprefix("fit: ")
-        raise FitError(told or f"The sweep ended with exit code {process.returncode}.")
+        message = message.removeprefix("fit: ")
+        raise FitError(message or f"The sweep ended with exit code {process.returncode}.")
     return pd.read_csv(table)

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fit.data.datamodule import Problem, build_dataset, pose
+from fit.data.problem import Problem, build_dataset, pose
 from fit.doctor.diagnose import consult
 from fit.doctor.finding import read_diagnosis
 from fit.doctor.text import say
@@ -16,14 +16,14 @@ from fit.evaluation.baselines import baselines
 from fit.evaluation.errors import errors
 from fit.job import Job
 from fit.predict.predictor import Predictor, load_predictor
-from fit.report.ensemble import write_committee
-from fit.report.text import committee_after, committee_before
-from fit.settings.members import member_config
-from fit.settings.no_effect import idle
+from fit.report.ensemble import write_ensemble
+from fit.report.text import ensemble_after, ensemble_before
+from fit.settings.no_effect import without_effect
+from fit.settings.replicas import replica_config
 from fit.training.checkpoint import stored_epoch
 
 
-def members(job: Job) -> list[Job]:
+def replicas(job: Job) -> list[Job]:
     """Return the jobs that a job is made of: itself, unless it asks for `cv` or `ensemble`.
 
     Raises FitError for data that cannot be, before there is a folder for each member.
@@ -34,14 +34,14 @@ def members(job: Job) -> list[Job]:
     with open_dict(data):
         data.folds = job.cfg.cv
     pose(build_dataset(data))
-    parts = [member(job, number) for number in range(job.networks)]
-    job.tell(committee_before(job.cfg, job.folder, [stored_epoch(part.folder.last) for part in parts]))
-    for note in idle(job.cfg, job.folder.read_overrides):
-        job.tell(note)
-    return parts
+    replicas = [replica(job, number) for number in range(job.networks)]
+    job.log(ensemble_before(job.cfg, job.folder, [stored_epoch(replica.folder.last) for replica in replicas]))
+    for note in without_effect(job.cfg, job.folder.read_overrides):
+        job.log(note)
+    return replicas
 
 
-def stacks(jobs: Iterable[Job]) -> list[list[Job]]:
+def group(jobs: Iterable[Job]) -> list[list[Job]]:
     """Put jobs together that go on from the same epoch, as what is killed may have saved some of them later.
 
     Folds are together if they have as many rows, which differ where these do not go into equal parts.
@@ -53,12 +53,12 @@ def stacks(jobs: Iterable[Job]) -> list[list[Job]]:
     return list(groups.values())
 
 
-def member(job: Job, number: int) -> Job:
+def replica(job: Job, number: int) -> Job:
     """Make one member, in a folder of its own below that of the job."""
-    folder = job.folder.member(number)
+    folder = job.folder.replica(number)
     folder.path.mkdir(parents=True, exist_ok=True)
     shutil.copytree(job.folder.config.parent, folder.config.parent, dirs_exist_ok=True)
-    cfg = member_config(job.cfg, number)
+    cfg = replica_config(job.cfg, number)
     with open_dict(cfg):
         cfg.logger = moved(cfg.logger, job.folder.path, folder.path)
     folder.write_config(cfg)
@@ -71,54 +71,54 @@ def moved(loggers: DictConfig, before: Path, now: Path) -> DictConfig:
     return DictConfig(OmegaConf.create(text))
 
 
-def conclude(job: Job, parts: Sequence[Job], drawn: bool) -> None:
+def conclude(job: Job, replicas: Sequence[Job], drawn: bool) -> None:
     """Write and tell what a job's members say together; an error of one is the job's, as is an interruption."""
-    job.error = next((part.error for part in parts if part.error is not None), None)
+    job.error = next((replica.error for replica in replicas if replica.error is not None), None)
     if job.error is not None:
         return
-    if not all(part.metrics for part in parts):
-        job.tell(f"Interrupted. To resume: python -m fit.train resume={job.folder.path}")
+    if not all(replica.metrics for replica in replicas):
+        job.log(f"Interrupted. To resume: python -m fit.train resume={job.folder.path}")
         return
-    metrics = averages([part.metrics for part in parts])
+    metrics = average([replica.metrics for replica in replicas])
     try:
         if job.cfg.ensemble is not None:
             problem = pose(build_dataset(job.cfg.data))
-            metrics |= baselines(problem) | together(load_predictor(job.folder.path), problem)
+            metrics |= baselines(problem) | ensemble_errors(load_predictor(job.folder.path), problem)
         job.folder.write_history(job.folder.mean_history())
         if drawn:
-            write_committee(job.folder, job.cfg, metrics)
-        diagnosis = consult([read_diagnosis(part.folder) for part in parts])
+            write_ensemble(job.folder, job.cfg, metrics)
+        diagnosis = consult([read_diagnosis(replica.folder) for replica in replicas])
         job.folder.write_diagnosis(diagnosis.as_json())
         job.folder.write_metrics(metrics)
     except (FitError, OSError) as error:
         job.error = error
         return
     job.metrics = metrics
-    job.tell(committee_after(job.folder, "folds" if job.cfg.cv else "members", metrics, say(diagnosis)))
+    job.log(ensemble_after(job.folder, "folds" if job.cfg.cv else "members", metrics, say(diagnosis)))
 
 
-def averages(metrics: Sequence[Mapping[str, object]]) -> dict[str, object]:
+def average(metrics: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """Average what the members measured, `std/KEY` beside each `KEY`; what only one of them knows is left out."""
-    told: dict[str, object] = {"members": len(metrics)}
+    mean: dict[str, object] = {"members": len(metrics)}
     for key, first in metrics[0].items():
         values = [each.get(key) for each in metrics]
         if isinstance(first, bool):
-            told[key] = any(values)
+            mean[key] = any(values)
         elif "/" in key and all(isinstance(value, int | float) for value in values):
             numbers = torch.tensor([float(str(value)) for value in values], dtype=torch.float64)
-            told |= {key: float(numbers.mean()), f"std/{key}": float(numbers.std())}
+            mean |= {key: float(numbers.mean()), f"std/{key}": float(numbers.std())}
         elif all(value == first for value in values):
-            told[key] = first
+            mean[key] = first
     lost = [each["diverged_epoch"] for each in metrics if each["diverged_epoch"] is not None]
-    told["diverged_epoch"] = min(map(int, map(str, lost)), default=None)
-    told["epochs"] = max(int(str(each["epochs"])) for each in metrics)
-    return told
+    mean["diverged_epoch"] = min(map(int, map(str, lost)), default=None)
+    mean["epochs"] = max(int(str(each["epochs"])) for each in metrics)
+    return mean
 
 
-def together(predict: Predictor, problem: Problem) -> dict[str, object]:
+def ensemble_errors(predict: Predictor, problem: Problem) -> dict[str, object]:
     """Measure the mean of an ensemble's answers, as `ensemble/REGION/ERROR`."""
-    told: dict[str, object] = {}
+    metrics: dict[str, object] = {}
     for region, rows in ({"train": problem.train} | problem.fresh).items():
         measured = errors(predict(rows.inputs)[0].unsqueeze(0), rows.targets.unsqueeze(0))
-        told |= {f"ensemble/{region}/{key}": float(values[0, 0]) for key, values in measured.items()}
-    return told
+        metrics |= {f"ensemble/{region}/{key}": float(values[0, 0]) for key, values in measured.items()}
+    return metrics

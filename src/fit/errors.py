@@ -56,7 +56,7 @@ def as_sentence(error: BaseException) -> str:
 
 
 @contextmanager
-def heard() -> Iterator[None]:
+def errors_exit() -> Iterator[None]:
     """Leave by SystemExit, with what went wrong told, where Hydra would go on after a warning: in its callbacks."""
     try:
         yield

@@ -44,15 +44,15 @@ class RunFolder:
         self.fit_figure = self.path / "figures" / "fit.png"
         self.loss_figure = self.path / "figures" / "loss.png"
 
-    def member(self, number: int) -> "RunFolder":
+    def replica(self, number: int) -> "RunFolder":
         """Return the folder of one member of a cross-validation or an ensemble."""
         return RunFolder(self.path / "members" / str(number))
 
     @property
-    def members(self) -> list["RunFolder"]:
+    def replicas(self) -> list["RunFolder"]:
         """The folders of the members, in order; none of a single run."""
         count = len(list((self.path / "members").glob("*/.hydra/config.yaml")))
-        return [self.member(number) for number in range(count)]
+        return [self.replica(number) for number in range(count)]
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -73,8 +73,8 @@ class RunFolder:
         """Remove what Hydra wrote, and `written`, of a run that never began, and the folder if it is empty then."""
         if self.last.exists() or self.history.exists():
             return
-        for member in self.members:
-            member.discard_if_untrained()
+        for replica in self.replicas:
+            replica.discard_if_untrained()
         with suppress(OSError):
             (self.path / "members").rmdir()
         shutil.rmtree(self.config.parent, ignore_errors=True)
@@ -128,6 +128,11 @@ class RunFolder:
         with (self.path / "train.log").open("a", encoding="utf-8") as file:
             file.write(f"[{datetime.now():%Y-%m-%d %H:%M:%S,%f}"[:-3] + f"][{level}] {text}\n")
 
+    def log_and_print(self, text: str) -> None:
+        """Print, and add to train.log."""
+        print(text)
+        self.log(text)
+
     def append_history(self, row: Mapping[str, float]) -> None:
         """Add one look to history.csv."""
         append_rows(self.history, [row])
@@ -151,11 +156,11 @@ class RunFolder:
 
     def mean_history(self) -> list[dict[str, float]]:
         """Return the looks; of several networks their mean, at each epoch, over those that had not ended."""
-        return mean_rows([each.read_history() for each in self.members or [self]])
+        return mean_rows([each.read_history() for each in self.replicas or [self]])
 
     def mean_passes(self) -> list[dict[str, float]]:
         """Return the passes before the first look; of several networks their mean."""
-        return mean_rows([each.read_passes() for each in self.members or [self]])
+        return mean_rows([each.read_passes() for each in self.replicas or [self]])
 
     def rewind_history(self, epoch: int) -> None:
         """Forget the looks after an epoch, and the passes."""

@@ -23,6 +23,11 @@ class Interruption:
         """Whether a signal came."""
         return self.received is not None
 
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects of a process that a signal ended; 0 if none came."""
+        return 0 if self.received is None else 128 + self.received
+
     def __enter__(self) -> Self:
         """Take over the signals."""
         self._before = [(each, signal.getsignal(each)) for each in self.signals]

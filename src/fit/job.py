@@ -11,14 +11,15 @@ from fit.folder import RunFolder
 
 @dataclass(eq=False)
 class Job:
-    """What is asked for (`cfg`, `folder`, and `tell`, which says what a person reads), and what came of it.
+    """What is asked for: `cfg`, `folder`, and `log`, which prints or writes down what a person reads; and its outcome.
 
     `metrics` is what metrics.json holds; with neither metrics nor `error` the job was interrupted.
     """
 
     cfg: DictConfig
     folder: RunFolder
-    tell: Callable[[str], object]
+    log: Callable[[str], object]
+    environment: tuple[tuple[str, str], ...] = ()
     metrics: dict[str, object] = field(default_factory=dict)
     error: Exception | None = None
 

@@ -1,6 +1,5 @@
 """`FitRegressor`: fit in scikit-learn's shape, for pipelines, cross-validation and searches."""
 
-import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -14,8 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fit.errors import FitError, lacking
+from fit.execute import finished, run_jobs
 from fit.folder import RunFolder
-from fit.interruption import Interruption
 from fit.job import Job
 from fit.messages import plural
 from fit.settings.rules import RULES, check
@@ -98,14 +97,18 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             path = Path(scratch, "data.npz")
             save(path, X, y.reshape(len(y), -1).astype(np.float64), held_out)
             jobs = [make_job(cfg, path, seed + number) for number in range(int(self.ensemble))]
-            train_together(jobs, bool(self.verbose))
+            run_jobs([jobs], shown=bool(self.verbose), swept=[])
+            if not finished(jobs):
+                raise KeyboardInterrupt
             self.metrics_ = [job.metrics for job in jobs]
             self.history_ = [job.folder.read_history() for job in jobs]
             self.checkpoints_: list[Any] = [light(job.folder.best if held_out else job.folder.last) for job in jobs]
         lost = sum(bool(each["diverged"]) for each in self.metrics_)
         if lost:
-            told = f"{lost} of {plural(len(jobs), 'network')} diverged, and predicts nothing of worth: give a lower lr."
-            warn(told, ConvergenceWarning, stacklevel=2)
+            message = (
+                f"{lost} of {plural(len(jobs), 'network')} diverged, and predicts nothing of worth: give a lower lr."
+            )
+            warn(message, ConvergenceWarning, stacklevel=2)
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:  # noqa: ANN401, N803
@@ -188,23 +191,6 @@ def save(path: Path, inputs: np.ndarray, targets: np.ndarray, held_out: bool) ->
     """Write the rows; where none are held out, those trained on are looked at, and nothing is chosen by them."""
     looked_at = {} if held_out else {"val_inputs": inputs, "val_targets": targets}
     np.savez(path, allow_pickle=False, inputs=inputs, targets=targets, **looked_at)
-
-
-def train_together(jobs: Sequence[Job], verbose: bool) -> None:
-    """Train networks as one stack, with a progress bar where that is wanted; raise what went wrong."""
-    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
-    from fit.train import train
-    from fit.trainer import surroundings_kept
-    from fit.training.callbacks.progress import Bar
-
-    epochs = sum(job.cfg.trainer.max_epochs for job in jobs)
-    with surroundings_kept(), Interruption() as interruption, Bar(len(jobs), epochs, shown=verbose) as bar:
-        train(jobs, interruption, bar, [])
-    for job in jobs:
-        if job.error is not None:
-            raise job.error
-    if interruption():
-        raise KeyboardInterrupt
 
 
 def light(path: Path) -> dict[str, Any]:

@@ -4,21 +4,17 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
-from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
 from fit.data.datamodule import DataModule
 from fit.errors import FitError
 from fit.interruption import Interruption
 from fit.model.start import build_stack
-from fit.report.figures import draw_fit
-from fit.report.summary import drawing
 from fit.settings.build import build, find_class
 from fit.training.callbacks.checkpoints import Checkpoints
 from fit.training.callbacks.early_stopping import EarlyStopping
@@ -31,14 +27,6 @@ from fit.training.compiled import refuses
 from fit.training.module import StackModule
 from fit.training.recipe import build_recipe
 from fit.training.run import Run, assign_members
-
-
-class Rig(NamedTuple):
-    """A trainer, and those of its callbacks that are needed when runs end."""
-
-    trainer: Trainer
-    checkpoints: Checkpoints
-    board: TensorBoard
 
 
 def prepare(cfg: DictConfig) -> torch.dtype:
@@ -78,44 +66,26 @@ def build_module(runs: Sequence[Run], stop: Callable[[], bool]) -> StackModule:
 
 def build_trainer(
     runs: Sequence[Run],
-    module: StackModule,
     interruption: Interruption,
     bar: Bar,
+    board: TensorBoard,
+    checkpoints: Checkpoints,
     finish: Callable[[Run], object],
-    swept: Sequence[str] | None,
-) -> Rig:
-    """Build what trains a stack: Lightning's trainer with our callbacks; `finish` is called as each run ends.
-
-    `swept` is what a sweep varies, None outside of one: a sweep draws when it knows which pictures are worth it.
-    """
+) -> Trainer:
+    """Build what trains a stack: Lightning's trainer with our callbacks; `finish` is called as each run ends."""
     first = runs[0].cfg
-
-    def draw(run: Run) -> Figure:
-        """Draw the fit as it is now."""
-        return draw_fit(drawing(run.problem, lambda inputs: module.predict(run, inputs)))
-
-    for run in runs:
-        run.loggers = build_loggers(run)
-    callbacks: list[Callback] = [
-        Signals(interruption),
-        Record(),
-        board := TensorBoard(runs, swept or (), draw if swept is None else None),
-    ]
+    callbacks: list[Callback] = [Signals(interruption), Record(), board]
     if first.early_stopping.patience is not None:
         callbacks.append(EarlyStopping(first.early_stopping.patience))
-    callbacks += [
-        Progress(bar),
-        # After what is written down, so that a checkpoint never knows of a look that is not.
-        checkpoints := Checkpoints(runs),
-        Endings(finish),
-    ]
+    # Checkpoints after what is written down, so that none knows of an evaluation that is not.
+    callbacks += [Progress(bar), checkpoints, Endings(finish)]
     try:
-        trainer = Trainer(
+        return Trainer(
             accelerator=first.trainer.accelerator,
             devices=1,
             precision=first.trainer.precision,
             max_epochs=-1,  # blocks, not passes: the module ends the run
-            num_sanity_val_steps=-1,  # the look at the start values
+            num_sanity_val_steps=-1,  # the evaluation of the start values
             logger=False,  # ours log epochs, and outlive the fit
             callbacks=callbacks,
             log_every_n_steps=1,
@@ -127,7 +97,6 @@ def build_trainer(
         raise FitError(
             f"trainer.accelerator={first.trainer.accelerator} cannot be used: {str(error).splitlines()[0]}"
         ) from None
-    return Rig(trainer, checkpoints, board)
 
 
 def build_loggers(run: Run) -> list[Logger]:

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from fit.data.problem import pose
 
 from fit.data.batches import Batches
-from fit.data.datamodule import DataModule, pose
+from fit.data.datamodule import DataModule
 from fit.data.datasets.multi_function import MultiFunction
 from fit.data.datasets.random_linear import RandomLinear
 from fit.data.datasets.temperature import Temperature

@@ -130,7 +130,7 @@ def test_what_has_to_be_given_is_named(fit):
     assert "data.function is missing" in fit("data=custom", "data.domain={x: [0, 1]}").err
 
 
-OWN = "data.function=own_functions.paraboloid"
+STACKABLE = "data.function=own_functions.paraboloid"
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def own(tmp_path, monkeypatch):
 
 def test_a_function_of_ones_own(fit, own):
     typed = ("data=custom", "data.domain={a: [-1, 1], b: [-1, 1]}", "logger=none")
-    done = fit(*typed, OWN, "trainer.max_epochs=60")
+    done = fit(*typed, STACKABLE, "trainer.max_epochs=60")
     assert done.metrics["val/r2"] > 0.999
     two = fit(*typed, *QUICK, "data.function=own_functions.both", "data.targets=[once, twice]")
     assert set(two.metrics["targets"]) == {"once", "twice"}
@@ -197,9 +197,9 @@ def test_an_input_is_no_target(fit, own):
 
 
 def test_a_stored_function_is_run_only_if_typed_again(fit, own):
-    done = fit("data=custom", "data.domain={a: [-1, 1]}", *QUICK, OWN)
+    done = fit("data=custom", "data.domain={a: [-1, 1]}", *QUICK, STACKABLE)
     refused = fit(f"resume={done.folder}", "trainer.max_epochs=4")
     assert refused.code == 2
-    assert f"names code to be run, {OWN}: type +{OWN} as well if you trust it" in refused.err
-    assert fit(f"resume={done.folder}", "trainer.max_epochs=4", f"+{OWN}").code == 0
+    assert f"names code to be run, {STACKABLE}: type +{STACKABLE} as well if you trust it" in refused.err
+    assert fit(f"resume={done.folder}", "trainer.max_epochs=4", f"+{STACKABLE}").code == 0
     assert yaml.safe_load((done.folder / ".hydra" / "config.yaml").read_text())["trainer"]["max_epochs"] == 4

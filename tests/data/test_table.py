@@ -233,8 +233,8 @@ def test_whole_numbers_that_single_precision_does_not_tell_apart_are_told(fit):
     table["a"] = np.arange(len(table)) + 2**40
     as_csv(table)
     assert "span" not in train(fit, *ABC).out
-    for scaling in ("none", "2"):
-        assert "whole numbers of a reach 1.09951e+12" in train(fit, *ABC, f"data.scale_inputs={scaling}").out
+    for fix_scaling in ("none", "2"):
+        assert "whole numbers of a reach 1.09951e+12" in train(fit, *ABC, f"data.scale_inputs={fix_scaling}").out
 
 
 def test_one_input_is_drawn_as_a_curve_among_held_out_points(fit):

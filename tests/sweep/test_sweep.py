@@ -330,10 +330,10 @@ def test_hparams_hold_every_swept_setting_and_the_final_metrics(fit, tmp_path):
 
 
 def test_callbacks_hear_of_every_job(fit, tmp_path):
-    heard = tmp_path / "heard.txt"
-    done = fit(*QUICK, HERE, "seed=0,1,2", f"+hydra.callbacks.probe={{_target_: probes.Listener, path: {heard}}}")
+    errors_exit = tmp_path / "heard.txt"
+    done = fit(*QUICK, HERE, "seed=0,1,2", f"+hydra.callbacks.probe={{_target_: probes.Listener, path: {errors_exit}}}")
     assert done.code == 0, done.err
-    lines = heard.read_text().split()
+    lines = errors_exit.read_text().split()
     assert lines[0] == "multirun_start"
     assert sorted(lines[1:-1]) == sorted([f"job_start_{n}" for n in range(3)] + [f"job_end_{n}" for n in range(3)])
     assert lines[-1] == "multirun_end"

@@ -1,27 +1,19 @@
 """The data of a stack: made, split, scaled, and kept on the device."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from lightning.pytorch import LightningDataModule
-from omegaconf import DictConfig
 from torch import Tensor
 
 from fit.data.batches import Batches
-from fit.data.dataset import DataSet, Rows
+from fit.data.dataset import Rows
+from fit.data.problem import Problem
 from fit.data.scalers import Scaler
-from fit.errors import FitError
-from fit.settings.build import build, find_class
 
 Batch = TypeVar("Batch")
-
-# What can be squared and added up in double precision.
-LARGEST, SMALLEST = 1e100, 1e-100
-# The part of its size that a column has to vary by: what varies by less is the rounding of double precision.
-LEAST_SPREAD = 1e-12
 
 
 class Region(NamedTuple):
@@ -50,55 +42,6 @@ class Single(Generic[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batch."""
         yield self.get()
-
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """One member's data: training and validation rows in their own units, and the scalers fitted on the former."""
-
-    dataset: DataSet
-    train: Rows
-    fresh: dict[str, Rows]
-    input_scaler: Scaler
-    target_scaler: Scaler
-
-    def check_region(self, metric: str) -> None:
-        """Raise FitError if a metric, REGION/ERROR, is of a region that these data do not have."""
-        names = ["train", *self.fresh]
-        if metric.split("/")[0] not in names:
-            raise FitError(f"optimized_metric={metric} is not allowed: this data set is judged on {', '.join(names)}.")
-
-
-def pose(dataset: DataSet) -> Problem:
-    """Make, split and measure a data set; raise FitError for numbers that cannot be computed with."""
-    train, fresh = dataset.split()
-    for rows in (train, *fresh.values()):
-        for names, part in zip((dataset.input_names, dataset.target_names), rows, strict=True):
-            check_columns(names, part, trained_on=rows is train)
-    return Problem(
-        dataset,
-        train,
-        fresh,
-        Scaler.fit(dataset.scale_inputs, train.inputs),
-        Scaler.fit(dataset.scale_targets, train.targets, zero_constants=True),
-    )
-
-
-def check_columns(names: Sequence[str], values: Tensor, trained_on: bool) -> None:
-    """Raise FitError for a column of values `[rows, columns]` too large, or to train on too small or too much alike."""
-    for index, (low, high) in enumerate(zip(values.amin(0).tolist(), values.amax(0).tolist(), strict=True)):
-        size, spread = max(abs(low), abs(high)), high - low
-        if not size <= LARGEST:
-            raise FitError(f"{names[index]} has numbers that are not finite or beyond {LARGEST:g}: give smaller ones.")
-        if trained_on and 0 < (spread or size) < SMALLEST:
-            raise FitError(
-                f"{names[index]} spans {spread or size:.3g}: give it in a unit in which that is above {SMALLEST:g}."
-            )
-        if trained_on and 0 < spread < LEAST_SPREAD * size:
-            raise FitError(
-                f"{names[index]} spans {spread:.3g} around {low:.6g}, within the rounding of double precision: "
-                "subtract a constant, or leave it out."
-            )
 
 
 class DataModule(LightningDataModule):
@@ -177,8 +120,3 @@ class DataModule(LightningDataModule):
             torch.stack(targets).to(self.dtype),
             torch.stack([each.targets for each in rows]),
         )
-
-
-def build_dataset(cfg: DictConfig) -> DataSet:
-    """Build the data set that a configuration names; raise FitError for settings that it does not take."""
-    return build(find_class("data", cfg, DataSet), "data", cfg)  # type: ignore[type-abstract]

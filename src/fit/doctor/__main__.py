@@ -1,13 +1,12 @@
 """`python -m fit.doctor RUN_FOLDER`: why a fit failed, and the setting that cures it."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fit.determinism import fix_products
 from fit.errors import MENDABLE, FitError, as_sentence, refuse
 from fit.folder import RunFolder
 from fit.settings.trust import check_trust
@@ -33,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--trust", action="store_true", help="run code that the folder names, such as a data.function")
     typed = parser.parse_args(arguments)
-    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+    fix_products()
     try:
         return examine(RunFolder(typed.folder), typed.cure, typed.trust)
     except MENDABLE as error:
@@ -64,24 +63,24 @@ def examine(folder: RunFolder, cure: bool, trust: bool) -> int:
         print(f"fit: {as_sentence(error)} What is said here is not kept.", file=sys.stderr)
     if not cure or diagnosis.healthy:
         if any(finding.cure for finding in diagnosis.findings):
-            single = folder.member(0).path if folder.members else folder.path
+            single = folder.replica(0).path if folder.replicas else folder.path
             print(f"\nTry it: python -m fit.doctor {single} --cure")
         return 0
-    if folder.members:
-        raise FitError(f"--cure needs a single run: give a member, such as {folder.member(0).path}.")
+    if folder.replicas:
+        raise FitError(f"--cure needs a single run: give a member, such as {folder.replica(0).path}.")
     return try_cures(folder, cfg, diagnosis)
 
 
 def diagnose_folder(folder: RunFolder, cfg: "DictConfig") -> "Diagnosis":
     """Diagnose a run, or what the members of a committee have in common."""
-    from fit.doctor.cases import stored_case
+    from fit.doctor.cases import case_of_folder
     from fit.doctor.diagnose import consult, diagnose
-    from fit.settings.members import member_config
+    from fit.settings.replicas import replica_config
 
-    if folder.members:
-        cases = [stored_case(member, member_config(cfg, number)) for number, member in enumerate(folder.members)]
+    if folder.replicas:
+        cases = [case_of_folder(replica, replica_config(cfg, number)) for number, replica in enumerate(folder.replicas)]
         return consult([diagnose(case) for case in cases])
-    return diagnose(stored_case(folder, cfg))
+    return diagnose(case_of_folder(folder, cfg))
 
 
 def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> int:
@@ -130,29 +129,17 @@ def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> i
 
 def train_all(jobs: "Sequence[Job]") -> bool:
     """Train the jobs that are not done yet, as few stacks; raise what goes wrong with one, return whether all ended."""
-    from fit.interruption import Interruption
+    from fit.execute import finished, run_jobs
     from fit.settings.identity import shared
     from fit.settings.rules import check
-    from fit.train import train
-    from fit.training.callbacks.progress import Bar
 
     new = {job.folder.path: job for job in jobs if not job.metrics}
     groups: dict[str, list[Job]] = {}
     for job in new.values():
         check(job.cfg)
         groups.setdefault(shared(job.cfg), []).append(job)
-    with ExitStack() as locks:
-        interruption = locks.enter_context(Interruption())
-        bar = locks.enter_context(Bar(len(new), sum(job.cfg.trainer.max_epochs for job in new.values())))
-        for job in new.values():
-            locks.enter_context(job.folder.locked())
-        for group in groups.values():
-            if not interruption():
-                train(group, interruption, bar, ())
-    for job in new.values():
-        if job.error is not None:
-            raise job.error
-    return all(job.folder.read_metrics() for job in jobs)
+    run_jobs(list(groups.values()), swept=())
+    return finished(list(new.values()))
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
+from fit.data.problem import Problem
 from fit.data.scalers import Scaler
 from fit.doctor.measurements.attainable import Attainable, attainable, sample, unexplained
-from fit.doctor.measurements.loss_curve import Progress
+from fit.doctor.measurements.loss_curve import LossCurve
 from fit.doctor.measurements.moments import second_moments
 from fit.doctor.measurements.network import MOST_ROWS, Network
-from fit.doctor.measurements.outliers import ratio, strays_by_targets, usual_errors
+from fit.doctor.measurements.outliers import outliers_by_targets, ratio, usual_errors
 from fit.doctor.measurements.stability import State
 from fit.doctor.settings import Settings
 from fit.doctor.thresholds import (
@@ -81,8 +81,8 @@ class Case:
     def usual_targets(self) -> Tensor:
         """The targets as the network sees them, without strays."""
         train = self.problem.train
-        odd = not self.problem.dataset.knows_truth and bool(strays_by_targets(train).any())
-        return self.scaled.targets[~self.attainable.strays] if odd else self.scaled.targets
+        odd = not self.problem.dataset.knows_truth and bool(outliers_by_targets(train).any())
+        return self.scaled.targets[~self.attainable.outliers] if odd else self.scaled.targets
 
     @cached_property
     def network(self) -> Network:
@@ -102,7 +102,7 @@ class Case:
         Rows held out are of the same kind as those trained on, and few of them do not know their own spread: all share
         one. Where the function is known, the rows judged on have a spread of their own, if they vary.
         """
-        if LOSSES[self.cfg.loss].robust and not self.diverged and self.attainable.strays.any():
+        if LOSSES[self.cfg.loss].robust and not self.diverged and self.attainable.outliers.any():
             some = sample(self.problem.train if region == "train" else self.problem.fresh[region], MOST_ROWS)
             return usual_errors(self.errors_on(some), some.targets, self.problem.train.targets)
         measured = self.metrics["targets"]
@@ -248,20 +248,20 @@ class Case:
         return self.diverged or self.train_loss > 0.9 * self.spread
 
     @cached_property
-    def progress(self) -> Progress:
+    def loss_curve(self) -> LossCurve:
         """How the loss on the training rows fell."""
-        return Progress.of(self.history, self.floor if self.shape.affine and self.floor is not None else 0.0)
+        return LossCurve.of(self.history, self.floor if self.shape.affine and self.floor is not None else 0.0)
 
     @cached_property
-    def val_progress(self) -> Progress:
+    def val_loss_curve(self) -> LossCurve:
         """How the loss on the rows judged on fell."""
-        return Progress.of(self.history, 0.0, "val/loss")
+        return LossCurve.of(self.history, 0.0, "val/loss")
 
     @cached_property
     def spent(self) -> float:
         """The learning rate that the schedule gave, on average, over optimizer.lr."""
         schedule = build_schedule(OmegaConf.create({"scheduler": self.cfg.scheduler.plain()}))
-        factors = schedule.factors(range(max(1, self.progress.epochs)), 1, self.cfg.trainer.max_epochs)
+        factors = schedule.factors(range(max(1, self.loss_curve.epochs)), 1, self.cfg.trainer.max_epochs)
         return float(factors.mean())
 
     @cached_property

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from omegaconf import DictConfig
 
-from fit.data.datamodule import build_dataset, pose
+from fit.data.problem import build_dataset, pose
 from fit.doctor.case import Case
 from fit.doctor.settings import Settings
 from fit.errors import FitError
@@ -19,7 +19,7 @@ LEAST_SECONDS = 0.5
 PART_OF_TRAINING = 0.1
 
 
-def live_case(run: Run, module: StackModule, metrics: Mapping[str, object], company: int) -> Case:
+def case_of_run(run: Run, module: StackModule, metrics: Mapping[str, object], runs_in_stack: int) -> Case:
     """Return the case of a run that has ended, `company` being the number of runs that share its time."""
     theta = module.stack.theta
     return Case(
@@ -29,11 +29,11 @@ def live_case(run: Run, module: StackModule, metrics: Mapping[str, object], comp
         member_state(module.engine.optimizer.state[theta], theta, run.member),
         run.folder.read_history(),
         metrics,
-        seconds=seconds_for(metrics) / company,
+        seconds=seconds_for(metrics) / runs_in_stack,
     )
 
 
-def stored_case(folder: RunFolder, cfg: DictConfig) -> Case:
+def case_of_folder(folder: RunFolder, cfg: DictConfig) -> Case:
     """Read everything that a run left; raise FitError if it has not ended or cannot be read."""
     metrics = folder.read_metrics()
     if not metrics or not folder.last.exists():

@@ -51,8 +51,8 @@ def one_story(findings: Sequence[Finding]) -> list[Finding]:
     cures: dict[tuple[tuple[str, str], ...], Sequence[str]] = {}
     values: dict[str, str] = {}
     for finding in findings:
-        told = {each.id for each in story}
-        if any(finding.id in one and told & other for pair in OPPOSITES for one, other in (pair, pair[::-1])):
+        found_before = {each.id for each in story}
+        if any(finding.id in one and found_before & other for pair in OPPOSITES for one, other in (pair, pair[::-1])):
             continue
         pairs = {key: value for key, _, value in (each.partition("=") for each in finding.cure)}
         for key in pairs:

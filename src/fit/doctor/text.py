@@ -68,6 +68,6 @@ def markdown(diagnosis: Diagnosis) -> str:
     parts = []
     for cure, shared in by_cure(diagnosis.findings):
         parts += [f"**{each.title}** ({each.certainty}): {each.explanation}" for each in shared]
-        told = " ".join(f"`{each}`" for each in quoted(cure))
-        parts.append(f"cure: {told}" if cure else f"no setting cures it: {shared[-1].expected}")
+        message = " ".join(f"`{each}`" for each in quoted(cure))
+        parts.append(f"cure: {message}" if cure else f"no setting cures it: {shared[-1].expected}")
     return "\n\n".join(parts)

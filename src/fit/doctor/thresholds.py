@@ -41,7 +41,7 @@ FEW_ROWS = 20
 # unless it is so many times further away than they are from each other.
 SQUEEZED = 100.0
 # Where their neighbours are far off, too, the fit is, not the rows.
-OUTLIER_COMPANY = 0.5
+NEIGHBOUR_FRACTION = 0.5
 
 # A target jumps between near rows, of so many neighbours each, that differ by so much of its spread, if that is so many
 # times what nine tenths of all rows differ by,
@@ -95,7 +95,7 @@ NO_STEPS = 5.0
 # A loss that fell by a tenth while the last half of the learning rate was spent is still falling.
 STILL_FALLING = 1.1
 # With fewer looks than these nothing can be said of how it falls.
-FEW_LOOKS = 4
+FEW_EVALUATIONS = 4
 # A tenth of the steps that a fit takes are too few, whatever the loss does.
 FEW_STEPS = 0.1
 # A loss that jumps by more than this much (the deviation of its logarithm) between looks is at its noise floor.

@@ -4,8 +4,8 @@ from functools import lru_cache
 
 from torch import Tensor
 
-from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
+from fit.data.problem import Problem
 from fit.evaluation.affine import least_squares, mean_answer
 from fit.evaluation.errors import errors
 

@@ -88,7 +88,7 @@ def read_network(folder: Path, which: str) -> Network:
 
     Raises FitError if there is none, if one has diverged, or if networks of several were trained on other data.
     """
-    folders = [member.path for member in RunFolder(folder).members] or [folder]
+    folders = [replica.path for replica in RunFolder(folder).replicas] or [folder]
     checkpoints = [load_checkpoint(each, which) for each in folders]
     for each, stored in zip(folders, checkpoints, strict=True):
         if diverged(stored):

@@ -20,13 +20,14 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from fit.determinism import fix_products
 from fit.errors import FitError, as_sentence, refuse
 from fit.messages import nearest
-from fit.settings.resume import flatten
+from fit.settings.tree import flatten
 
 PLUGINS = {
-    "hydra/launcher=stacked": "hydra_plugins.fit_stacked_launcher",
-    "hydra/sweeper=grid": "hydra_plugins.fit_stacked_launcher",
+    "hydra/launcher=stacked": "hydra_plugins.fit_launcher.launcher",
+    "hydra/sweeper=grid": "hydra_plugins.fit_launcher.sweeper",
     "hydra/sweeper=optuna": "hydra_plugins.fit_optuna_sweeper",
 }
 PACKAGE = Path(__file__).parents[1]
@@ -36,8 +37,7 @@ CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] /
 
 def command(task: Callable[[DictConfig], object]) -> None:
     """Run `task` under Hydra on what was typed; a person's mistake ends in one sentence and exit code 2."""
-    # Matrix products whose last bits depend on neither company nor memory addresses; MKL reads it at its first product.
-    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+    fix_products()
     # Hydra then hands its errors to us instead of printing them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # A terminal that lacks a letter, or is gone, is no reason to fail.

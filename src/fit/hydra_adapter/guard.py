@@ -6,7 +6,7 @@ from pathlib import Path
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from fit.errors import FitError, heard
+from fit.errors import FitError, errors_exit
 from fit.settings.identity import typed
 from fit.settings.names import check_names
 from fit.settings.resume import resumed
@@ -21,7 +21,7 @@ class Guard(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
         """Refuse what cannot be, and settle the run folder."""
-        with heard():
+        with errors_exit():
             check(config)
             if config.resume is None and not config.hydra.job.chdir and config.data._target_ == TABLE:
                 from fit.data.table.columns import glance

@@ -10,13 +10,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
-from omegaconf._utils import get_omega_conf_dumper
 
 from fit.folder import write_atomically
+from fit.hydra_adapter.private import get_omega_conf_dumper
 from fit.settings.identity import typed
 
 
-class Ceremony:
+class JobContext:
     """Opens and closes the jobs of a sweep as `hydra.core.utils.run_job` does."""
 
     def __init__(self, context: HydraContext, task_function: TaskFunction) -> None:

@@ -4,14 +4,13 @@ import os
 import pickle
 from collections.abc import Sequence
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
-from hydra._internal.config_repository import CachingConfigRepository
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from fit.hydra_adapter.private import CachingConfigRepository, ConfigLoaderImpl, get_overrides_dirname
 from fit.settings.identity import typed
 
 

@@ -35,8 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--checkpoint", choices=["last", "best"], default="last", help="which weights answer")
     for name in ("separator", "header", "decimal", "encoding"):
-        told = RULES[f"data.{name}"].allowed
-        parser.add_argument(f"--{name}", help=f"of --input: {told}; by default that of the table trained on")
+        message = RULES[f"data.{name}"].allowed
+        parser.add_argument(f"--{name}", help=f"of --input: {message}; by default that of the table trained on")
     typed = parser.parse_intermixed_args(arguments)
     source = typed.input or ("-" if typed.output else None)
     try:

@@ -152,8 +152,8 @@ class Writer:
         try:
             return pc.fill_null(plain(cells).cast(pa.string()), "")
         except pa.ArrowException:
-            told = f"{self.file.title}: {name} holds {cells.type}, which cannot be written as text"
-            raise FitError(f"{told}; give --output FILE.parquet.") from None
+            message = f"{self.file.title}: {name} holds {cells.type}, which cannot be written as text"
+            raise FitError(f"{message}; give --output FILE.parquet.") from None
 
     def _written(self, numbers: pa.Array) -> pa.Array:
         """Write numbers with the file's own decimal sign."""

@@ -50,7 +50,7 @@ class Predictor:
 
 def load_predictor(path: str | Path, which: str = "last") -> Predictor:
     """Read the fitted function of a run folder, of its `last` or `best` checkpoint; raise FitError if there is none."""
-    folders = [member.path for member in RunFolder(path).members] or [Path(path)]
+    folders = [replica.path for replica in RunFolder(path).replicas] or [Path(path)]
     checkpoints = [load_checkpoint(each, which) for each in folders]
     first = checkpoints[0]
     if any(each[key] != first[key] for each in checkpoints for key in ("inputs", "targets", "categories", "dates")):
@@ -87,8 +87,8 @@ def load_checkpoint(path: str | Path, which: str = "last") -> Checkpoint:
     if which not in CHECKPOINTS:
         raise FitError(f"checkpoint={which} is not allowed: give {' or '.join(CHECKPOINTS)}.")
     file = {"last": folder.last, "best": folder.best}[which]
-    if folder.members:
-        raise FitError(f"{path} holds {len(folder.members)} networks: give one of them, such as {path}/members/0.")
+    if folder.replicas:
+        raise FitError(f"{path} holds {len(folder.replicas)} networks: give one of them, such as {path}/members/0.")
     if not file.is_file():
         raise FitError(f"{path} is not a run folder that was trained: there is no {file}.")
     return load(file)

@@ -35,7 +35,7 @@ def report(folder: Path, figures: str, metric: str | None, trust: bool) -> None:
     """Tell a sweep's folder from a run's and draw it; raise FitError if it is neither."""
     from fit.report.run import draw_run
     from fit.sweep.results.jobs import StoredJob, read_sweep
-    from fit.sweep.results.report import answer
+    from fit.sweep.results.report import report_sweep
 
     if metric is not None and not RULES["optimized_metric"].test(metric):
         raise FitError(f"--metric {metric} is not allowed: give {RULES['optimized_metric'].allowed}.")
@@ -49,7 +49,7 @@ def report(folder: Path, figures: str, metric: str | None, trust: bool) -> None:
         print("\n".join(map(str, sorted(job.folder.fit_figure.parent.glob("*.png")))))
         return
     left_out = {} if trust else foreign_jobs(folder)
-    answer(folder, metric or str(read_sweep(folder).optimized_metric), figures, left_out)
+    report_sweep(folder, metric or str(read_sweep(folder).optimized_metric), figures, left_out)
     if left_out and figures != "none":
         named = ", ".join(map(str, [*left_out][:MOST_NAMED])) + (", …" if len(left_out) > MOST_NAMED else "")
         which = f" ({named})" if len(left_out) > 1 else ""
@@ -60,13 +60,13 @@ def foreign_jobs(folder: Path) -> dict[Path, str]:
     """Return the folders of the jobs of a sweep that name code to be run, each with the sentence that says so."""
     from fit.sweep.results.jobs import stored_jobs
 
-    told = {}
+    refusals = {}
     for job in stored_jobs(folder):
         try:
             check_trust(job.cfg, job.folder.path, "give --trust")
         except UntrustedError as error:
-            told[job.folder.path] = str(error)
-    return told
+            refusals[job.folder.path] = str(error)
+    return refusals
 
 
 if __name__ == "__main__":

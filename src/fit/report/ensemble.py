@@ -7,24 +7,24 @@ from matplotlib.figure import Figure
 from omegaconf import DictConfig
 from torch import Tensor
 
-from fit.data.datamodule import Problem, build_dataset, pose
 from fit.data.dataset import Rows
+from fit.data.problem import Problem, build_dataset, pose
 from fit.folder import RunFolder, write_atomically
 from fit.predict.predictor import load_predictor
 from fit.report.drawing import Drawing
 from fit.report.figures import draw_fit, draw_parity
 from fit.report.style import to_png
 from fit.report.summary import write_loss
-from fit.settings.members import member_config
+from fit.settings.replicas import replica_config
 
 
-def write_committee(folder: RunFolder, cfg: DictConfig, metrics: Mapping[str, object]) -> None:
+def write_ensemble(folder: RunFolder, cfg: DictConfig, metrics: Mapping[str, object]) -> None:
     """Write the figures of a committee whose members have ended."""
-    write_atomically(folder.fit_figure, to_png(draw_committee(folder, cfg)))
+    write_atomically(folder.fit_figure, to_png(draw_ensemble(folder, cfg)))
     write_loss(folder, metrics)
 
 
-def draw_committee(folder: RunFolder, cfg: DictConfig, which: str = "last") -> Figure:
+def draw_ensemble(folder: RunFolder, cfg: DictConfig, which: str = "last") -> Figure:
     """Draw what the members of a committee say together, by their `last` or `best` checkpoints."""
     if cfg.cv is None:
         problem = pose(build_dataset(cfg.data))
@@ -33,7 +33,7 @@ def draw_committee(folder: RunFolder, cfg: DictConfig, which: str = "last") -> F
         fitted, _ = predict(problem.train.inputs)
         return draw_fit(Drawing(problem.dataset, problem.train, drawn, *predict(drawn.inputs), fitted))
     # Of the whole's settings, which were checked for foreign code: a member's own file was not.
-    problems = [pose(build_dataset(member_config(cfg, number).data)) for number, _ in enumerate(folder.members)]
+    problems = [pose(build_dataset(replica_config(cfg, number).data)) for number, _ in enumerate(folder.replicas)]
     return draw_parity(Drawing(problems[0].dataset, problems[0].train, *held_out(folder, problems, which)))
 
 
@@ -41,6 +41,6 @@ def held_out(folder: RunFolder, problems: Sequence[Problem], which: str) -> tupl
     """Return every row that was held out, and what the network that did not see it answers."""
     rows = [problem.fresh["val"] for problem in problems]
     answers = [
-        load_predictor(member.path, which)(each.inputs)[0] for member, each in zip(folder.members, rows, strict=True)
+        load_predictor(replica.path, which)(each.inputs)[0] for replica, each in zip(folder.replicas, rows, strict=True)
     ]
     return Rows(*(torch.cat(columns) for columns in zip(*rows, strict=True))), torch.cat(answers)

@@ -147,8 +147,8 @@ def draw_parity(drawing: Drawing) -> Figure:
         panel = add_panel(figure, left + 0.95, bottom + 0.55, side, side)
         entries |= draw_against(panel, drawing, index)
         rmse, r2 = (float(measured[key][0, 1 + index]) for key in ("rmse", "r2"))
-        told = f"\n{drawing.judged}: RMSE {rmse:.4g}, R² {format_r2(r2).replace('-', '−')}"
-        panel.set_title(drawing.dataset.axis(names[index]) + told * isfinite(rmse), fontsize=10, y=1.0)
+        message = f"\n{drawing.judged}: RMSE {rmse:.4g}, R² {format_r2(r2).replace('-', '−')}"
+        panel.set_title(drawing.dataset.axis(names[index]) + message * isfinite(rmse), fontsize=10, y=1.0)
         panel.set(xlabel="target", ylabel="prediction")
     add_legend(figure, entries)
     if more:

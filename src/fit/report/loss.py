@@ -12,7 +12,7 @@ from fit.report.style import FIT, TICKS, TRAIN, VAL, add_legend, add_panel, lay_
 
 History = Sequence[dict[str, float]]
 # Fewer looks are told apart by markers, and a single one would not be seen without.
-FEW_LOOKS = 25
+FEW_EVALUATIONS = 25
 
 
 def draw_loss(
@@ -36,7 +36,7 @@ def draw_loss(
         for member in members:
             (line,) = panel.plot(*curve(member, column), style, color=color, linewidth=0.6, alpha=0.4)
             entries["each of them"] = line
-        marker = "o" if len(history) <= FEW_LOOKS else ""
+        marker = "o" if len(history) <= FEW_EVALUATIONS else ""
         (line,) = panel.plot(*curve(history, column), style, color=color, marker=marker, markersize=3)
         entries[column + several] = line
     by_pass = sorted([*passes, *history], key=lambda row: row["epoch"])

@@ -3,10 +3,10 @@
 from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
-from fit.data.datamodule import build_dataset, pose
+from fit.data.problem import build_dataset, pose
 from fit.folder import RunFolder
 from fit.predict.predictor import load_checkpoint
-from fit.report.ensemble import draw_committee, write_committee
+from fit.report.ensemble import draw_ensemble, write_ensemble
 from fit.report.figures import draw_fit
 from fit.report.summary import drawing, write_figures
 from fit.training.checkpoint import predictor
@@ -14,8 +14,8 @@ from fit.training.checkpoint import predictor
 
 def draw_run(folder: RunFolder, cfg: DictConfig, metrics: dict[str, object]) -> None:
     """Draw the figures of a run that has ended into its folder; raise FitError if it has no checkpoint."""
-    if folder.members:
-        write_committee(folder, cfg, metrics)
+    if folder.replicas:
+        write_ensemble(folder, cfg, metrics)
         return
     predict = predictor(load_checkpoint(folder.path))
     write_figures(folder, pose(build_dataset(cfg.data)), predict, metrics)
@@ -23,7 +23,7 @@ def draw_run(folder: RunFolder, cfg: DictConfig, metrics: dict[str, object]) -> 
 
 def figure_of(folder: RunFolder, cfg: DictConfig, which: str) -> Figure:
     """Draw the fit of a run by its `last` or `best` checkpoint; raise FitError if there is none."""
-    if folder.members:
-        return draw_committee(folder, cfg, which)
+    if folder.replicas:
+        return draw_ensemble(folder, cfg, which)
     predict = predictor(load_checkpoint(folder.path, which))
     return draw_fit(drawing(pose(build_dataset(cfg.data)), predict))

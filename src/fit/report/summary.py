@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from omegaconf import DictConfig
 from torch import Tensor
 
-from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
+from fit.data.problem import Problem
 from fit.evaluation.baselines import baselines
 from fit.evaluation.floor import Shape, floor
 from fit.evaluation.outcome import Outcome
@@ -58,6 +58,6 @@ def write_loss(folder: RunFolder, metrics: Mapping[str, object]) -> None:
         folder.mean_passes(),
         floor if isinstance(floor, float) else None,
         diverged if isinstance(diverged, int) else None,
-        [member.read_history() for member in folder.members],
+        [replica.read_history() for replica in folder.replicas],
     )
     write_atomically(folder.loss_figure, to_png(figure))

@@ -8,14 +8,14 @@ from shlex import quote
 from omegaconf import DictConfig
 from torch import Tensor
 
-from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
+from fit.data.problem import Problem
 from fit.evaluation.affine import Affine, least_squares, mean_answer
 from fit.evaluation.errors import errors
 from fit.evaluation.outcome import Outcome
 from fit.folder import RunFolder
 from fit.messages import ends, plural
-from fit.settings.no_effect import idle
+from fit.settings.no_effect import without_effect
 from fit.training.run import Run
 
 MOST_TARGETS = 4
@@ -44,7 +44,7 @@ def before(run: Run, device: object) -> str:
         lines["resumed"] = f"after epoch {run.stored['epoch']} of {trainer.max_epochs}, from {run.folder.last}"
     elif cfg.resume is not None:
         lines["resumed"] = "from the start: the run had ended before its first checkpoint"
-    if notes := [*problem.dataset.notes, *idle(cfg, run.folder.read_overrides)]:
+    if notes := [*problem.dataset.notes, *without_effect(cfg, run.folder.read_overrides)]:
         lines["note"] = "\n".join(notes)
     return block(lines) + "\n"
 
@@ -68,17 +68,17 @@ def after(run: Run, outcome: Outcome, metrics: Mapping[str, object], diagnosis: 
         places["watch"] = f"tensorboard --logdir {quote(shared)}"
     if metrics["diverged"]:
         epoch = metrics["diverged_epoch"]
-        told = f"Diverged: the loss stopped being finite at epoch {epoch}, and the run ended there."
+        paragraphs = f"Diverged: the loss stopped being finite at epoch {epoch}, and the run ended there."
     else:
         lines = [*results(problem, outcome.predict), "", *losses(metrics), *formulas(problem, outcome.affine)]
         if run.stopped:
             waited = plural(run.cfg.early_stopping.patience, "epoch")
             lines.append(f"stopped      early (trainer.max_epochs={run.max_epochs}): no lower val/loss for {waited}")
-        told = "\n".join(lines)
-    return "\n\n".join([told, *([diagnosis] if diagnosis else []), block(places)])
+        paragraphs = "\n".join(lines)
+    return "\n\n".join([paragraphs, *([diagnosis] if diagnosis else []), block(places)])
 
 
-def committee_before(cfg: DictConfig, folder: RunFolder, epochs: Sequence[int]) -> str:
+def ensemble_before(cfg: DictConfig, folder: RunFolder, epochs: Sequence[int]) -> str:
     """Say which networks are about to be trained; `epochs` is how far each had been trained before, -1: not at all."""
     count = len(epochs)
     title, each = (
@@ -93,7 +93,7 @@ def committee_before(cfg: DictConfig, folder: RunFolder, epochs: Sequence[int]) 
     return block(lines) + "\n"
 
 
-def committee_after(folder: RunFolder, noun: str, metrics: Mapping[str, object], diagnosis: str) -> str:
+def ensemble_after(folder: RunFolder, noun: str, metrics: Mapping[str, object], diagnosis: str) -> str:
     """Say how the members of a committee did, on average and apart, and where to look."""
     together = any(key.startswith("ensemble/") for key in metrics)
     title = f"{metrics['members']} {noun}"
@@ -108,8 +108,8 @@ def committee_after(folder: RunFolder, noun: str, metrics: Mapping[str, object],
     if metrics["diverged"]:
         rows.append(f"At least one of the {noun} diverged: its error is infinite.")
     places = {"figures": f"{folder.fit_figure}\n{folder.loss_figure}"} if folder.fit_figure.exists() else {}
-    told = ["\n".join(rows), *([diagnosis] if diagnosis else []), block(places | {"run": str(folder.path)})]
-    return "\n\n".join(told)
+    paragraphs = ["\n".join(rows), *([diagnosis] if diagnosis else []), block(places | {"run": str(folder.path)})]
+    return "\n\n".join(paragraphs)
 
 
 def losses(metrics: Mapping[str, object]) -> Iterator[str]:

@@ -16,15 +16,16 @@ from optuna.trial import Trial, TrialState
 
 from fit.errors import FitError, refuse
 from fit.hydra_adapter.job_context import task_config
+from fit.hydra_adapter.private import outcome
 from fit.messages import shown
 from fit.search.sampler import SAMPLERS, build_sampler, grid_size
 from fit.search.space import Space, read_space
 from fit.search.study import FAILURE, finished, opened
 from fit.settings.identity import plain
 from fit.settings.names import check_names
-from fit.settings.resume import flatten
 from fit.settings.rules import check, check_settings
 from fit.settings.schema import Rule, choice, whole
+from fit.settings.tree import flatten
 from fit.sweep.results.table import comparable
 
 RULES = {
@@ -146,10 +147,11 @@ class Search:
 
 def tell(study: Study, trial: Trial, result: JobReturn) -> None:
     """Tell how a trial ended; one that diverged is pruned, and one that failed ends nothing but itself."""
-    # Not return_value, which raises and prints for a job that failed.
-    value = result._return_value
-    if result.status != JobStatus.COMPLETED:
+    value = outcome(result)
+    if isinstance(value, BaseException):
         fail(study, trial, value)
+    elif result.status != JobStatus.COMPLETED:
+        fail(study, trial, FitError("it was not run"))
     elif isinstance(value, bool) or not isinstance(value, int | float):
         fail(study, trial, FitError(f"it returned {value}, which is not a number"))
     elif math.isfinite(value):

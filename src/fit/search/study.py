@@ -41,7 +41,7 @@ def opened(config: DictConfig, storage: object, name: str, direction: str, space
             if name in names:
                 study = optuna.load_study(study_name=name, storage=database)
                 check_same(study, place, direction, facts(config, space))
-                fail_cut_off(study)
+                fail_interrupted(study)
             else:
                 toward = StudyDirection[direction.upper()]
                 study = optuna.create_study(study_name=name, storage=database, direction=toward)
@@ -122,7 +122,7 @@ def check_same(study: Study, place: str, direction: str, new: dict[str, Any]) ->
                 raise FitError(f"{asked} does not fit {place}, whose trials {there}.")
 
 
-def fail_cut_off(study: Study) -> None:
+def fail_interrupted(study: Study) -> None:
     """Give up the trials that a kill left running."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
         study.tell(trial.number, state=TrialState.FAIL)

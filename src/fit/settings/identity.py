@@ -1,14 +1,16 @@
 """What makes two configurations the same run, the same network, or members of one stack."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from omegaconf import DictConfig, OmegaConf
 
+from fit.settings.tree import Settings, flat
+
 # Says where a run writes or what is compared, not what is trained.
-ASIDE = ("optimized_metric", "logger", "resume", "sweep", "doctor", "compile")
+NOT_TRAINED = ("optimized_metric", "logger", "resume", "sweep", "doctor", "compile", "figures")
 # What members of one stack may differ in; everything else makes another stack.
-OWN = (
+STACKABLE = (
     "seed",
     "optimizer.lr",
     "optimizer.weight_decay",
@@ -29,28 +31,15 @@ OWN = (
     "data.labels",
 )
 
-Settings = dict[str, object]
-
 
 def plain(cfg: DictConfig) -> Settings:
     """Return every setting but those of ASIDE by its dotted name, as plain values, references resolved."""
     tree = {
         str(key): OmegaConf.to_container(cfg[key], resolve=True) if OmegaConf.is_config(cfg[key]) else cfg[key]
         for key in cfg
-        if key not in ASIDE
+        if key not in NOT_TRAINED
     }
     return flat(tree)
-
-
-def flat(tree: Mapping[str, object], prefix: str = "") -> Settings:
-    """Flatten nested mappings into dotted names."""
-    settings: Settings = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            settings |= flat(value, f"{prefix}{key}.")
-        else:
-            settings[f"{prefix}{key}"] = value
-    return settings
 
 
 def identity(settings: Settings, without: Collection[str] = ()) -> str:
@@ -61,7 +50,7 @@ def identity(settings: Settings, without: Collection[str] = ()) -> str:
 def shared(cfg: DictConfig) -> str:
     """Return text that is equal for configurations whose networks one stack can train."""
     # Other seeds hold out other groups of a table, which have other numbers of rows.
-    own = [key for key in OWN if key != "data.seed" or cfg.data.get("group") is None]
+    own = [key for key in STACKABLE if key != "data.seed" or cfg.data.get("group") is None]
     return identity(plain(cfg), own)
 
 

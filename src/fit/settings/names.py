@@ -7,8 +7,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from fit.errors import FitError
 from fit.messages import nearest, shown
-from fit.settings.resume import flatten
 from fit.settings.rules import GROUPS, RULES
+from fit.settings.tree import flatten
 
 # Groups that hold what the class takes that they name: it is asked when it is built. Hydra knows its own settings.
 OPEN = ("data", "optimizer", "scheduler", "logger", "hydra")
@@ -22,7 +22,7 @@ def check_names(cfg: DictConfig, *others: DictConfig) -> None:
 
     One that another refers to, as ${name}, is read; `others` hold more such references, as hydra.run.dir may.
     """
-    strange = list(strangers(cfg))
+    strange = list(unknown_settings(cfg))
     if not strange:
         return
     read = {name for each in (cfg, *others) for name in references(each)}
@@ -31,7 +31,7 @@ def check_names(cfg: DictConfig, *others: DictConfig) -> None:
             raise unknown(key, value)
 
 
-def strangers(cfg: DictConfig) -> Iterator[tuple[str, object]]:
+def unknown_settings(cfg: DictConfig) -> Iterator[tuple[str, object]]:
     """Yield the settings, by dotted name as they stand there, that are none of ours."""
     for group, node in cfg.items_ex(resolve=False):
         assert isinstance(group, str)

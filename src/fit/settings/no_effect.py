@@ -7,12 +7,12 @@ from omegaconf import DictConfig
 from fit.messages import shown
 
 
-def idle(cfg: DictConfig, typed: Callable[[], Collection[str]]) -> Iterator[str]:
+def without_effect(cfg: DictConfig, typed: Callable[[], Collection[str]]) -> Iterator[str]:
     """Yield a sentence for each setting without the effect that it seems to have.
 
     `typed` returns the names of what was typed: a default that does nothing surprises nobody.
     """
-    yield from idle_stopping(cfg)
+    yield from stopping_without_effect(cfg)
     model, trainer, data = cfg.model, cfg.trainer, cfg.data
     if trainer.gradient_clip_val is None and trainer.gradient_clip_algorithm != "norm":
         yield (
@@ -33,7 +33,7 @@ def idle(cfg: DictConfig, typed: Callable[[], Collection[str]]) -> Iterator[str]
         yield f"data.val_fraction={data.val_fraction} does nothing: {how} says which rows are held out."
 
 
-def idle_stopping(cfg: DictConfig) -> Iterator[str]:
+def stopping_without_effect(cfg: DictConfig) -> Iterator[str]:
     """Say where early stopping cannot act, or acts later than asked for, as it acts where the run is looked at."""
     patience, epochs, every = (
         cfg.early_stopping.patience,

@@ -9,6 +9,8 @@ from yaml import YAMLError
 
 from fit.errors import FitError
 from fit.messages import shown
+from fit.settings.modern import modern
+from fit.settings.tree import flatten
 
 # What leaves the past of a run as it was.
 CHANGEABLE = (
@@ -21,6 +23,7 @@ CHANGEABLE = (
     "doctor",
     "logger",
     "engine",
+    "figures",
 )
 
 
@@ -73,13 +76,6 @@ def read_config(folder: Path) -> DictConfig:
     raise FitError(f"resume={folder} cannot be resumed: {path} is not the configuration of a run.")
 
 
-def modern(stored: DictConfig) -> DictConfig:
-    """Return the configuration of a run of any version as this one would write it."""
-    if "compile" in stored:  # up to 0.1
-        stored.engine = "compiled" if stored.pop("compile") is True else "auto"
-    return stored
-
-
 def check_checkpoint(folder: Path) -> None:
     """Raise FitError when the last checkpoint is cut off or damaged; none at all is a run that starts again."""
     path = folder / "checkpoints" / "last.ckpt"
@@ -100,15 +96,3 @@ def is_whole(path: Path) -> bool:
                 return archive.testzip() is None
         except (zipfile.BadZipFile, OSError, EOFError, ValueError):
             return False
-
-
-def flatten(cfg: DictConfig) -> dict[str, object]:
-    """Return every setting by its dotted name; lists are settings."""
-    flat: dict[str, object] = {}
-    for key, value in cfg.items_ex(resolve=False):
-        name = str(key)
-        if isinstance(value, DictConfig) and len(value):
-            flat |= {f"{name}.{leaf}": each for leaf, each in flatten(value).items()}
-        else:
-            flat[name] = value
-    return flat

@@ -56,6 +56,7 @@ RULES = {
         "REGION/ERROR, with train, val (or another region of the data) and " + ", ".join(ERRORS),
         lambda value: isinstance(value, str) and value.count("/") == 1 and value.split("/")[1] in ERRORS,
     ),
+    "figures": BOOLEAN,
     "doctor.before": choice("warn", "stop", "off"),
     "resume": Rule("a run folder, or null", lambda value: value is None or isinstance(value, str | int)),
     "sweep.resume": Rule("a sweep folder, or null", lambda value: value is None or isinstance(value, str | int)),

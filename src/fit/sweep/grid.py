@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
@@ -13,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.hydra_adapter.loader import QuickLoader
+from fit.hydra_adapter.private import BasicSweeper
 
 
 def run(

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 from fit.job import Job
 from fit.settings.identity import identity, plain, shared
@@ -23,43 +22,36 @@ COPIES_OF_VALUES = 6
 FILES = 2
 
 
-class Pending(NamedTuple):
-    """A job still to be trained, and the environment that it asks for."""
-
-    job: Job
-    environment: tuple[tuple[str, str], ...]
-
-
-def group(pending: Iterable[Pending], most: int | None, at_once: int = 1) -> list[list[Pending]]:
+def group(jobs: Iterable[Job], most: int | None, at_once: int = 1) -> list[list[Job]]:
     """Put jobs together that may share a stack, at most so many (None: as many as fit into memory).
 
     Of stacks that are trained `at_once`, there are as many where there are jobs enough.
     """
-    groups: dict[object, list[Pending]] = {}
-    for each in pending:
-        groups.setdefault((shared(each.job.cfg), each.environment), []).append(each)
+    groups: dict[object, list[Job]] = {}
+    for job in jobs:
+        groups.setdefault((shared(job.cfg), job.environment), []).append(job)
     return [part for members in groups.values() for part in split(members, most or most_members(members, at_once))]
 
 
-def split(members: Sequence[Pending], most: int) -> Iterator[list[Pending]]:
+def split(members: Sequence[Job], most: int) -> Iterator[list[Job]]:
     """Split a group into as few stacks of about equal size as may be."""
     parts = -(-len(members) // most)
     size = -(-len(members) // parts)
     return (list(members[start : start + size]) for start in range(0, len(members), size))
 
 
-def most_members(members: Sequence[Pending], at_once: int) -> int:
+def most_members(members: Sequence[Job], at_once: int) -> int:
     """Return how many members of a group fit into the memory and the open files that there are for each stack."""
-    cfg = members[0].job.cfg
+    cfg = members[0].cfg
     widths = list(cfg.model.hidden)
     weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise([8, *widths, 8]))
     rows = cfg.data.get("points") or 0
     batch = min(cfg.data.get("batch_size") or rows, rows or 1024) or 1024
-    data = rows * 200 if len({identity(plain(each.job.cfg.data)) for each in members}) > 1 else 0
+    data = rows * 200 if len({identity(plain(each.cfg.data)) for each in members}) > 1 else 0
     size = 8 if cfg.trainer.precision == "64-true" else 4
     bytes_each = size * (COPIES_OF_WEIGHTS * weights + COPIES_OF_VALUES * batch * sum(widths)) + data + BYTES_BESIDE
     room = int(PART_OF_MEMORY * free_memory() / bytes_each) // at_once
-    networks = min(room, open_files() // FILES) // members[0].job.networks
+    networks = min(room, raise_file_limit() // FILES) // members[0].networks
     return max(1, min(networks, -(-len(members) // at_once)))
 
 
@@ -71,7 +63,7 @@ def free_memory() -> int:
         return 4 * 2**30
 
 
-def open_files() -> int:
+def raise_file_limit() -> int:
     """Return how many more files this process may open, after asking for as many as the system gives."""
     if resource is None:
         return 400

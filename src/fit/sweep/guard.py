@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from fit.errors import FitError, heard
+from fit.errors import FitError, errors_exit
 from fit.messages import shown
 from fit.settings.identity import hydra_overrides, typed
 from fit.settings.rules import RULES
@@ -21,15 +21,15 @@ class SweepGuard(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
         """Refuse what a sweep cannot do, and settle its folder."""
-        with heard():
+        with errors_exit():
             settle(config)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: object) -> None:
         """Tell the answer; leave with an exit code if a job failed."""
-        with heard():
-            from fit.sweep.results.report import answer
+        with errors_exit():
+            from fit.sweep.results.report import report_sweep
 
-            table = answer(Path(config.hydra.sweep.dir), config.optimized_metric, config.sweep.figures)
+            table = report_sweep(Path(config.hydra.sweep.dir), config.optimized_metric, config.sweep.figures)
         if table.count("failed") or table.count("unfinished"):
             raise SystemExit(1)
 

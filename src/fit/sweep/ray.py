@@ -4,20 +4,18 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hydra.core.utils import env_override
 from omegaconf import DictConfig, OmegaConf
 
 from fit.errors import FitError, as_sentence, lacking
+from fit.execute import prepared, run_jobs
 from fit.folder import RunFolder, write_atomically
 from fit.interruption import Interruption
 from fit.job import Job
-from fit.sweep.grouping import Pending
-from fit.training.callbacks.progress import Bar
 
 # How often a task whose worker died is begun again.
 RETRIES = 3
@@ -25,7 +23,7 @@ SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_FOR_AN_ANSWER = 5.0
 
 
-class Parcel(NamedTuple):
+class RemoteJob(NamedTuple):
     """A job on its way to a worker, or back: files by their path in the run folder."""
 
     config: str
@@ -36,35 +34,35 @@ class Parcel(NamedTuple):
 
 
 def train_on_ray(
-    stacks: Sequence[Sequence[Pending]],
-    train: Callable[..., None],
+    stacks: Sequence[Sequence[Job]],
     settings: Mapping[str, object],
-    bar: Bar,
     swept: Sequence[str],
     interruption: Interruption,
 ) -> None:
     """Train each stack as a task and write what comes back; raise FitError if there is no cluster to be had."""
     ray = connect(settings)
     try:
-        task = ray.remote(num_cpus=1, max_retries=RETRIES)(train_parcels)
-        tasks = {
-            task.remote([pack(each) for each in stack], dict(stack[0].environment), train, list(swept)): stack
-            for stack in stacks
-        }
-        waiting = list(tasks)
-        failed_fast = False
-        while waiting and not interruption() and not failed_fast:
-            done, waiting = ray.wait(waiting, timeout=SECONDS_BETWEEN_LOOKS)
-            for each in done:
-                receive(ray, each, tasks[each])
-                for pending in tasks[each]:
-                    bar.advance(pending.job.networks * pending.job.cfg.trainer.max_epochs)
-                    bar.end(0)
-                    failed = any(pending.job.error is not None for pending in tasks[each])
-                failed_fast = failed_fast or (failed and settings["fail_fast"] is True)
-            bar.show(f"{bar.ended}/{bar.runs} jobs done, {len(waiting)} stacks under way")
-        for each in waiting:
-            ray.cancel(each, force=True)
+        with prepared([job for stack in stacks for job in stack]) as bar:
+            task = ray.remote(num_cpus=1, max_retries=RETRIES)(train_remote_jobs)
+            ready = [unlocked for stack in stacks if (unlocked := [job for job in stack if job.error is None])]
+            tasks = {
+                task.remote([pack(job) for job in stack], dict(stack[0].environment), list(swept)): stack
+                for stack in ready
+            }
+            waiting = list(tasks)
+            failed_fast = False
+            while waiting and not interruption() and not failed_fast:
+                done, waiting = ray.wait(waiting, timeout=SECONDS_BETWEEN_LOOKS)
+                for each in done:
+                    receive(ray, each, tasks[each])
+                    for job in tasks[each]:
+                        bar.advance(job.networks * job.cfg.trainer.max_epochs)
+                        bar.end(0)
+                    failed = any(job.error is not None for job in tasks[each])
+                    failed_fast = failed_fast or (failed and settings["fail_fast"] is True)
+                bar.show(f"{bar.ended}/{bar.runs} jobs done, {len(waiting)} stacks under way")
+            for each in waiting:
+                ray.cancel(each, force=True)
     finally:
         ray.shutdown()
 
@@ -102,72 +100,67 @@ def connect(settings: Mapping[str, object]) -> Any:  # noqa: ANN401 -- the modul
     return ray
 
 
-def pack(pending: Pending) -> Parcel:
-    """Put a job, with the files that it goes on from, into a parcel."""
-    folder = pending.job.folder.path
-    return Parcel(OmegaConf.to_yaml(pending.job.cfg), str(folder.absolute()), read_files(folder), {}, "")
+def pack(job: Job) -> RemoteJob:
+    """Put a job together with the files that it goes on from."""
+    folder = job.folder.path
+    return RemoteJob(OmegaConf.to_yaml(job.cfg), str(folder.absolute()), read_files(folder), {}, "")
 
 
-def receive(ray: Any, task: object, stack: Sequence[Pending]) -> None:  # noqa: ANN401
+def receive(ray: Any, task: object, stack: Sequence[Job]) -> None:  # noqa: ANN401
     """Write what a task sent back; what ended the task is the error of each of its jobs."""
     try:
-        parcels: list[Parcel] = ray.get(task)
+        remotes: list[RemoteJob] = ray.get(task)
     except ray.exceptions.RayError as error:
-        for each in stack:
-            each.job.error = FitError(f"Its Ray task failed: {' '.join(str(error).split())[:300]}.")
+        for job in stack:
+            job.error = FitError(f"Its Ray task failed: {' '.join(str(error).split())[:300]}.")
         return
-    for each, parcel in zip(stack, parcels, strict=True):
+    for job, remote in zip(stack, remotes, strict=True):
         try:
-            for name, content in parcel.files.items():
-                write_atomically(each.job.folder.path / name, content)
-            each.job.metrics = parcel.metrics
-            each.job.error = FitError(parcel.error) if parcel.error else None
+            for name, content in remote.files.items():
+                write_atomically(job.folder.path / name, content)
+            job.metrics = remote.metrics
+            job.error = FitError(remote.error) if remote.error else None
         except (FitError, OSError) as error:
-            each.job.error = error
+            job.error = error
 
 
-class Undisturbed(Interruption):
+class WithoutSignals(Interruption):
     """Leaves the signals of a worker to Ray."""
 
     def take(self) -> None:
         """Take nothing over."""
 
 
-def train_parcels(
-    parcels: Sequence[Parcel], environment: Mapping[str, str], train: Callable[..., None], swept: Sequence[str]
-) -> list[Parcel]:
-    """Train parcels as one stack, in the worker, in folders of its own, and send the files back."""
-    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
-    with tempfile.TemporaryDirectory() as scratch, env_override(dict(environment)):
-        jobs = [unpack(parcel, Path(scratch) / str(number)) for number, parcel in enumerate(parcels)]
-        try:
-            train(jobs, Undisturbed(), Bar(sum(job.networks for job in jobs), 0), swept)
-        except Exception as error:  # whatever it is, the driver is to hear of it
-            for job in jobs:
-                job.error = job.error or (None if job.metrics else error)
-        return [repack(parcel, job) for parcel, job in zip(parcels, jobs, strict=True)]
+def train_remote_jobs(
+    remotes: Sequence[RemoteJob], environment: Mapping[str, str], swept: Sequence[str]
+) -> list[RemoteJob]:
+    """Train jobs as one stack, in the worker, in folders of its own, and send the files back."""
+    with tempfile.TemporaryDirectory() as scratch:
+        jobs = [unpack(remote, Path(scratch) / str(number), environment) for number, remote in enumerate(remotes)]
+        run_jobs([jobs], interruption=WithoutSignals(), shown=False, swept=swept)
+        return [repack(remote, job) for remote, job in zip(remotes, jobs, strict=True)]
 
 
-def unpack(parcel: Parcel, folder: Path) -> Job:
+def unpack(remote: RemoteJob, folder: Path, environment: Mapping[str, str]) -> Job:
     """Lay a job's files into a folder of the worker."""
-    for name, content in parcel.files.items():
+    for name, content in remote.files.items():
         write_atomically(folder / name, content)
     # Loggers were told where to write before the job went on its way.
-    config = OmegaConf.create(parcel.config.replace(parcel.folder, str(folder)))
+    config = OmegaConf.create(remote.config.replace(remote.folder, str(folder)))
     assert isinstance(config, DictConfig)
     run_folder = RunFolder(folder)
-    return Job(config, run_folder, run_folder.log)
+    return Job(config, run_folder, run_folder.log, tuple(environment.items()))
 
 
-def repack(parcel: Parcel, job: Job) -> Parcel:
+def repack(remote: RemoteJob, job: Job) -> RemoteJob:
     """Take a job's files, which are to speak of the folder that they come from."""
-    here, there = str(job.folder.path).encode(), parcel.folder.encode()
+    here, there = str(job.folder.path).encode(), remote.folder.encode()
     files = {
         name: content.replace(here, there) if name.endswith((".log", ".yaml")) else content
         for name, content in read_files(job.folder.path).items()
         if not name.startswith(".hydra")
     }
-    return Parcel(parcel.config, parcel.folder, files, job.metrics, as_sentence(job.error) if job.error else "")
+    return RemoteJob(remote.config, remote.folder, files, job.metrics, as_sentence(job.error) if job.error else "")
 
 
 def read_files(folder: Path) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from fit.data.datamodule import Problem
+from fit.data.problem import Problem
 from fit.data.scalers import Scaler
 from fit.errors import FitError
 from fit.folder import write_atomically
@@ -18,7 +18,7 @@ from fit.model.activations import ACTIVATIONS
 from fit.model.stack import Stack
 from fit.settings.resume import is_whole
 
-FORMAT = 3
+FORMAT = 4
 # Rows that are computed at once: the values of all layers are held for them.
 ROWS = 2**14
 
@@ -33,7 +33,7 @@ class Checkpoint(TypedDict):
     diverged_epoch: int | None
     best_epoch: int
     best_loss: float
-    look: dict[str, float]
+    evaluation: dict[str, float]
     sizes: list[int]
     theta: Tensor
     optimizer: dict[str, Tensor | float | int | None]
@@ -65,8 +65,7 @@ def load(path: Path) -> Checkpoint:
     if not is_whole(path):  # torch does not look whether what it reads is what was written
         raise damaged
     try:
-        checkpoint: Checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        checkpoint.setdefault("dates", [])  # runs from before there were any
+        checkpoint = upgraded(torch.load(path, map_location="cpu", weights_only=True))
         sound = is_sound(checkpoint)
     except MemoryError:
         raise
@@ -75,6 +74,13 @@ def load(path: Path) -> Checkpoint:
     if not sound:
         raise damaged
     return checkpoint
+
+
+def upgraded(stored: dict[str, Any]) -> Checkpoint:
+    """Return a checkpoint of any version as this one would write it."""
+    if stored["format"] == 3:
+        stored |= {"format": FORMAT, "evaluation": stored.pop("look"), "dates": stored.get("dates", [])}
+    return Checkpoint(**stored)  # type: ignore[typeddict-item]
 
 
 def check_rows(checkpoint: Checkpoint, problem: Problem, path: Path) -> None:
@@ -93,7 +99,7 @@ def is_sound(checkpoint: Checkpoint) -> bool:
     """Whether everything is there, of its kind, and of the sizes that the network has; what is not may raise, too."""
     sizes, theta, model = checkpoint["sizes"], checkpoint["theta"], read_model(checkpoint)
     whole = [checkpoint["epoch"], checkpoint["step"], checkpoint["best_epoch"], *sizes]
-    numbers = [checkpoint["seconds"], checkpoint["best_loss"], *checkpoint["look"].values()]
+    numbers = [checkpoint["seconds"], checkpoint["best_loss"], *checkpoint["evaluation"].values()]
     inputs, targets, said = checkpoint["inputs"], checkpoint["targets"], checkpoint["categories"]
     lists = [inputs, targets, checkpoint["dates"], *said.values()]
     columns = [

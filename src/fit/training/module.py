@@ -27,7 +27,7 @@ MOST_STEPS_PER_CHECK = 256
 MOST_NUMBERS = 2**22
 
 
-class Look(NamedTuple):
+class Evaluation(NamedTuple):
     """What was seen of a stack between two blocks: a row of numbers for each member, and its errors target by target.
 
     `targets[region][error]` is `[members, targets]`.
@@ -59,7 +59,7 @@ class StackModule(LightningModule):
         self.runs = list(runs)
         self.stop = stop
         self.on_epoch: Callable[[], object] = lambda: None
-        self.look = Look([], {})
+        self.evaluation = Evaluation([], {})
         # The losses `[members]` of passes since the last look, and the epoch of each, before there was a first one.
         self.passes: list[tuple[int, Tensor]] = []
         self._last_pass: list[Tensor] = []
@@ -82,14 +82,14 @@ class StackModule(LightningModule):
         return [run for run in self.runs if run.ended(self.engine.epoch)]
 
     @property
-    def on_grid(self) -> list[Run]:
+    def due_runs(self) -> list[Run]:
         """The runs for which this is an epoch to look at."""
-        return [run for run in self.runs if run.on_grid(self.engine.epoch)]
+        return [run for run in self.runs if run.is_due(self.engine.epoch)]
 
     @property
-    def next_look(self) -> int:
+    def next_evaluation(self) -> int:
         """The epoch of the next look: a multiple of `look_every`, or the last epoch of a run."""
-        every = self.recipe.look_every
+        every = self.recipe.evaluate_every
         return min((self.engine.epoch // every + 1) * every, *(run.max_epochs for run in self.runs))
 
     def keep(self, runs: Sequence[Run]) -> None:
@@ -107,14 +107,14 @@ class StackModule(LightningModule):
     def training_step(self, batches: Batches) -> None:
         """Train until the next look, or until a run has ended."""
         engine = self.engine
-        until = self.next_look if not self.ended else engine.epoch
+        until = self.next_evaluation if not self.ended else engine.epoch
         rates = engine.rates_ahead(len(batches), until)
         totals: list[Tensor] = []
         patience = STEPS_PER_CHECK.get(self.device.type, MOST_STEPS_PER_CHECK)
         lost = False
         while engine.epoch < until and not lost and not self.stop():
             self._last_pass = engine.train(batches, rates, passes=1)
-            if engine.epoch < self.recipe.look_every and is_round(engine.epoch):
+            if engine.epoch < self.recipe.evaluate_every and is_round(engine.epoch):
                 self.passes.append((engine.epoch, self._pass_loss()))
             totals += self._last_pass
             if len(totals) >= patience:
@@ -134,14 +134,14 @@ class StackModule(LightningModule):
             inputs, targets, truth, *scaler = (
                 each[members] if len(each) > 1 else each for each in (*region[1:], *self.data.target_scaler)
             )
-            outputs = self._answer(inputs, members)
+            outputs = self._outputs(inputs, members)
             losses = loss.value(outputs - targets).sum((1, 2)) * loss.weight(outputs)
             predictions = type(self.data.target_scaler)(*scaler).inverse_transform(outputs.to(truth.device).double())
             parts.append({"loss": losses[:, None]} | errors(predictions, truth))
         measured = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
         self._measured[region.name] = (measured.pop("loss")[:, 0], measured)
 
-    def _answer(self, inputs: Tensor, members: slice) -> Tensor:
+    def _outputs(self, inputs: Tensor, members: slice) -> Tensor:
         """Map inputs `[members or 1, rows, inputs]` to outputs `[members, rows, outputs]`, some rows at a time."""
         rows = max(1, MOST_NUMBERS // max(self.stack.sizes))
         return torch.cat([self.stack(part, members) for part in torch.split(inputs, rows, 1)], 1)
@@ -162,7 +162,7 @@ class StackModule(LightningModule):
         when = {"epoch": engine.epoch, "step": engine.step}
         rows = [when | dict(zip(columns, row, strict=True)) for row in table]
         if not self._last_pass:  # nothing was trained in this process yet
-            befores = {run.member: run.look_before for run in self.runs}
+            befores = {run.member: run.evaluation_before for run in self.runs}
             rows = [
                 row | {key: befores.get(member, {}).get(key, math.nan) for key in during}
                 for member, row in enumerate(rows)
@@ -171,8 +171,8 @@ class StackModule(LightningModule):
             region: {error: values[:, 1:] for error, values in measured.items()}
             for region, (_, measured) in self._measured.items()
         }
-        self.look = Look(rows, targets)
-        for run in self.on_grid:
+        self.evaluation = Evaluation(rows, targets)
+        for run in self.due_runs:
             if self.row(run)["val/loss"] < run.best.loss:
                 run.best = Best(engine.epoch, self.row(run)["val/loss"])
         self.trainer.should_stop |= len(self.ended) == len(self.runs)
@@ -183,7 +183,7 @@ class StackModule(LightningModule):
 
     def row(self, run: Run) -> dict[str, float]:
         """Return what was last seen of a run; a penalty only if it has one."""
-        row = self.look.rows[run.member]
+        row = self.evaluation.rows[run.member]
         if "penalty" in row and not (self.recipe.l1[run.member] or self.recipe.l2[run.member]):
             row = {key: value for key, value in row.items() if key != "penalty"}
         return row
@@ -208,7 +208,7 @@ class StackModule(LightningModule):
         problem, theta, member = run.problem, self.stack.theta, run.member
         scaled = problem.input_scaler.transform(inputs).to(theta)
         with torch.no_grad():
-            outputs = self._answer(scaled.unsqueeze(0), slice(member, member + 1))[0]
+            outputs = self._outputs(scaled.unsqueeze(0), slice(member, member + 1))[0]
         return problem.target_scaler.inverse_transform(outputs.cpu().double())
 
     def outcome(self, run: Run, seconds: float) -> Outcome:
@@ -222,7 +222,7 @@ class StackModule(LightningModule):
         numbers["targets"] = {
             name: {
                 f"{region}/{error}": float(values[member, index])
-                for region, each in self.look.targets.items()
+                for region, each in self.evaluation.targets.items()
                 for error, values in each.items()
             }
             for index, name in enumerate(problem.dataset.target_names)

@@ -29,7 +29,7 @@ class Recipe:
     clip_algorithm: str = "norm"
     schedule: Schedule
     loss: Loss
-    look_every: int
+    evaluate_every: int
     engine: str = "auto"
 
     def keep(self, members: list[int]) -> "Recipe":
@@ -73,6 +73,6 @@ def build_recipe(cfgs: Sequence[DictConfig]) -> Recipe:
         clip_algorithm=first.trainer.gradient_clip_algorithm,
         schedule=build_schedule(first),
         loss=LOSSES[first.loss],
-        look_every=first.trainer.check_val_every_n_epoch,
+        evaluate_every=first.trainer.check_val_every_n_epoch,
         engine=first.engine,
     )

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from fit.data.datamodule import Problem, build_dataset, pose
+from fit.data.problem import Problem, build_dataset, pose
 from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.job import Job
 from fit.settings.identity import identity, plain
 from fit.settings.machine import check_memory
+from fit.settings.modern import modern
 from fit.settings.resume import CHANGEABLE
 from fit.training.checkpoint import Checkpoint, check_rows, load
 from fit.training.recipe import build_schedule
@@ -41,10 +42,11 @@ class Run:
     problem: Problem
     sizes: list[int]
     max_epochs: int
-    look_every: int
+    evaluate_every: int
     stored: Checkpoint | None = None
     member: int = 0
     loggers: list[Logger] = field(default_factory=list)
+    drawn: bool = False
     best: Best = field(default_factory=lambda: Best(0, math.inf))
     diverged_epoch: int | None = None
     stopped: bool = False
@@ -59,17 +61,17 @@ class Run:
         return {str(key): value for key, value in config.items()}
 
     @property
-    def look_before(self) -> dict[str, float]:
+    def evaluation_before(self) -> dict[str, float]:
         """The look at which the run was interrupted, if it goes on."""
-        return {} if self.stored is None else self.stored["look"]
+        return {} if self.stored is None else self.stored["evaluation"]
 
     def ended(self, epoch: int) -> bool:
         """Whether there is nothing left to train."""
         return self.stopped or self.diverged_epoch is not None or self.error is not None or epoch >= self.max_epochs
 
-    def on_grid(self, epoch: int) -> bool:
+    def is_due(self, epoch: int) -> bool:
         """Whether this is an epoch to look at this run, not one at which another ended or somebody interrupted."""
-        return self.ended(epoch) or epoch % self.look_every == 0
+        return self.ended(epoch) or epoch % self.evaluate_every == 0
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -100,10 +102,10 @@ def build_run(job: Job, problem: Problem) -> Run:
     problem.check_region(cfg.optimized_metric)
     check_memory(cfg, len(problem.train.inputs))
     sizes = [problem.train.inputs.shape[1], *cfg.model.hidden, problem.train.targets.shape[1]]
-    run = Run(cfg, folder, problem, sizes, cfg.trainer.max_epochs, look_every=cfg.trainer.check_val_every_n_epoch)
+    run = Run(cfg, folder, problem, sizes, cfg.trainer.max_epochs, evaluate_every=cfg.trainer.check_val_every_n_epoch)
     if folder.last.exists():
         run.stored = load(folder.last)
-        stored = OmegaConf.create(run.stored["config"])
+        stored = OmegaConf.create(modern(run.stored["config"]))
         if identity(plain(stored), CHANGEABLE) != identity(plain(cfg), CHANGEABLE):
             raise FitError(f"{folder.last} has other settings than {folder.config}: one of them was changed.")
         parameters = sum((fan_in + cfg.model.bias) * fan_out for fan_in, fan_out in pairwise(sizes))

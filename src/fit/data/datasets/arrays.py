@@ -119,8 +119,8 @@ def check(arrays: Mapping[str, np.ndarray], title: str) -> None:
                 raise FitError(f"{title}: {name} is {list(array.shape)}; give [rows, {arrays[first].shape[1]}].")
         counts = [len(arrays[name]) for name in names]
         if len(set(counts)) > 1:
-            told = f"{title} holds {counts[0]} rows of {names[0]} and {counts[1]} of {names[1]}"
-            raise FitError(f"{told}; give equally many.")
+            message = f"{title} holds {counts[0]} rows of {names[0]} and {counts[1]} of {names[1]}"
+            raise FitError(f"{message}; give equally many.")
     for name, of in (("input_names", "inputs"), ("target_names", "targets")):
         given, count = arrays.get(name), arrays[of].shape[1]
         if given is not None and (

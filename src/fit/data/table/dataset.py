@@ -117,8 +117,8 @@ class Table(DataSet):
                 notes.append(f"{plural(loaded.left_out, 'row')} of {title} with missing values left out.")
         for name, column in zip(columns.numeric, columns.rows.numbers.T, strict=True):
             # Scaling to the range is done in double precision, before the network sees anything.
-            scaling = self.scale_targets if name in columns.targets else self.scale_inputs
-            centered = scaling in ("standardize", "minmax")
+            fix_scaling = self.scale_targets if name in columns.targets else self.scale_inputs
+            centered = fix_scaling in ("standardize", "minmax")
             size = np.ptp(column) if centered else np.abs(column).max()
             if size > SINGLE and (column == np.round(column)).all():
                 notes.append(

@@ -144,15 +144,15 @@ def is_missing(cell: str) -> bool:
 
 def wrong_encoding(path: Path, title: str, encoding: str) -> str:
     """Say on which line a file stops being text of an encoding."""
-    told = f"not text in {encoding}; save it as utf-8, or train with data.encoding."
+    message = f"not text in {encoding}; save it as utf-8, or train with data.encoding."
     decoder = codecs.getincrementaldecoder(encoding)()
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
                 decoder.decode(line)
             except UnicodeError:
-                return f"{title}, line {number}: this is {told}"
-    return f"{title} is {told}"
+                return f"{title}, line {number}: this is {message}"
+    return f"{title} is {message}"
 
 
 def what_is_wrong(path: Path, title: str, text: Text) -> str | None:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from PIL import Image
 
 from fit.doctor.case import Case
-from fit.doctor.cases import stored_case
+from fit.doctor.cases import case_of_folder
 from fit.doctor.cures.verdict import Verdict, judge
 from fit.doctor.finding import Diagnosis
 from fit.doctor.text import quoted
@@ -22,6 +22,7 @@ from fit.hydra_adapter.command import CONF
 from fit.job import Job
 from fit.report.style import Picture, to_png
 from fit.settings.identity import identity, plain, shared
+from fit.settings.modern import modern
 
 # Trainings with other seeds that a cure is judged by, beside the run itself: they share its stack.
 REPLICATES = 4
@@ -90,7 +91,7 @@ def prepare(home: Path, folder: RunFolder, cfg: DictConfig, overrides: Sequence[
             break
         known = OmegaConf.load(place.config)
         assert isinstance(known, DictConfig)
-        if identity(plain(known)) == identity(plain(wanted)):
+        if identity(plain(modern(known))) == identity(plain(wanted)):
             break
     place.config.parent.mkdir(parents=True, exist_ok=True)
     with open_dict(wanted):
@@ -101,7 +102,7 @@ def prepare(home: Path, folder: RunFolder, cfg: DictConfig, overrides: Sequence[
     typed = [f"{key}={value}" for key, value in folder.read_overrides().items() if not replaced(key, keys)]
     lines = OmegaConf.to_yaml(OmegaConf.create([*typed, *overrides]))
     write_atomically(place.config.with_name("overrides.yaml"), lines.encode())
-    return Job(wanted, place, place.log, place.read_metrics())
+    return Job(wanted, place, place.log, metrics=place.read_metrics())
 
 
 def keys_of(overrides: Sequence[str]) -> set[str]:
@@ -186,8 +187,8 @@ def errors_of(case: Case) -> str:
         return "diverged"
     regions = ("train", *case.regions)
     errors = [[cell(case.metrics.get(f"{region}/{error}")) for error in ("rmse", "r2")] for region in regions]
-    told = [f"{region} RMSE {rmse}, R² {r2}" for region, (rmse, r2) in zip(regions, errors, strict=True)]
-    return ", ".join(told).replace("-", "−")
+    message = [f"{region} RMSE {rmse}, R² {r2}" for region, (rmse, r2) in zip(regions, errors, strict=True)]
+    return ", ".join(message).replace("-", "−")
 
 
 def draw(folder: RunFolder, attempt: Attempt) -> Path | None:
@@ -204,6 +205,6 @@ def draw(folder: RunFolder, attempt: Attempt) -> Path | None:
 
 def attempt(folder: RunFolder, cfg: DictConfig, trial: Trial) -> Attempt:
     """Read how a cure that has been trained did."""
-    before = [stored_case(folder, cfg), *(stored_case(each.folder, each.cfg) for each in trial.before)]
-    after = [stored_case(each.folder, each.cfg) for each in (trial.job, *trial.after)]
+    before = [case_of_folder(folder, cfg), *(case_of_folder(each.folder, each.cfg) for each in trial.before)]
+    after = [case_of_folder(each.folder, each.cfg) for each in (trial.job, *trial.after)]
     return Attempt(trial.overrides, trial.job.folder, before[0], after[0], judge(before, after))

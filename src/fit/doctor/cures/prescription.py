@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fit.data.datamodule import pose
+from fit.data.problem import pose
 from fit.data.scalers import Scaler
 from fit.doctor.case import Case
 from fit.doctor.measurements.moments import second_moments
@@ -45,14 +45,14 @@ def prescribe(case: Case, changes: Changes | None = None, steps: int = FIT_STEPS
     That is a model that could fit, scales to start from, and training long enough, well enough. Only what differs from
     the settings that the run had is there.
     """
-    wanted = shaping(case) | scaling(case) | dict(changes or {}) | reaching(case)
+    wanted = fix_shape(case) | fix_scaling(case) | dict(changes or {}) | reach_high_frequencies(case)
     wanted |= training(case_with(case, wanted), steps)
     if "early_stopping.patience" not in wanted:
-        wanted |= staying(case, int(str(wanted.get("trainer.max_epochs", case.cfg.trainer.max_epochs))))
+        wanted |= keep_running(case, int(str(wanted.get("trainer.max_epochs", case.cfg.trainer.max_epochs))))
     return [f"{key}={shown(value)}" for key, value in wanted.items() if case.cfg.select(key) != value]
 
 
-def shaping(case: Case) -> dict[str, object]:
+def fix_shape(case: Case) -> dict[str, object]:
     """Return what gives a model that cannot fit the targets the shape of one that can."""
     changes: dict[str, object] = {}
     if cannot_bend(case):
@@ -70,16 +70,16 @@ def shaping(case: Case) -> dict[str, object]:
     return changes
 
 
-def staying(case: Case, epochs: int) -> dict[str, object]:
+def keep_running(case: Case, epochs: int) -> dict[str, object]:
     """Return what keeps a run going that is to be cured: early stopping that would end it long before its time."""
     patience = case.cfg.early_stopping.patience
     return {"early_stopping.patience": None} if patience is not None and patience < LONG_PATIENCE * epochs else {}
 
 
-def reaching(case: Case) -> dict[str, object]:
+def reach_high_frequencies(case: Case) -> dict[str, object]:
     """Return what reaches short bends, where a run missed them."""
     missed = case.trained and not case.diverged and not case.shape.affine and case.train_error > MISSES
-    return bending(case) if missed else {}
+    return high_frequency_start(case) if missed else {}
 
 
 def cannot_bend(case: Case) -> bool:
@@ -88,7 +88,7 @@ def cannot_bend(case: Case) -> bool:
     return known is not None and bool(((known.smooth < SHAPE_ROOM * known.affine) & (known.affine > GOOD_NRMSE)).any())
 
 
-def bending(case: Case) -> dict[str, object]:
+def high_frequency_start(case: Case) -> dict[str, object]:
     """Return an activation, and start values, that reach targets which bend within a short length of the inputs.
 
     Source: Sitzmann et al., Implicit Neural Representations with Periodic Activation Functions (2020).
@@ -99,7 +99,7 @@ def bending(case: Case) -> dict[str, object]:
     return {"model.activation": "sin", "model.gain": round(SIN_REACH / length, 1)} if length < SHORT_LENGTH else {}
 
 
-def scaling(case: Case) -> dict[str, object]:
+def fix_scaling(case: Case) -> dict[str, object]:
     """Standardize what is far from it; the targets, too, where they are off and the inputs are to be changed anyway."""
     data, changes = case.cfg.data, dict[str, object]()
     if data.scale_inputs != "standardize" and is_unscaled(case):

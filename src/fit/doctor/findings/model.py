@@ -6,7 +6,7 @@ import torch
 
 from fit.doctor.case import Case
 from fit.doctor.cures.other_seeds import trial
-from fit.doctor.cures.prescription import bending, cannot_bend, prescribe
+from fit.doctor.cures.prescription import cannot_bend, high_frequency_start, prescribe
 from fit.doctor.finding import Finding
 from fit.doctor.findings.steps import settled
 from fit.doctor.findings.units import dead_units, saturated_units
@@ -108,17 +108,17 @@ def over_regularized(case: Case) -> Finding | None:
     cfg, weights = case.cfg, case.network.start.theta.data
     l1, l2, decay = cfg.regularization.l1, cfg.regularization.l2, float(cfg.optimizer.get("weight_decay") or 0.0)
     part = (l1 * float(weights.abs().sum()) + l2 * float(weights.square().sum())) / max(case.spread, 1e-300)
-    told = [f"penalties that weigh {part:.2g} times the loss of always answering the mean"] * (part > PENALTY_PART)
-    told += [f"a weight decay of {decay:g}"] * (decay > PENALTY_PART)
-    told += [f"a dropout of {cfg.model.dropout:g}"] * (cfg.model.dropout >= STRONG_DROPOUT)
-    if not told:
+    causes = [f"penalties that weigh {part:.2g} times the loss of always answering the mean"] * (part > PENALTY_PART)
+    causes += [f"a weight decay of {decay:g}"] * (decay > PENALTY_PART)
+    causes += [f"a dropout of {cfg.model.dropout:g}"] * (cfg.model.dropout >= STRONG_DROPOUT)
+    if not causes:
         return None
     off: dict[str, object] = {"regularization.l1": 0.0, "regularization.l2": 0.0, "model.dropout": 0.0}
     return Finding(
         "over_regularized",
         "likely",
         {"penalty_at_start": part, "weight_decay": decay, "dropout": float(cfg.model.dropout)},
-        f"What should keep the network from overfitting keeps it from fitting: {' and '.join(told)}; the error is "
+        f"What should keep the network from overfitting keeps it from fitting: {' and '.join(causes)}; the error is "
         f"{percent(case.train_error)} of the standard deviation on the training rows themselves.",
         prescribe(case, off | ({"optimizer.weight_decay": 0.0} if decay else {})),
         "a network that can follow the training rows",
@@ -135,7 +135,7 @@ def network_too_small(case: Case) -> Finding | None:
     small = weights < FEW_WEIGHTS or (weights < SOME_WEIGHTS and settled(case))
     if not (small or short or settled(case)):
         return None
-    changes = bending(case)
+    changes = high_frequency_start(case)
     if not short or weights < MANY_WEIGHTS:
         changes["model.hidden"] = [max(64, 2 * width) for width in (hidden if len(hidden) > 1 else hidden * 2)]
     if "model.activation" not in changes and model.activation in ("sigmoid", "relu", "softplus"):
@@ -198,14 +198,14 @@ def wild_start(case: Case) -> Finding | None:
 
 def bad_start(case: Case) -> Finding | None:
     """Find start values from which this training does not get where it gets from others."""
-    if case.shape.affine or not settled(case) or case.progress.jitter > JITTER:
+    if case.shape.affine or not settled(case) or case.loss_curve.jitter > JITTER:
         return None
     found = trial(case)
     if found is None:
         return None
     return Finding(
         "bad_start",
-        "certain" if found.better > 0.5 and 2 * found.epochs > case.progress.epochs else "likely",
+        "certain" if found.better > 0.5 and 2 * found.epochs > case.loss_curve.epochs else "likely",
         {"seeds": found.seeds, "better": found.better, "epochs": found.epochs, "loss": found.loss, "here": found.here},
         f"Of {plural(found.seeds, 'other seed')}, {found.better:.0%} have less than half of this run's loss after "
         f"{plural(found.epochs, 'epoch')}.",

@@ -11,7 +11,7 @@ from fit.doctor.cures.prescription import prescribe
 from fit.doctor.finding import Finding
 from fit.doctor.measurements.attainable import sample
 from fit.doctor.measurements.network import MOST_ROWS
-from fit.doctor.measurements.outliers import deviation, far_off, strays_by_targets
+from fit.doctor.measurements.outliers import deviation, far_off, outliers_by_targets
 from fit.doctor.text import percent
 from fit.doctor.thresholds import (
     BY_HEART,
@@ -26,9 +26,9 @@ from fit.doctor.thresholds import (
     LET_GO,
     MISSES,
     MORE_POINTS,
+    NEIGHBOUR_FRACTION,
     NOISE_ROOM,
     OFF_TARGETS,
-    OUTLIER_COMPANY,
     OUTLIER_PART,
     OUTLIER_ROWS,
     OVERFITS,
@@ -46,9 +46,9 @@ def outliers(case: Case) -> Finding | None:
         return None
     if len(train.inputs) < FEW_ROWS:
         return squeezed(case)
-    strays = case.attainable.strays
-    if strays.any() and not strays_by_targets(train).any():
-        return far_inputs(case, int(strays.sum()))
+    outliers = case.attainable.outliers
+    if outliers.any() and not outliers_by_targets(train).any():
+        return far_inputs(case, int(outliers.sum()))
     if case.cfg.loss not in ("mse", "mse_sum"):
         return None
     rows = sample(train, MOST_ROWS)
@@ -56,7 +56,11 @@ def outliers(case: Case) -> Finding | None:
         middle = errors - errors.median()
         part = float(middle[far].square().sum() / middle.square().sum().clamp(min=1e-300))
         count = int(far.sum())
-        if not 0 < count <= OUTLIER_ROWS * len(far) or part < OUTLIER_PART or company(rows, far) > OUTLIER_COMPANY:
+        if (
+            not 0 < count <= OUTLIER_ROWS * len(far)
+            or part < OUTLIER_PART
+            or neighbour_fraction(rows, far) > NEIGHBOUR_FRACTION
+        ):
             continue
         name = case.problem.dataset.target_names[target]
         return Finding(
@@ -77,7 +81,7 @@ def suspects(case: Case, rows: Rows) -> Iterator[tuple[int, Tensor, Tensor]]:
     A network may have learned what is far off by heart; an error matters only where it is one beside the spread, too.
     """
     for target, values in enumerate(rows.targets.T):
-        if case.attainable.strays.any():
+        if case.attainable.outliers.any():
             yield target, values, far_off(values)
         if not case.diverged:
             errors = case.residuals[:, target]
@@ -136,7 +140,7 @@ def scale_of_most(values: Tensor) -> str | float:
     return float(f"{float(1 / usual.mean()):.2g}") if even else "standardize"
 
 
-def company(rows: Rows, far: Tensor) -> float:
+def neighbour_fraction(rows: Rows, far: Tensor) -> float:
     """Return the part of the rows far off whose nearest row is far off, too: those of a misfit, not of a mistake."""
     inputs = spread_out(rows.inputs, rows.inputs)
     distances = torch.cdist(inputs[far], inputs)
@@ -182,7 +186,7 @@ def does_not_generalize(case: Case) -> Finding | None:
     return None
 
 
-def turned(case: Case) -> bool:
+def val_loss_rose(case: Case) -> bool:
     """Whether the validation loss has grown far above its lowest while the training loss went on falling."""
     best = [row["train/loss"] for row in case.history if row["epoch"] == case.metrics["best/epoch"]]
     return case.rise > LET_GO and bool(best) and case.train_loss < best[0]
@@ -203,7 +207,7 @@ def overfit(case: Case) -> Finding | None:
     smooth = float(case.attainable.smooth.nan_to_num(0.0).max())
     by_heart = weights >= rows and learned(case)
     apart = gap >= SURELY and (rose or by_heart) and uncovered(case, "val") < FAR_PART
-    if not (apart or turned(case)):
+    if not (apart or val_loss_rose(case)):
         return None
     best, data = case.metrics["best/epoch"], case.cfg.data
     since = f"; val/loss was lowest at epoch {best} and has grown {case.rise:.2g} times since" * rose
@@ -215,13 +219,13 @@ def overfit(case: Case) -> Finding | None:
         hoped = "rows enough to tell the function from the noise"
     elif val < NOISE_ROOM * smooth:
         hoped, hopeless = "more rows, or fewer inputs", True
-    told = f"; a smooth function leaves {percent(smooth)} there, so nothing better was found" * hopeless
+    message = f"; a smooth function leaves {percent(smooth)} there, so nothing better was found" * hopeless
     return Finding(
         "overfit",
         "certain" if case.risen > SURELY else "likely",
         {"nrmse_train": train, "nrmse_val": val, "rise": case.rise, "rows": rows, "weights": weights},
         f"The error is {percent(train)} of the standard deviation on training rows and {percent(val)} on others"
-        f"{since}: {weights} weights have learned {rows} rows by heart{told}.",
+        f"{since}: {weights} weights have learned {rows} rows by heart{message}.",
         () if hopeless else prescribe(case, changes, steps=0),
         hoped,
     )
@@ -229,4 +233,4 @@ def overfit(case: Case) -> Finding | None:
 
 def learned(case: Case) -> bool:
     """Whether what is missed on other rows will stay missed: training was long, or leaves nothing to be learned."""
-    return case.progress.epochs * case.steps_per_epoch >= FEW_STEPS * FIT_STEPS or case.train_error < GOOD_NRMSE**2
+    return case.loss_curve.epochs * case.steps_per_epoch >= FEW_STEPS * FIT_STEPS or case.train_error < GOOD_NRMSE**2

@@ -3,14 +3,14 @@
 import math
 
 from fit.doctor.case import Case
-from fit.doctor.cures.prescription import bending, ends_low, prescribe
+from fit.doctor.cures.prescription import ends_low, high_frequency_start, prescribe
 from fit.doctor.finding import Evidence, Finding
 from fit.doctor.measurements.stability import is_descent, name
 from fit.doctor.text import percent
 from fit.doctor.thresholds import (
     ADAPTIVE_RATES,
     DEFAULT_RATE,
-    FEW_LOOKS,
+    FEW_EVALUATIONS,
     FEW_STEPS,
     FIT_STEPS,
     GRADIENT_NOISE,
@@ -34,29 +34,29 @@ from fit.doctor.thresholds import (
 from fit.messages import plural
 
 
-def grown(case: Case) -> float:
+def loss_growth(case: Case) -> float:
     """Return the largest loss seen over that of the start; infinite where the run diverged."""
-    return math.inf if case.diverged else case.progress.largest / max(case.progress.first, 1e-300)
+    return math.inf if case.diverged else case.loss_curve.largest / max(case.loss_curve.first, 1e-300)
 
 
 def settled(case: Case) -> bool:
     """Whether more steps would not help much."""
-    return not case.diverged and case.progress.falling < STILL_FALLING
+    return not case.diverged and case.loss_curve.falling < STILL_FALLING
 
 
 def step_too_large(case: Case) -> Finding | None:
     """Find steps that leap over the valley."""
-    found = leaps(case) if is_descent(case.cfg.optimizer) else throws(case)
+    found = descent_step_too_large(case) if is_descent(case.cfg.optimizer) else adaptive_step_too_large(case)
     if found is None:
         return None
-    certainty, evidence, told = found
+    certainty, evidence, message = found
     seen = ""
     if case.diverged:
         seen = f"; the loss stopped being finite at epoch {case.metrics['diverged_epoch']}"
         evidence = {**evidence, "diverged_epoch": int(str(case.metrics["diverged_epoch"]))}
     elif case.trained:
-        seen = f"; the loss grew {grown(case):.2g} times over its start" if grown(case) > GROWN else ""
-        evidence = {**evidence, "loss_grew": grown(case), "jitter": case.progress.jitter}
+        seen = f"; the loss grew {loss_growth(case):.2g} times over its start" if loss_growth(case) > GROWN else ""
+        evidence = {**evidence, "loss_grew": loss_growth(case), "jitter": case.loss_curve.jitter}
     changes: dict[str, object] = {}
     if case.cfg.optimizer.lr > ADAPTIVE_RATES[1] and not is_descent(case.cfg.optimizer):
         changes["optimizer.lr"] = DEFAULT_RATE
@@ -64,13 +64,13 @@ def step_too_large(case: Case) -> Finding | None:
         "step_too_large",
         certainty,
         evidence,
-        f"{told}{seen}.",
+        f"{message}{seen}.",
         prescribe(case, changes),
         "a loss that falls step by step",
     )
 
 
-def leaps(case: Case) -> tuple[str, Evidence, str] | None:
+def descent_step_too_large(case: Case) -> tuple[str, Evidence, str] | None:
     """Compare a step along the gradient with what the curvature bears; return certainty, evidence and words."""
     network, lr = case.network, float(case.cfg.optimizer.lr)
     limit, where = network.start_limit or math.inf, "at the start"
@@ -79,61 +79,63 @@ def leaps(case: Case) -> tuple[str, Evidence, str] | None:
     over = lr / limit
     if not case.trained and over <= (1.0 if case.shape.affine else RECOVERS):
         return None
-    if case.trained and not case.diverged and over < 1 and grown(case) <= GROWN:
+    if case.trained and not case.diverged and over < 1 and loss_growth(case) <= GROWN:
         return None
     evidence = {"lr": lr, "limit": limit, "times": over, "sharpness": network.start_sharpness}
-    told = (
+    message = (
         f"optimizer.lr = {lr:g} is {over:.2g} times the stability limit {limit:.3g} {where} "
         f"(λmax = {network.start_sharpness:.5g} at the start)"
     )
     if over < 1:
-        told = (
+        message = (
             f"optimizer.lr = {lr:g} is below the stability limit {limit:.3g} that was measured {where}, and yet too "
             "large for batches or places that are steeper"
         )
-    return "certain" if case.diverged or over > SURELY else "likely", evidence, told
+    return "certain" if case.diverged or over > SURELY else "likely", evidence, message
 
 
-def throws(case: Case) -> tuple[str, Evidence, str] | None:
+def adaptive_step_too_large(case: Case) -> tuple[str, Evidence, str] | None:
     """Compare an adaptive step with the size of the weights; return certainty, evidence and words."""
     if not case.trained:
         return None
-    lr, jumpy = float(case.cfg.optimizer.lr), case.progress.jitter >= JITTER
+    lr, jumpy = float(case.cfg.optimizer.lr), case.loss_curve.jitter >= JITTER
     if case.network.weight_size < NO_WEIGHTS:
         return None
     move = lr / case.network.weight_size
-    wild = grown(case) > GROWN or jumpy or (case.useless and move > NO_STEPS * LARGE_MOVE)
+    wild = loss_growth(case) > GROWN or jumpy or (case.useless and move > NO_STEPS * LARGE_MOVE)
     jumps = jumpy and case.steps_per_epoch == 1 and not ends_low(case)
     if not case.diverged and not jumps and not (wild and move >= LARGE_MOVE):
         return None
     evidence = {"lr": lr, "move": move, "limit": case.network.end_limit}
-    told = (
+    message = (
         f"{name(case.cfg.optimizer)} moves each weight by about optimizer.lr = {lr:g} in a step, {move:.2g} times the "
         "size that weights start with"
     )
-    return "certain" if case.diverged or move > 2 * NO_STEPS * LARGE_MOVE else "likely", evidence, told
+    return "certain" if case.diverged or move > 2 * NO_STEPS * LARGE_MOVE else "likely", evidence, message
 
 
 def step_too_small(case: Case) -> Finding | None:
     """Find steps that hardly move."""
-    progress, moved = case.progress, case.network.moved
-    fell = progress.first / max(progress.last, 1e-300)
+    loss_curve, moved = case.loss_curve, case.network.moved
+    fell = loss_curve.first / max(loss_curve.last, 1e-300)
     # What does not move at all gets no gradient, whatever the step; what was stopped at once could not move.
     dead = max((layer.dead for layer in case.network.end_units[:-1]), default=0.0) > MOST_SILENT
     if case.diverged or fell > WELL_FALLEN or moved < NO_WEIGHTS or dead or cut_short(case):
         return None
     still = moved < HARDLY_MOVED or case.spent < SPENT
-    found = creeps(case, still) if is_descent(case.cfg.optimizer) else trickles(case, still)
+    found = (
+        descent_step_too_small(case, still) if is_descent(case.cfg.optimizer) else adaptive_step_too_small(case, still)
+    )
     if found is None:
         return None
-    evidence, told = found
+    evidence, message = found
     early = f", as the schedule allows only {percent(case.spent)} of that rate on average" * (case.spent < SPENT)
     return Finding(
         "step_too_small",
-        "certain" if still or progress.falling > STILL_FALLING else "likely",
+        "certain" if still or loss_curve.falling > STILL_FALLING else "likely",
         {**evidence, "fell": fell, "moved": moved, "spent": case.spent},
-        f"{told}; in {plural(progress.epochs, 'epoch')} the weights moved by {percent(moved)} of their size and the "
-        f"loss fell by {f'a factor of {fell:.2g}' if fell > 2 else f'{1 - 1 / fell:.1%}'}{early}.",
+        f"{message}; in {plural(loss_curve.epochs, 'epoch')} the weights moved by {percent(moved)} of their size and "
+        f"the loss fell by {f'a factor of {fell:.2g}' if fell > 2 else f'{1 - 1 / fell:.1%}'}{early}.",
         prescribe(case),
         "the same in far fewer steps",
     )
@@ -141,10 +143,10 @@ def step_too_small(case: Case) -> Finding | None:
 
 def cut_short(case: Case) -> bool:
     """Whether early stopping ended the run long before it could have fitted anything."""
-    return case.stopped_early and case.progress.epochs * case.steps_per_epoch < FEW_STEPS * FIT_STEPS
+    return case.stopped_early and case.loss_curve.epochs * case.steps_per_epoch < FEW_STEPS * FIT_STEPS
 
 
-def creeps(case: Case, still: bool) -> tuple[Evidence, str] | None:
+def descent_step_too_small(case: Case, still: bool) -> tuple[Evidence, str] | None:
     """Compare a step along the gradient with what the curvature would bear."""
     lr, network = float(case.cfg.optimizer.lr), case.network
     limit = min(network.start_limit or math.inf, network.end_limit or math.inf)
@@ -156,21 +158,21 @@ def creeps(case: Case, still: bool) -> tuple[Evidence, str] | None:
     }, f"optimizer.lr = {lr:g} is {percent(lr / limit)} of the stability limit {limit:.3g}"
 
 
-def trickles(case: Case, still: bool) -> tuple[Evidence, str] | None:
+def adaptive_step_too_small(case: Case, still: bool) -> tuple[Evidence, str] | None:
     """Compare all the steps that an adaptive optimizer can have taken with the size of the weights."""
     lr, kind = float(case.cfg.optimizer.lr), name(case.cfg.optimizer)
-    travel = lr * case.progress.epochs * case.steps_per_epoch / max(case.network.weight_size, 1e-12)
+    travel = lr * case.loss_curve.epochs * case.steps_per_epoch / max(case.network.weight_size, 1e-12)
     if not still and (kind in ("Adagrad", "Adadelta") or lr >= SMALL_RATE or travel > SMALL_TRAVEL):
         return None
-    told = f"{kind} moves each weight by about optimizer.lr = {lr:g} in a step"
-    return {"lr": lr, "travel": travel}, told + " at most" * (case.spent < SPENT)
+    message = f"{kind} moves each weight by about optimizer.lr = {lr:g} in a step"
+    return {"lr": lr, "travel": travel}, message + " at most" * (case.spent < SPENT)
 
 
 def noisy_plateau(case: Case) -> Finding | None:
     """Find a loss that jumps about a level, as the steps of small batches do."""
-    if case.diverged or case.steps_per_epoch == 1 or case.progress.falling > 2 or case.spent < SPENT:
+    if case.diverged or case.steps_per_epoch == 1 or case.loss_curve.falling > 2 or case.spent < SPENT:
         return None
-    jitter, noise, size = case.progress.jitter, case.network.gradient_noise, case.problem.dataset.batch_size
+    jitter, noise, size = case.loss_curve.jitter, case.network.gradient_noise, case.problem.dataset.batch_size
     torn = (noise >= GRADIENT_NOISE and settled(case)) or (case.useless and jitter > JITTER / 2)
     if jitter < JITTER and (ends_low(case) or not torn):
         return None
@@ -203,34 +205,34 @@ def calmer(case: Case) -> dict[str, object]:
 
 def too_few_epochs(case: Case) -> Finding | None:
     """Find losses, on the training rows and on those judged on, that were still falling when the run ended."""
-    progress, steps = case.progress, case.progress.epochs * case.steps_per_epoch
+    loss_curve, steps = case.loss_curve, case.loss_curve.epochs * case.steps_per_epoch
     if case.diverged:
         return None
     if cut_short(case):
         return Finding(
             "too_few_epochs",
             "likely",
-            {"steps": steps, "epochs": progress.epochs, "patience": int(case.cfg.early_stopping.patience)},
+            {"steps": steps, "epochs": loss_curve.epochs, "patience": int(case.cfg.early_stopping.patience)},
             f"early_stopping.patience = {case.cfg.early_stopping.patience} ended the run after "
-            f"{plural(progress.epochs, 'epoch')} of {case.cfg.trainer.max_epochs}, which is {plural(steps, 'step')}.",
+            f"{plural(loss_curve.epochs, 'epoch')} of {case.cfg.trainer.max_epochs}, which is {plural(steps, 'step')}.",
             prescribe(case),
             "a loss that goes on falling",
         )
-    few = steps < FIT_STEPS * (0.5 if progress.looks < FEW_LOOKS else FEW_STEPS)
+    few = steps < FIT_STEPS * (0.5 if loss_curve.looks < FEW_EVALUATIONS else FEW_STEPS)
     # What falls on the training rows alone is learned by heart.
-    falling = min(progress.falling, case.val_progress.falling)
+    falling = min(loss_curve.falling, case.val_loss_curve.falling)
     if falling < (1.0 if few else STILL_FALLING):
         return None
     if few:
         return Finding(
             "too_few_epochs",
             "likely",
-            {"steps": steps, "epochs": progress.epochs},
+            {"steps": steps, "epochs": loss_curve.epochs},
             f"The run took {plural(steps, 'step')}; small networks need some thousands to fit a smooth function.",
             prescribe(case),
             "a loss that goes on falling",
         )
-    per_epoch = 1 - progress.lately ** (-4 / max(progress.epochs, 1))
+    per_epoch = 1 - loss_curve.lately ** (-4 / max(loss_curve.epochs, 1))
     rate = f", by {per_epoch:.2%} an epoch at the end" if per_epoch > 1e-4 else ""
     # On a power law each doubling of the steps lowers the loss as much as the last did.
     longer = min(10 ** (2 / math.log2(falling)), 1e4)
@@ -238,9 +240,9 @@ def too_few_epochs(case: Case) -> Finding | None:
     return Finding(
         "too_few_epochs",
         "likely" if falling > SURELY else "possible",
-        {"falling": falling, "per_epoch": per_epoch, "epochs": progress.epochs},
+        {"falling": falling, "per_epoch": per_epoch, "epochs": loss_curve.epochs},
         f"The loss was still falling{rate}, on rows held out too; the last half of the steps lowered it "
         f"{falling:.2g} times.",
-        prescribe(case, bending(case), steps=max(FIT_STEPS, math.ceil(needed))),
+        prescribe(case, high_frequency_start(case), steps=max(FIT_STEPS, math.ceil(needed))),
         "a loss that goes on falling",
     )

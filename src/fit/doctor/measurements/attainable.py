@@ -6,10 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fit.data.datamodule import Problem
 from fit.data.dataset import Rows
+from fit.data.problem import Problem
 from fit.data.scalers import Scaler
-from fit.doctor.measurements.outliers import strays_by_inputs, strays_by_targets
+from fit.doctor.measurements.outliers import outliers_by_inputs, outliers_by_targets
 from fit.doctor.thresholds import MISSES, SHAPE_ROOM
 
 # Rows that are looked at; a kernel matrix of so many takes a few hundredths of a second.
@@ -31,7 +31,7 @@ class Attainable(NamedTuple):
     smooth: Tensor
     length: float
     rows: int
-    strays: Tensor
+    outliers: Tensor
 
 
 @lru_cache(maxsize=64)
@@ -41,19 +41,19 @@ def attainable(problem: Problem) -> Attainable:
     none = torch.zeros(len(train.inputs), dtype=torch.bool)
     if problem.dataset.knows_truth:
         return estimate(sample(train, MOST_ROWS), none)
-    strays = strays_by_targets(train) | strays_by_inputs(train)
-    if not strays.any():
+    outliers = outliers_by_targets(train) | outliers_by_inputs(train)
+    if not outliers.any():
         return estimate(sample(train, MOST_ROWS), none)
-    usual, odd = (train.take(which.nonzero()[:, 0]) for which in (~strays, strays))
+    usual, odd = (train.take(which.nonzero()[:, 0]) for which in (~outliers, outliers))
     odd = sample(odd, MOST_ROWS // 4)
     among = sample(usual, MOST_ROWS - len(odd.inputs))
     whole = estimate(Rows(torch.cat([among.inputs, odd.inputs]), torch.cat([among.targets, odd.targets])), none)
-    clean = estimate(sample(usual, MOST_ROWS), strays)
+    clean = estimate(sample(usual, MOST_ROWS), outliers)
     hidden = (whole.smooth > MISSES) & (clean.smooth < SHAPE_ROOM * whole.smooth)
     return clean if bool(hidden.any()) else whole
 
 
-def estimate(rows: Rows, strays: Tensor) -> Attainable:
+def estimate(rows: Rows, outliers: Tensor) -> Attainable:
     """Leave one row out, predict it from the others.
 
     The smooth function is an affine one plus kernel ridge regression on what that leaves, its length scale and ridge
@@ -80,7 +80,7 @@ def estimate(rows: Rows, strays: Tensor) -> Attainable:
             by_length[length] = reached
             best = torch.minimum(best, reached)
     enough = (length for length in reversed(LENGTHS) if length in by_length and explains(by_length[length], best))
-    return Attainable(affine, best, next(enough, LENGTHS[-1]), len(targets), strays)
+    return Attainable(affine, best, next(enough, LENGTHS[-1]), len(targets), outliers)
 
 
 def unexplained(errors: Rows) -> Tensor:
@@ -88,7 +88,7 @@ def unexplained(errors: Rows) -> Tensor:
 
     Of shape `[targets]`: 1 where errors look like noise, less where they follow the inputs. Those far off are left out.
     """
-    usual = ~(strays_by_targets(errors) | strays_by_inputs(errors))
+    usual = ~(outliers_by_targets(errors) | outliers_by_inputs(errors))
     rows = sample(errors.take(usual.nonzero()[:, 0]), MOST_ROWS)
     return estimate(rows, torch.zeros(len(rows.inputs), dtype=torch.bool)).smooth.nan_to_num(1.0)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 
-class Progress(NamedTuple):
+class LossCurve(NamedTuple):
     """A run's looks: its losses less the lowest possible, first, last, least and largest, and how it went on.
 
     `falling` is by what factor the loss fell over the last half of the rate spent, `lately` over its last quarter;

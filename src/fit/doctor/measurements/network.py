@@ -11,7 +11,7 @@ from fit.doctor.measurements.curvature import MOST_PRODUCTS as MOST_TIMES
 from fit.doctor.measurements.curvature import hessian_product, largest_eigenvalue
 from fit.doctor.measurements.moments import second_moments
 from fit.doctor.measurements.stability import DIVISORS, State, is_descent, limit, name
-from fit.doctor.measurements.units import Layer, look_at_units
+from fit.doctor.measurements.units import Layer, measure_units
 from fit.doctor.settings import Settings
 from fit.evaluation.losses import LOSSES
 from fit.model.stack import Stack
@@ -143,12 +143,12 @@ class Network:
     @cached_property
     def start_units(self) -> list[Layer]:
         """The layers before the first step."""
-        return look_at_units(self.start, self.rows, self.loss, self.cfg.model.activation)
+        return measure_units(self.start, self.rows, self.loss, self.cfg.model.activation)
 
     @cached_property
     def end_units(self) -> list[Layer]:
         """The layers after the last step."""
-        return look_at_units(self.end, self.rows, self.loss, self.cfg.model.activation)
+        return measure_units(self.end, self.rows, self.loss, self.cfg.model.activation)
 
     @cached_property
     def gradient_noise(self) -> float:

@@ -18,12 +18,12 @@ def far_off(values: Tensor) -> Tensor:
     return ((values - values.median(0).values).abs() > OUTLIER_DEVIATIONS * usual) & (usual > 0)
 
 
-def strays_by_targets(rows: Rows) -> Tensor:
+def outliers_by_targets(rows: Rows) -> Tensor:
     """Return the few rows `[rows]` that have a target far off."""
     return few(far_off(rows.targets)).any(1)
 
 
-def strays_by_inputs(rows: Rows) -> Tensor:
+def outliers_by_inputs(rows: Rows) -> Tensor:
     """Return the few rows `[rows]` that have an input far off, and far from all others: not the end of a long tail."""
     far = few(far_off(rows.inputs))
     away = (rows.inputs - rows.inputs.median(0).values).abs()

@@ -24,7 +24,7 @@ class Layer(NamedTuple):
     gradient: float
 
 
-def look_at_units(stack: Stack, rows: Rows, loss: Loss, activation: str) -> list[Layer]:
+def measure_units(stack: Stack, rows: Rows, loss: Loss, activation: str) -> list[Layer]:
     """Measure each hidden layer of a network on scaled rows, and last the output layer.
 
     A unit whose slope is next to nothing on all rows but a few is saturated where its activation is bounded on both

@@ -43,15 +43,15 @@ def make_axes(sweep: Sweep, width: float, height: float, *boxes: Sequence[float]
     jobs = list(chain(*sweep.jobs))
     counts = {"settings": len(sweep.jobs), "jobs": len(jobs), "diverged (×)": jobs.count(sweep.bad)}
     counts["failed"] = sum(map(isnan, jobs))
-    told = [", ".join(f"{count} {what}" for what, count in counts.items() if count)]
+    message = [", ".join(f"{count} {what}" for what, count in counts.items() if count)]
     for best in sweep.best[:1]:
         pairs = zip(sweep.keys, sweep.places[best], strict=True)
-        told.append("best: " + ", ".join(f"{key.name}={text(key.values[place])}" for key, place in pairs))
+        message.append("best: " + ", ".join(f"{key.name}={text(key.values[place])}" for key, place in pairs))
         ended = [value for value in sweep.jobs[best] if isfinite(value)]
         own = f" over {len(sweep.jobs[best])} seeds; its best job {(max if sweep.bad < 0 else min)(ended):.6g}"
-        told.append(f"{sweep.told} {sweep.medians[best]:.6g}" + own * (sweep.seeds > 1))
+        message.append(f"{sweep.heading} {sweep.medians[best]:.6g}" + own * (sweep.seeds > 1))
     figure = Picture(figsize=(width, height), dpi=100)
-    write(figure, 0.1, 0.1, "\n".join(label(line, int(width / LETTER)) for line in told), fontsize=8.5)
+    write(figure, 0.1, 0.1, "\n".join(label(line, int(width / LETTER)) for line in message), fontsize=8.5)
     panels = [add_panel(figure, *box) for box in boxes]
     for panel in panels:
         panel.spines[["top", "right"]].set_visible(True)
@@ -66,16 +66,16 @@ def set_errors(panel: Axes, norm: Normalize, letter: Literal["x", "y"] = "y") ->
         set_log_ticks(panel.yaxis if letter == "y" else panel.xaxis)
 
 
-def set_key(panel: Axes, letter: Literal["x", "y"], key: Key, inches: float, turned: bool = False) -> np.ndarray:
+def set_key(panel: Axes, letter: Literal["x", "y"], key: Key, inches: float, val_loss_rose: bool = False) -> np.ndarray:
     """Make an axis of some inches one for a key, and return where its values stand."""
     axis = panel.xaxis if letter == "x" else panel.yaxis
     panel.set(**{f"{letter}label": label(key.name), f"{letter}scale": "log" if key.scale == "log" else "linear"})
     numbers = key.scale != "names"
     places = np.array(key.values, dtype=float) if numbers else np.arange(float(len(key.values)))
     if not numbers or len(key.values) <= MOST_COLUMNS:
-        height = letter == "y" or turned
+        height = letter == "y" or val_loss_rose
         chosen, labels = key.ticks(0.19 / inches if height else key.inches / inches if numbers else 0)
-        axis.set_ticks(places[chosen], labels, rotation=90 if turned else 0, fontsize=8.5)
+        axis.set_ticks(places[chosen], labels, rotation=90 if val_loss_rose else 0, fontsize=8.5)
         panel.tick_params(axis=letter, which="minor", labelbottom=False, labelleft=False)
     elif key.scale == "log":
         axis.set_view_interval(key.values[0], key.values[-1])

@@ -56,7 +56,7 @@ class Sweep(NamedTuple):
         return max(map(len, self.jobs))
 
     @property
-    def told(self) -> str:
+    def heading(self) -> str:
         """What the number of a setting is."""
         return f"median {self.error}" if self.seeds > 1 else self.error
 

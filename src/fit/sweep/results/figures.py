@@ -52,7 +52,7 @@ def draw_sweep(settings: Sequence[Point], error: str) -> Figure | None:
         return draw_distribution(sweep, *measure(sweep, every, error))
     if len(sizes) == 1:
         return draw_row(sweep, *measure(sweep, every, error))
-    medians = measure(sweep, sweep.medians.tolist(), sweep.told)
+    medians = measure(sweep, sweep.medians.tolist(), sweep.heading)
     searched = [key for key in sweep.keys if sweep.continuous(key)]
     if len(sizes) == 2 and searched:
         return draw_scatter(sweep, *medians)
@@ -63,12 +63,12 @@ def draw_sweep(settings: Sequence[Point], error: str) -> Figure | None:
 def draw_row(sweep: Sweep, norm: Normalize, name: str) -> Figure:
     """Draw errors over one key: a curve with its range over numbers, dots with whiskers over names."""
     (key,), count, curve = sweep.keys, len(sweep.jobs), sweep.keys[0].scale != "names"
-    turned = not curve and count * key.inches > 4.5
-    width, bottom = (min(max(4.5, count * 0.25), 16), 0.5 + key.inches) if turned else (4.5, 0.65)
+    val_loss_rose = not curve and count * key.inches > 4.5
+    width, bottom = (min(max(4.5, count * 0.25), 16), 0.5 + key.inches) if val_loss_rose else (4.5, 0.65)
     figure, (panel,) = make_axes(sweep, width + 1.4, bottom + 3.85, (1.05, bottom, width, 2.7))
     panel.spines[["top", "right"]].set_visible(False)
     panel.set_ylabel(name)
-    x = set_key(panel, "x", key, width, turned)
+    x = set_key(panel, "x", key, width, val_loss_rose)
     shown, medians = [within(norm, row) for row in sweep.jobs], within(norm, sweep.medians)
     entries: dict[str, Artist] = {}
     if sweep.seeds > 1:
@@ -157,15 +157,15 @@ def draw_maps(sweep: Sweep, norm: Normalize, name: str) -> Figure:
     grid = grid.reshape(-1, *grid.shape[-2:])
     panels, rows, columns = grid.shape
     width, height = max(min(0.62 * columns, 9.0, 16 / panels), 2.0), max(min(0.42 * rows, 7.0), 2.0)
-    turned = across.inches > width / columns
-    left, bottom, pitch = 0.5 + up.inches, 0.55 + (across.inches if turned else 0), width + 0.3
+    val_loss_rose = across.inches > width / columns
+    left, bottom, pitch = 0.5 + up.inches, 0.55 + (across.inches if val_loss_rose else 0), width + 0.3
     boxes = [(left + panel * pitch, bottom, width, height) for panel in range(panels)]
     bar = (left + panels * pitch - 0.05, bottom, 0.15, height)
     figure, axes = make_axes(sweep, left + panels * pitch + 1.1, bottom + height + 1.25, *boxes, bar)
-    (x, names), (y, others) = across.ticks(0.19 / width if turned else 0), up.ticks(0.19 / height)
+    (x, names), (y, others) = across.ticks(0.19 / width if val_loss_rose else 0), up.ticks(0.19 / height)
     for i, (panel, cells) in enumerate(zip(axes[:-1], grid, strict=True)):
         draw_cells(sweep, panel, cells, norm, written=0.5 * columns <= width and rows <= MOST_ROWS)
-        panel.set_xticks(x, names, rotation=90 if turned else 0, fontsize=8.5)
+        panel.set_xticks(x, names, rotation=90 if val_loss_rose else 0, fontsize=8.5)
         panel.set_yticks(y, others if i == 0 else [""] * len(y), fontsize=8.5)
         panel.set(xlabel=label(across.name), ylabel=label(up.name) if i == 0 else "")
         for key in between:
@@ -193,12 +193,12 @@ def draw_cells(sweep: Sweep, panel: Axes, cells: np.ndarray, norm: Normalize, wr
         panel.add_patch(outline).set(clip_on=False, zorder=3)
     for row, column in np.argwhere(cells >= 0) if written else []:
         value, share, color = float(values[row, column]), sweep.share(cells[row, column]), "black"
-        told = f"\n\n{share}"  # below the cross
+        message = f"\n\n{share}"  # below the cross
         if isfinite(value):
             digits = 5 if sweep.bad < 0 and value > 0.99 else 3
-            told = text(value, digits) + (f"\n{share} ×" if share else "")
+            message = text(value, digits) + (f"\n{share} ×" if share else "")
             color = "white" if np.dot(colors(norm(value))[:3], (0.3, 0.59, 0.11)) < 0.5 else "black"
-        panel.text(column, row, told, ha="center", va="center", color=color, fontsize=8)
+        panel.text(column, row, message, ha="center", va="center", color=color, fontsize=8)
 
 
 def draw_parallel(sweep: Sweep, norm: Normalize, name: str) -> Figure:

@@ -8,8 +8,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from fit.errors import FitError
 from fit.folder import ABSENT, RunFolder, read_yaml
-from fit.settings.identity import ASIDE, Settings, flat, identity, plain
-from fit.settings.resume import modern
+from fit.settings.identity import NOT_TRAINED, identity, plain
+from fit.settings.modern import modern
+from fit.settings.tree import Settings, flat
 
 
 class UnreadableError(FitError):
@@ -27,7 +28,7 @@ class StoredJob:
     @cached_property
     def cfg(self) -> DictConfig:
         """The configuration that it was started with."""
-        return modern(OmegaConf.create(self.stored))
+        return OmegaConf.create(self.stored)
 
     @cached_property
     def stored(self) -> dict[str, object]:
@@ -37,7 +38,7 @@ class StoredJob:
             raise UnreadableError(
                 f"{self.folder.config} is not the configuration of a run: move its folder out of the sweep."
             )
-        return settings
+        return modern(settings)
 
     @cached_property
     def identity(self) -> str:
@@ -47,7 +48,7 @@ class StoredJob:
     @cached_property
     def settings(self) -> Settings:
         """Its settings by dotted name, as plain values."""
-        tree = {key: value for key, value in self.stored.items() if key not in ASIDE}
+        tree = {key: value for key, value in self.stored.items() if key not in NOT_TRAINED}
         # Where nothing refers to anything, the file says it all, at a tenth of the time.
         return plain(self.cfg) if "${" in str(tree) else flat(tree)
 
@@ -75,8 +76,8 @@ class StoredJob:
             lines = (self.folder.path / "train.log").read_text(encoding="utf-8", errors="replace").splitlines()
         except ABSENT:
             return ""
-        told = [line.partition("][ERROR] ")[2] for line in lines if "][ERROR] " in line]
-        return told[-1] if told else ""
+        errors = [line.partition("][ERROR] ")[2] for line in lines if "][ERROR] " in line]
+        return errors[-1] if errors else ""
 
     @cached_property
     def diagnosis(self) -> str:

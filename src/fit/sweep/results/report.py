@@ -26,7 +26,7 @@ MOST_WORST = 3
 WIDEST = 28
 
 
-def answer(folder: Path, metric: str, figures: str, left_out: Collection[Path] = ()) -> Table:
+def report_sweep(folder: Path, metric: str, figures: str, left_out: Collection[Path] = ()) -> Table:
     """Write the answer to a sweep into its folder, tell it, and return it; `figures` is best, all or none.
 
     The jobs in the folders `left_out` are not drawn, as that runs the code that they name.
@@ -149,8 +149,8 @@ def in_units(table: Table) -> str:
 
 def common(setting: Setting) -> str:
     """Return the diagnosis that most jobs of a setting share."""
-    told = Counter(job.diagnosis for job in setting.jobs if job.diagnosis)
-    return told.most_common(1)[0][0] if told else "-"
+    counts = Counter(job.diagnosis for job in setting.jobs if job.diagnosis)
+    return counts.most_common(1)[0][0] if counts else "-"
 
 
 def numbers(setting: Setting, name: str) -> list[float]:

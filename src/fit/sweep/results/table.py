@@ -15,7 +15,8 @@ from hydra.errors import HydraException
 
 from fit.errors import FitError
 from fit.messages import shown
-from fit.settings.identity import Settings, identity
+from fit.settings.identity import identity
+from fit.settings.tree import Settings
 from fit.sweep.results.figure_data import SEEDS
 from fit.sweep.results.jobs import StoredJob, stored_jobs
 

@@ -68,7 +68,7 @@ class Checkpoints(Callback):
         """Keep what is the best so far, save whom it is the end of, and all if it is time to."""
         assert isinstance(pl_module, StackModule)
         epoch = pl_module.engine.epoch
-        improved = [run for run in pl_module.on_grid if run.best.epoch == epoch]
+        improved = [run for run in pl_module.due_runs if run.best.epoch == epoch]
         due = not trainer.sanity_checking and time.perf_counter() >= self._next_save
         saved = pl_module.runs if due or pl_module.stop() else pl_module.ended
         if not improved and not saved:
@@ -103,7 +103,7 @@ class Checkpoints(Callback):
     def capture(self, module: StackModule) -> Moment:
         """Copy the stack."""
         shuffle = {seed: each.get_state() for seed, each in module.batches.generators.items()}
-        return Moment(module.engine.snapshot(), self.seconds, module.look.rows, shuffle)
+        return Moment(module.engine.snapshot(), self.seconds, module.evaluation.rows, shuffle)
 
 
 def describe(run: Run, snapshot: Moment, member: int) -> Checkpoint:
@@ -117,7 +117,7 @@ def describe(run: Run, snapshot: Moment, member: int) -> Checkpoint:
         diverged_epoch=diverged if diverged is not None and diverged <= engine.epoch else None,
         best_epoch=run.best.epoch,
         best_loss=run.best.loss,
-        look=snapshot.rows[member],
+        evaluation=snapshot.rows[member],
         sizes=run.sizes,
         theta=engine.theta[member].cpu().clone(),
         optimizer=engine.member_state(member),
@@ -144,7 +144,7 @@ def restore(module: StackModule, runs: Sequence[Run]) -> None:
             continue
         run.best = Best(run.stored["best_epoch"], run.stored["best_loss"])
         run.diverged_epoch = run.stored["diverged_epoch"]
-        run.recorded = int(run.stored["look"].get("epoch", -1))
+        run.recorded = int(run.stored["evaluation"].get("epoch", -1))
         module.batches.generators[int(run.cfg.seed)].set_state(run.stored["generators"]["shuffle"])
 
 

@@ -15,7 +15,7 @@ class EarlyStopping(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compare this look with the best one."""
         assert isinstance(pl_module, StackModule)
-        for run in pl_module.on_grid:
+        for run in pl_module.due_runs:
             if trainer.sanity_checking and run.stored is None:
                 continue
             run.stopped |= pl_module.engine.epoch - run.best.epoch >= self.patience

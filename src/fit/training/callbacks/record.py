@@ -22,7 +22,7 @@ class Record(Callback):
         assert isinstance(pl_module, StackModule)
         epoch = pl_module.engine.epoch
         self._record_passes(pl_module)
-        for run in pl_module.on_grid:
+        for run in pl_module.due_runs:
             if epoch <= run.recorded:
                 continue
             row = pl_module.row(run)

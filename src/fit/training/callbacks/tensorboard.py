@@ -7,18 +7,16 @@ from io import BytesIO
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
-from matplotlib.figure import Figure
 from PIL import Image
 
 from fit.messages import shown
-from fit.report.style import to_pixels
 from fit.settings.identity import plain
 from fit.training.callbacks.record import tag
 from fit.training.module import StackModule
 from fit.training.run import Run
 
 # Looks between two at which weights and fit are shown.
-LOOKS_APART = 5
+EVALUATIONS_APART = 5
 # Of a histogram; TensorBoard's own 1,549 take as long as dozens of steps.
 BINS = 30
 LARGEST = 1e15
@@ -55,9 +53,9 @@ class TensorBoard(Callback):
         self,
         runs: Sequence[Run],
         swept: Sequence[str],
-        draw: Callable[[Run], Figure] | None,
+        draw: Callable[[Run], np.ndarray],
     ) -> None:
-        """Take the runs, what a sweep varies, and what draws the fit of one (None: no pictures on the way)."""
+        """Take the runs, what a sweep varies, and what draws the fit of a run, as `[height, width, 3]` bytes."""
         self.runs = runs
         self.hparams = {run: hparams(run, swept) for run in runs if any(boards(run))}
         self.draw = draw
@@ -74,31 +72,39 @@ class TensorBoard(Callback):
                     board.experiment.add_text("config", f"```yaml\n{config}\n```", 0)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the weights, and the fit every few looks."""
+        """Show the weights, and the fit, every few evaluations."""
         assert isinstance(pl_module, StackModule)
         if trainer.sanity_checking:
             return
         ended, epoch = pl_module.ended, pl_module.engine.epoch
-        # By the epoch, not by the looks of a stack, which depend on a run's company.
-        chosen = [run for run in pl_module.on_grid if epoch // run.look_every % LOOKS_APART == 0 or run in ended]
-        layers = pl_module.stack.layers(pl_module.stack.theta.data)
-        # NaN and infinity, and what a histogram cannot tell apart any more.
+        # By the epoch, not by the evaluations of a stack, which depend on the runs that share it.
+        chosen = [
+            run for run in pl_module.due_runs if epoch // run.evaluate_every % EVALUATIONS_APART == 0 or run in ended
+        ]
+        self.show_weights(pl_module, chosen)
+        self.show_fits([run for run in chosen if run.drawn and run not in ended], epoch)  # `finish` shows the end
+
+    def show_weights(self, module: StackModule, runs: Sequence[Run]) -> None:
+        """Show each layer's weights as a histogram, if they are finite and not beyond what a histogram can hold."""
+        layers = module.stack.layers(module.stack.theta.data)
         sound = [(layer.weight.abs() < LARGEST).all(2).all(1).tolist() for layer in layers]
-        for run in chosen:
+        for run in runs:
             with run.guarded():
                 for board in boards(run):
                     for number, (layer, finite) in enumerate(zip(layers, sound, strict=True), start=1):
-                        weight = layer.weight[run.member]
                         if finite[run.member]:
-                            board.experiment.add_histogram(f"weights/layer_{number}", weight, epoch, bins=BINS)
+                            board.experiment.add_histogram(
+                                f"weights/layer_{number}", layer.weight[run.member], module.engine.epoch, bins=BINS
+                            )
+
+    def show_fits(self, runs: Sequence[Run], epoch: int) -> None:
+        """Show fits as pictures, unless these have taken their part of the time already."""
         began = time.perf_counter()
-        spent = self._drawing + self._picture
-        if self.draw is None or not chosen or spent > PART_FOR_PICTURES * (began - self._started):
+        if not runs or self._drawing + self._picture > PART_FOR_PICTURES * (began - self._started):
             return
-        for run in chosen:
-            if run not in ended:  # `finish` shows the end
-                for board in boards(run):
-                    board.experiment.add_image("fit", to_pixels(self.draw(run)), epoch, dataformats="HWC")
+        for run in runs:
+            for board in boards(run):
+                board.experiment.add_image("fit", self.draw(run), epoch, dataformats="HWC")
         self._picture = time.perf_counter() - began
         self._drawing += self._picture
 

@@ -3,7 +3,7 @@
 from omegaconf import DictConfig, open_dict
 
 
-def member_config(cfg: DictConfig, number: int) -> DictConfig:
+def replica_config(cfg: DictConfig, number: int) -> DictConfig:
     """Return the settings of one member: those of the whole, with a fold or a seed of its own."""
     cfg = cfg.copy()
     with open_dict(cfg):

@@ -1,0 +1,124 @@
+"""Fitting a stack: from jobs to networks, through Lightning's trainer, to what stands in the run folders."""
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+
+from fit.doctor.case import Case
+from fit.doctor.cases import case_of_run
+from fit.doctor.diagnose import diagnose, foresee
+from fit.doctor.settings import Settings
+from fit.doctor.text import markdown, quoted, say, warnings
+from fit.errors import FitError
+from fit.interruption import Interruption
+from fit.job import Job
+from fit.report.figures import draw_fit
+from fit.report.style import to_pixels
+from fit.report.summary import drawing, summarize, write_figures
+from fit.report.text import after, before
+from fit.trainer import build_loggers, build_module, build_trainer, finalize
+from fit.training.callbacks.checkpoints import Checkpoints
+from fit.training.callbacks.progress import Bar
+from fit.training.callbacks.tensorboard import TensorBoard
+from fit.training.module import StackModule
+from fit.training.run import Run, build_runs
+
+
+def fit_stack(jobs: Sequence[Job], interruption: Interruption, bar: Bar, swept: Sequence[str] | None = None) -> None:
+    """Fit the networks that jobs describe as one stack, and write everything into their folders as each ends.
+
+    The jobs are alike but for what members of a stack may differ in. What cannot be done for one of them is its
+    `error`; what concerns all of them is raised. With `swept`, what a sweep varies, nothing is drawn.
+    """
+    started = time.perf_counter()
+    runs = build_runs(jobs)
+    warned = warn(runs, swept is not None)
+    runs = {run: job for run, job in runs.items() if job.error is None}
+    if not runs:
+        return
+    module = build_module(list(runs), interruption)
+    for run in runs:
+        run.loggers = build_loggers(run)
+        run.drawn = swept is None and run.cfg.figures
+    board = TensorBoard(list(runs), swept or (), partial(fit_pixels, module))
+    checkpoints = Checkpoints(list(runs))
+    results = Results(runs, module, board, checkpoints, started)
+    trainer = build_trainer(list(runs), interruption, bar, board, checkpoints, results.write)
+    try:
+        for run, job in runs.items():
+            with run.guarded():
+                job.log(before(run, trainer.strategy.root_device))
+                if run in warned:
+                    job.log(warned[run])
+                if job.cfg.resume is not None:
+                    run.folder.write_config(job.cfg)
+        trainer.fit(module, datamodule=module.data)
+    finally:
+        for run, job in runs.items():
+            job.error = job.error or run.error
+            finalize(run)
+    for run in module.runs:
+        runs[run].log(
+            f"Interrupted after epoch {module.engine.epoch}. To resume: python -m fit.train resume={run.folder.path}"
+        )
+
+
+class Results:
+    """What is written and said as each run of a stack ends."""
+
+    def __init__(
+        self,
+        jobs: Mapping[Run, Job],
+        module: StackModule,
+        board: TensorBoard,
+        checkpoints: Checkpoints,
+        started: float,
+    ) -> None:
+        """Take the runs with their jobs, what they are trained by, and when that began."""
+        self.jobs, self.module, self.board, self.checkpoints = jobs, module, board, checkpoints
+        self.started = started
+
+    def write(self, run: Run) -> None:
+        """Write metrics, diagnosis and figures of a run that has ended, and say how it went."""
+        job, module = self.jobs[run], self.module
+        outcome = module.outcome(run, self.checkpoints.seconds)
+        metrics = summarize(run, outcome, time.perf_counter() - self.started + self.checkpoints.seconds_before)
+        diagnosis = diagnose(case_of_run(run, module, metrics, len(self.jobs)))
+        typed = run.folder.read_overrides() if diagnosis.findings else ()
+        run.folder.write_diagnosis(diagnosis.as_json())
+        picture = write_figures(run.folder, run.problem, outcome.predict, metrics) if run.drawn else None
+        self.board.finish(run, picture, module.row(run), markdown(diagnosis))
+        job.log(after(run, outcome, metrics, say(diagnosis, typed)))
+        finalize(run)
+        # Last: a folder that has them is done.
+        run.folder.write_metrics(metrics)
+        job.metrics = metrics
+
+
+def fit_pixels(module: StackModule, run: Run) -> np.ndarray:
+    """Draw the fit of a run as it is now, `[height, width, 3]` bytes."""
+    return to_pixels(draw_fit(drawing(run.problem, partial(module.predict, run))))
+
+
+def warn(runs: Mapping[Run, Job], swept: bool) -> dict[Run, str]:
+    """Say what can be known before time is spent, or make it a job's error where `doctor.before` is stop.
+
+    In a sweep the diagnosis says it at the end, for less.
+    """
+    messages = {}
+    for run, job in runs.items():
+        asked = job.cfg.doctor.before
+        if asked == "off" or run.stored is not None or (asked == "warn" and swept):
+            continue
+        findings = foresee(Case(Settings.of(job.cfg), run.problem))
+        if findings and asked == "stop":
+            cure = " ".join(quoted(findings[0].cure))
+            job.error = FitError(
+                f"doctor.before=stop, {findings[0].title}: {findings[0].explanation.rstrip('.')}"
+                + (f"; cure: {cure}" if cure else ".")
+            )
+        elif findings:
+            messages[run] = warnings(findings)
+    return messages

@@ -1,0 +1,1 @@
+"""Hydra's `hydra/launcher=stacked` and `hydra/sweeper=grid`."""

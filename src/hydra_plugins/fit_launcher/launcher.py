@@ -1,0 +1,30 @@
+"""The launcher `stacked`, light to import: every Hydra application scans plugins."""
+
+from collections.abc import Sequence
+
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from hydra_plugins.fit_launcher import config as config
+
+
+class StackedLauncher(Launcher):
+    """Train all jobs of a batch as few stacks; jobs of other applications run one after the other."""
+
+    def __init__(self, **settings: object) -> None:
+        """Take the settings as they are: an error in here would be told as a failed import."""
+        self.settings = settings
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what a job takes."""
+        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs and return their results, in order."""
+        from fit.sweep.launch import launch
+
+        return launch(
+            self.config, self.hydra_context, self.task_function, self.settings, job_overrides, initial_job_idx
+        )
