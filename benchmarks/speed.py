@@ -13,7 +13,6 @@ from pathlib import Path
 
 import lightning.pytorch as L
 import torch
-from fit.data.problem import build_dataset, pose
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -22,11 +21,12 @@ from omegaconf import DictConfig, open_dict
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from fit.data.problem import build_dataset, pose
+from fit.execute import train
 from fit.folder import RunFolder
 from fit.hydra_adapter.command import CONF
 from fit.interruption import Interruption
 from fit.job import Job
-from fit.train import train
 from fit.training.callbacks.progress import Bar
 
 FOLDER = Path("outputs/bench")

@@ -50,7 +50,7 @@ def call(arguments, capture):
         values.append(main(cfg))
         return values[-1]
 
-    task.together = main.together
+    task.stackable = main.stackable
     typed, sys.argv = sys.argv, ["train", *arguments]
     try:
         command(task)

@@ -50,7 +50,7 @@ def make_recipe(seeds, lrs, optimizer="adam", **changes):
         "loss": LOSSES["mse"],
         "weight_decay": [0.0] * members,
         "max_epochs": [100] * members,
-        "look_every": 10,
+        "evaluate_every": 10,
     }
     return Recipe(**recipe | changes)
 

@@ -52,8 +52,9 @@ def test_members_are_bitwise_the_seeds_alone(fit, tmp_path):
 def test_folds_hold_out_every_row_once(fit, tmp_path):
     done = fit(*QUICK, "cv=5", "hydra.run.dir=all")
     assert done.code == 0, done.err
-    from fit.data.problem import build_dataset
     from omegaconf import OmegaConf
+
+    from fit.data.problem import build_dataset
 
     held_out = []
     for number in range(5):

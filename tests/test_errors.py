@@ -54,7 +54,7 @@ def test_what_ends_a_sweep_or_a_run_says_its_own_name(fit, capfd, monkeypatch, t
 
 @pytest.mark.parametrize("launcher", ["stacked", "basic"])
 def test_what_ends_a_job_stands_in_the_table(fit, monkeypatch, launcher):
-    monkeypatch.setattr("fit.trainer.build_module", broken(KeyError("abc")))
+    monkeypatch.setattr("fit.fitting.build_module", broken(KeyError("abc")))
     done = fit(*SWEEP, f"hydra/launcher={launcher}")
     assert done.code == 1
     assert "failed: s/0: KeyError: 'abc'" in done.out

@@ -17,10 +17,10 @@ from fit.api import opened
 from fit.doctor.__main__ import train_all
 from fit.doctor.cures.attempt import attempt, plan
 from fit.doctor.finding import read_diagnosis
+from fit.execute import train
 from fit.interruption import Interruption
 from fit.job import Job
 from fit.settings.rules import check
-from fit.train import train
 from fit.training.callbacks.progress import Bar
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fit.doctor.measurements.curvature import hessian_product, largest_eigenvalue
-from fit.doctor.measurements.loss_curve import Progress
+from fit.doctor.measurements.loss_curve import LossCurve
 from fit.doctor.measurements.moments import second_moments
 from fit.evaluation.losses import LOSSES
 from fit.model.stack import Stack
@@ -65,9 +65,9 @@ def test_moments_of_the_thermometer():
 
 def test_progress_of_an_exponential_and_of_a_plateau():
     falling = [{"epoch": epoch, "train/loss": math.exp(-0.01 * epoch), "lr": 0.1} for epoch in range(0, 1001, 10)]
-    progress = Progress.of(falling, 0.0)
+    progress = LossCurve.of(falling, 0.0)
     assert progress.falling == pytest.approx(math.exp(0.01 * 460), rel=0.05)
     assert progress.jitter < 1e-6
     level = [{"epoch": epoch, "train/loss": 1.0 + 0.5 * (epoch % 20 == 0), "lr": 0.1} for epoch in range(0, 1001, 10)]
-    assert Progress.of(level, 0.0).jitter > 0.15
-    assert Progress.of(level, 0.0).falling < 1.6
+    assert LossCurve.of(level, 0.0).jitter > 0.15
+    assert LossCurve.of(level, 0.0).falling < 1.6

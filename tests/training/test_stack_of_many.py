@@ -4,12 +4,12 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
+from fit.execute import train
 from fit.folder import RunFolder
 from fit.hydra_adapter.command import CONF
 from fit.interruption import Interruption
 from fit.job import Job
 from fit.model.stack import Stack
-from fit.train import train
 from fit.training.callbacks.progress import Bar
 from fit.training.run import assign_members, build_runs
 

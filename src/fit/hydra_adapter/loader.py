@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fit.hydra_adapter.private import CachingConfigRepository, ConfigLoaderImpl, get_overrides_dirname
+from fit.hydra_adapter.private import CachingConfigRepository, ConfigLoaderImpl
 from fit.settings.identity import typed
 
 
@@ -37,9 +37,8 @@ class QuickLoader(ConfigLoaderImpl):
             for key in cfg.hydra.job.env_copy:
                 cfg.hydra.job.env_set[key] = os.environ[key]
         names = cfg.hydra.job.config.override_dirname
-        cfg.hydra.job.override_dirname = get_overrides_dirname(
-            own, exclude_keys=names.exclude_keys, item_sep=names.item_sep, kv_sep=names.kv_sep
-        )
+        lines = sorted(str(each.input_line) for each in own if each.key_or_group not in names.exclude_keys)
+        cfg.hydra.job.override_dirname = names.item_sep.join(lines).replace("=", names.kv_sep)
         OmegaConf.copy_cache(from_config=master_config, to_config=cfg)
         return cfg
 

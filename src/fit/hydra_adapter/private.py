@@ -1,21 +1,18 @@
 """Everything of Hydra and OmegaConf that is theirs alone: it may change with any of their versions."""
 
 from hydra._internal.callbacks import Callbacks
-from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.utils import JobReturn
 from omegaconf._utils import get_omega_conf_dumper
 
 __all__ = [
     "BasicLauncher",
-    "BasicSweeper",
     "CachingConfigRepository",
     "Callbacks",
     "ConfigLoaderImpl",
     "get_omega_conf_dumper",
-    "get_overrides_dirname",
     "outcome",
 ]
 

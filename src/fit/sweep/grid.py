@@ -1,18 +1,20 @@
 """Running every combination of a grid, batch by batch."""
 
+import itertools
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
 from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.hydra_adapter.loader import QuickLoader
-from fit.hydra_adapter.private import BasicSweeper
 
 
 def run(
@@ -28,7 +30,8 @@ def run(
             raise FitError(f"{override.input_line} has no value, so there is no job: give at least one.")
     # Where a sweep is gone on with is no setting of its jobs.
     own = [override for override in overrides if override.key_or_group != "sweep.resume"]
-    batches = BasicSweeper.split_arguments(own, together)
+    jobs = combinations(own)
+    batches = [jobs[start : start + (together or len(jobs))] for start in range(0, len(jobs), together or len(jobs))]
     for batch in batches:
         loader.validate(config, batch)
     folder = Path(config.hydra.sweep.dir)
@@ -51,3 +54,17 @@ def run(
                     folder.rmdir()
             raise
     return returns
+
+
+def combinations(overrides: Sequence[Override]) -> list[list[str]]:
+    """Return the overrides of each job; of a key given twice the last counts."""
+    lists: dict[str, list[str]] = {}
+    for override in overrides:
+        key = override.get_key_element()
+        if not override.is_sweep_override():
+            lists[key] = [f"{key}={override.get_value_element_as_str()}"]
+        elif override.is_discrete_sweep():
+            lists[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        else:
+            raise HydraException(f"{override.input_line} is a range: give single values, or hydra/sweeper=optuna.")
+    return [list(job) for job in itertools.product(*lists.values())]

@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import torch
 from omegaconf import OmegaConf
@@ -80,7 +80,7 @@ def upgraded(stored: dict[str, Any]) -> Checkpoint:
     """Return a checkpoint of any version as this one would write it."""
     if stored["format"] == 3:
         stored |= {"format": FORMAT, "evaluation": stored.pop("look"), "dates": stored.get("dates", [])}
-    return Checkpoint(**stored)  # type: ignore[typeddict-item]
+    return cast(Checkpoint, stored)
 
 
 def check_rows(checkpoint: Checkpoint, problem: Problem, path: Path) -> None:

@@ -3,23 +3,40 @@
 from collections.abc import Sequence
 
 from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from fit.hydra_adapter.private import BasicSweeper
 from hydra_plugins.fit_launcher import config as config
 
 
-class GridSweeper(BasicSweeper):
-    """Hydra's basic sweeper, composing quickly, and going on where a job failed."""
+class GridSweeper(Sweeper):
+    """Every combination of what is swept, as Hydra's own basic sweeper has it, composed quickly.
+
+    It goes on where a job failed.
+    """
+
+    def __init__(self, max_batch_size: int | None, params: dict[str, str] | None = None) -> None:
+        """Take how many jobs are launched together (None: all), and what is swept beside the command line."""
+        self.max_batch_size = max_batch_size
+        self.params = params or {}
+        self.hydra_context: HydraContext | None = None
+        self.config: DictConfig | None = None
+        self.launcher: Launcher | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Make the launcher, with a loader that composes each combination of groups once."""
+        from hydra.core.plugins import Plugins
+
         from fit.hydra_adapter.loader import QuickLoader
 
+        self.config = config
         self.loader = QuickLoader(hydra_context.config_loader)
-        quick = HydraContext(config_loader=self.loader, callbacks=hydra_context.callbacks)
-        super().setup(hydra_context=quick, task_function=task_function, config=config)
+        self.hydra_context = HydraContext(config_loader=self.loader, callbacks=hydra_context.callbacks)
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=self.hydra_context, task_function=task_function, config=config
+        )
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
         """Launch every combination, batch by batch."""
@@ -27,4 +44,5 @@ class GridSweeper(BasicSweeper):
 
         assert self.config is not None
         assert self.launcher is not None
-        return run(self.config, self.loader, self.launcher, self._parse_config() + arguments, self.max_batch_size)
+        typed = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
+        return run(self.config, self.loader, self.launcher, typed, self.max_batch_size)

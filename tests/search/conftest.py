@@ -52,7 +52,7 @@ def search(tmp_path, monkeypatch, capfd):
             if task is None:
                 patch.setattr(Plugins.instance().class_name_to_class[BASIC], "launch", pretend)
             if task is not main:  # there is no run folder to be read in the end
-                patch.setattr(import_module("fit.sweep.results.report"), "answer", lambda *_: Table)
+                patch.setattr(import_module("fit.sweep.results.report"), "report_sweep", lambda *_: Table)
             try:
                 command(task or (lambda cfg: None))
             except SystemExit as stop:
