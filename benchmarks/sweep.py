@@ -14,13 +14,13 @@ from pathlib import Path
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # as the command does, before the first product
 
 import torch
-from fit.data.problem import build_dataset, pose
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
 from hydra.core.utils import run_job, setup_globals
 from hydra.types import HydraContext, RunMode
 
 from fit.data.batches import Batches
+from fit.data.problem import build_dataset, pose
 from fit.evaluation.losses import LOSSES
 from fit.hydra_adapter.command import CONF
 from fit.hydra_adapter.job_context import JobContext

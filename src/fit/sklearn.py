@@ -178,10 +178,11 @@ def composed(optimizer: str, scheduler: str) -> DictConfig:
     from hydra.errors import HydraException
 
     from fit.hydra_adapter.command import CONF, sentence
+    from fit.hydra_adapter.private import VERSION
 
     groups = ["data=arrays", "logger=none", f"optimizer={optimizer}", f"scheduler={scheduler}"]
     try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
+        with initialize_config_dir(str(CONF), **VERSION):
             return compose("train", groups)
     except HydraException as error:
         raise FitError(sentence(error)) from None

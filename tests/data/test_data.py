@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from fit.data.problem import pose
 
 from fit.data.batches import Batches
 from fit.data.datamodule import DataModule
@@ -11,6 +10,7 @@ from fit.data.datasets.random_linear import RandomLinear
 from fit.data.datasets.temperature import Temperature
 from fit.data.datasets.xy_ring import XYRing
 from fit.data.datasets.xy_square import XYSquare
+from fit.data.problem import pose
 from fit.data.scalers import Scaler
 
 ALL = [XYSquare(), XYRing(), XYRing(labels="scaled"), Temperature(), MultiFunction(shift=10.0), RandomLinear()]

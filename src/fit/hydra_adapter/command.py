@@ -22,6 +22,7 @@ from yaml import YAMLError
 
 from fit.determinism import fix_products
 from fit.errors import FitError, as_sentence, refuse
+from fit.hydra_adapter.private import MAIN, VERSION
 from fit.messages import nearest
 from fit.settings.tree import flatten
 
@@ -48,7 +49,7 @@ def command(task: Callable[[DictConfig], object]) -> None:
         sys.stdout.reconfigure(errors="replace")
     try:
         check_choices(sys.argv[1:])
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)()
+        hydra.main(config_path=str(CONF), config_name="train", **MAIN)(task)()
     except BrokenPipeError:  # who reads it has enough, and Python would say so once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -152,5 +153,5 @@ def known_settings() -> list[str]:
     """Return the names of all settings of the default configuration, and of the groups."""
     from hydra import compose, initialize_config_dir
 
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(CONF), **VERSION):
         return [*flatten(compose("train")), *(path.name for path in CONF.iterdir() if path.is_dir())]

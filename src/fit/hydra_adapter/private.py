@@ -1,5 +1,9 @@
-"""Everything of Hydra and OmegaConf that is theirs alone: it may change with any of their versions."""
+"""Everything of Hydra and OmegaConf that is theirs alone, or differs between their versions."""
 
+import inspect
+from typing import Any
+
+import hydra
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository
@@ -8,6 +12,8 @@ from hydra.core.utils import JobReturn
 from omegaconf._utils import get_omega_conf_dumper
 
 __all__ = [
+    "MAIN",
+    "VERSION",
     "BasicLauncher",
     "CachingConfigRepository",
     "Callbacks",
@@ -15,6 +21,14 @@ __all__ = [
     "get_omega_conf_dumper",
     "outcome",
 ]
+
+# Hydra 1.3 wants to be told whose defaults hold; 1.4 has them by itself, and wants to know which classes a
+# configuration may name: any, as what is typed is the user's own, and what a folder brings along is checked by us.
+VERSION: dict[str, str] = {"version_base": "1.3"}
+MAIN: dict[str, Any] = dict(VERSION)
+if "execution_whitelist" in inspect.signature(hydra.main).parameters:
+    VERSION = {}
+    MAIN = {"execution_whitelist": getattr(hydra.utils, "UNSAFE_DISABLE_EXECUTION_CHECKS")}  # noqa: B009 -- not in 1.3
 
 
 def outcome(result: JobReturn) -> object:

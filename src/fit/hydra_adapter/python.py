@@ -16,7 +16,7 @@ from fit.folder import RunFolder
 from fit.hydra_adapter.command import CONF, check_choices, sentence
 from fit.hydra_adapter.guard import Guard
 from fit.hydra_adapter.job_context import JobContext, hydra_config
-from fit.hydra_adapter.private import Callbacks
+from fit.hydra_adapter.private import VERSION, Callbacks
 from fit.predict.frame import save_data
 
 
@@ -28,7 +28,7 @@ def opened(overrides: Sequence[str], data: Any) -> Iterator[tuple[DictConfig, Ru
     """
     check_choices(overrides)
     try:
-        with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
+        with initialize_config_dir(str(CONF), job_name="train", **VERSION):
             config = compose("train", list(overrides), return_hydra_config=True)
             loader = GlobalHydra.instance().config_loader()
         Guard().settle(config)

@@ -120,7 +120,8 @@ class Batch:
         alike = self.stored.get(identity(plain(task_config(config)))) if self.stored else None
         known = alike.pop(0) if alike else None
         with read_write(config.hydra), open_dict(config.hydra):
-            config.hydra.job.id = config.hydra.job.num = self.choose_number(known, number)
+            config.hydra.job.num = self.choose_number(known, number)
+            config.hydra.job.id = str(config.hydra.job.num)
         directory = known.folder.path if known else self.folder / str(config.hydra.sweep.subdir)
         if known is None and (directory / ".hydra" / "config.yaml").exists():
             raise FitError(
