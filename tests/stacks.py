@@ -5,7 +5,7 @@ import math
 import torch
 
 from fit.data.batches import Batches
-from fit.evaluation.losses import LOSSES
+from fit.evaluation.losses import find_loss
 from fit.model.stack import Stack
 from fit.model.start import start_values
 from fit.training.eager import Eager
@@ -47,7 +47,7 @@ def make_recipe(seeds, lrs, optimizer="adam", **changes):
         "l2": [0.0] * members,
         "clip_val": [math.inf] * members,
         "schedule": Cosine(),
-        "loss": LOSSES["mse"],
+        "loss": find_loss("mse"),
         "weight_decay": [0.0] * members,
         "max_epochs": [100] * members,
         "evaluate_every": 10,

@@ -38,7 +38,7 @@ class FittedRun:
         """The fitted function, from and to tensors, with the names and ranges of its columns."""
         from fit.predict.predictor import load_predictor
 
-        return load_predictor(self.folder, self.checkpoint)
+        return load_predictor(self.folder, self.checkpoint, self.trust)
 
     @property
     def diagnosis(self) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def conclude(job: Job, replicas: Sequence[Job], drawn: bool) -> None:
     try:
         if job.cfg.ensemble is not None:
             problem = pose(build_dataset(job.cfg.data))
-            metrics |= baselines(problem) | ensemble_errors(load_predictor(job.folder.path), problem)
+            metrics |= baselines(problem) | ensemble_errors(load_predictor(job.folder.path, trust=True), problem)
         job.folder.write_history(job.folder.mean_history())
         if drawn:
             write_ensemble(job.folder, job.cfg, metrics)

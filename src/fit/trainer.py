@@ -14,7 +14,6 @@ from omegaconf import DictConfig
 from fit.data.datamodule import DataModule
 from fit.errors import FitError
 from fit.interruption import Interruption
-from fit.model.start import build_stack
 from fit.settings.build import build, find_class
 from fit.training.callbacks.checkpoints import Checkpoints
 from fit.training.callbacks.early_stopping import EarlyStopping
@@ -23,7 +22,7 @@ from fit.training.callbacks.progress import Bar, Progress
 from fit.training.callbacks.record import Record
 from fit.training.callbacks.signals import Signals
 from fit.training.callbacks.tensorboard import TensorBoard
-from fit.training.compiled import refuses
+from fit.training.engines import choose_engine
 from fit.training.module import StackModule
 from fit.training.recipe import build_recipe
 from fit.training.run import Run, assign_members
@@ -56,12 +55,13 @@ def surroundings_kept() -> Iterator[None]:
 def build_module(runs: Sequence[Run], stop: Callable[[], bool]) -> StackModule:
     """Build the stack of some runs, with what trains it; `stop` is asked after each pass whether to end."""
     dtype = prepare(runs[0].cfg)
-    if runs[0].cfg.engine == "compiled" and (refusal := refuses(runs[0].cfg.model.dropout)):
-        raise FitError(refusal)
     members = assign_members(runs)
     cfgs = [run.cfg for run in members]
     data = DataModule([run.problem for run in members], [cfg.seed for cfg in cfgs], dtype)
-    return StackModule(build_stack(cfgs, data.sizes, dtype), build_recipe(cfgs), data, runs, stop)
+    model, recipe = runs[0].model, build_recipe(cfgs)
+    stack = model.stack(model.starts([cfg.model for cfg in cfgs], [cfg.seed for cfg in cfgs]).to(dtype))
+    choose_engine(stack, recipe)  # what it refuses is said before Lightning is set up
+    return StackModule(stack, recipe, data, runs, stop)
 
 
 def build_trainer(

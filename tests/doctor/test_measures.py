@@ -8,7 +8,7 @@ import torch
 from fit.doctor.measurements.curvature import hessian_product, largest_eigenvalue
 from fit.doctor.measurements.loss_curve import LossCurve
 from fit.doctor.measurements.moments import second_moments
-from fit.evaluation.losses import LOSSES
+from fit.evaluation.losses import find_loss
 from fit.model.stack import Stack
 from fit.model.start import start_values
 
@@ -26,7 +26,7 @@ def rows(count=30, inputs=2, outputs=1):
 @pytest.mark.parametrize("loss", ["mse", "mse_sum", "huber"])
 def test_the_largest_eigenvalue_of_every_member_is_that_of_the_whole_hessian(loss):
     stack, (inputs, targets) = networks(3, (2, 6, 1)), rows()
-    found = largest_eigenvalue(hessian_product(stack, inputs, targets, LOSSES[loss]), stack.theta.data)
+    found = largest_eigenvalue(hessian_product(stack, inputs, targets, find_loss(loss)), stack.theta.data)
     reduction = {"mse": "mean", "mse_sum": "sum", "huber": "mean"}[loss]
     function = torch.nn.functional.huber_loss if loss == "huber" else torch.nn.functional.mse_loss
 
@@ -41,7 +41,7 @@ def test_the_largest_eigenvalue_of_every_member_is_that_of_the_whole_hessian(los
 
 def test_fewer_products_make_it_lower_not_wrong():
     stack, (inputs, targets) = networks(1, (2, 16, 16, 1)), rows()
-    product = hessian_product(stack, inputs, targets, LOSSES["mse"])
+    product = hessian_product(stack, inputs, targets, find_loss("mse"))
     early = float(largest_eigenvalue(product, stack.theta.data, most=3))
     assert early <= float(largest_eigenvalue(product, stack.theta.data)) * (1 + 1e-9)
 

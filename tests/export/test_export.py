@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from export.runs import ASK, ask_c, ask_python, column, make_run, one
+from fit.catalog.activations import ACTIVATIONS
 from fit.data.datasets.xy_square import XYSquare
 from fit.export.__main__ import ENDINGS
-from fit.model.activations import ACTIVATIONS
 from fit.predict.predictor import load_predictor
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from export.runs import ask_c, column, make_run, one
-from fit.model.activations import ACTIVATIONS
+from fit.catalog.activations import ACTIVATIONS
 
 
 @pytest.mark.parametrize(("kind", "wrong"), [("python", {"numpy": "np.cos(sums)"}), ("c", {"c": "1.001 * sin(x)"})])

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from fit.catalog.activations import ACTIVATIONS
 from fit.errors import FitError
-from fit.model.activations import ACTIVATIONS
 from fit.model.stack import Stack
 from fit.model.start import start_values
 from fit.training.update import check_proportional

@@ -5,8 +5,8 @@ import random
 import pytest
 import torch
 
-from fit.evaluation.losses import LOSSES
-from fit.model.activations import ACTIVATIONS
+from fit.catalog.activations import ACTIVATIONS
+from fit.evaluation.losses import find_loss
 from stacks import OPTIMIZERS, make_recipe, train
 
 MEMBERS = 64
@@ -49,7 +49,7 @@ def test_any_shape(case):
     )
     l1, clip_val, loss = draw.choice([0.0, 1e-3]), draw.choice([0.5, 1e6]), draw.choice([*LOSSES])
     assert_the_same_alone(
-        lambda seeds: {"l1": [l1] * len(seeds), "clip_val": [clip_val] * len(seeds), "loss": LOSSES[loss]},
+        lambda seeds: {"l1": [l1] * len(seeds), "clip_val": [clip_val] * len(seeds), "loss": find_loss(loss)},
         draw.choice(["sgd", "adam", "radam", "rmsprop"]),
         sizes=sizes,
         activation=draw.choice([*ACTIVATIONS]),

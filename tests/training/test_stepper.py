@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fit.evaluation.losses import LOSSES
+from fit.evaluation.losses import find_loss
 from fit.training.schedules import Schedule
 from stacks import OPTIMIZERS, make_recipe, make_rows, train
 
@@ -73,7 +73,7 @@ def test_every_optimizer_against_torch_in_double_precision(optimizer):
     ],
 )
 def test_every_loss_against_torch(name, loss):
-    assert distance(ours(2, "adam", 3e-3, loss=LOSSES[name]), plain(2, "adam", 3e-3, loss=loss)) < 1e-5
+    assert distance(ours(2, "adam", 3e-3, loss=find_loss(name)), plain(2, "adam", 3e-3, loss=loss)) < 1e-5
 
 
 def test_penalties_against_autograd():

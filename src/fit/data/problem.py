@@ -32,6 +32,11 @@ class Problem:
     input_scaler: Scaler
     target_scaler: Scaler
 
+    @property
+    def scaled(self) -> Rows:
+        """The training rows as the network sees them."""
+        return Rows(self.input_scaler.transform(self.train.inputs), self.target_scaler.transform(self.train.targets))
+
     def check_region(self, metric: str) -> None:
         """Raise FitError if a metric, REGION/ERROR, is of a region that these data do not have."""
         names = ["train", *self.fresh]

@@ -9,6 +9,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from fit.catalog.optimizers import State
 from fit.data.dataset import Rows
 from fit.data.problem import Problem
 from fit.data.scalers import Scaler
@@ -17,7 +18,6 @@ from fit.doctor.measurements.loss_curve import LossCurve
 from fit.doctor.measurements.moments import second_moments
 from fit.doctor.measurements.network import MOST_ROWS, Network
 from fit.doctor.measurements.outliers import outliers_by_targets, ratio, usual_errors
-from fit.doctor.measurements.stability import State
 from fit.doctor.settings import Settings
 from fit.doctor.thresholds import (
     FEW_ROWS,
@@ -30,8 +30,8 @@ from fit.doctor.thresholds import (
     SURELY,
     USEFUL_NRMSE,
 )
-from fit.evaluation.floor import Shape, floor
-from fit.evaluation.losses import LOSSES
+from fit.evaluation.floor import floor
+from fit.model.architecture import MLP
 from fit.training.recipe import build_schedule
 
 
@@ -66,16 +66,25 @@ class Case:
         return self.trained and not self.diverged and int(str(self.metrics["epochs"])) < self.cfg.trainer.max_epochs
 
     @cached_property
-    def shape(self) -> Shape:
-        """What decides the floor of the model."""
-        model = self.cfg.model
-        return Shape(model.hidden, model.activation, model.output_activation, model.bias)
-
-    @cached_property
     def scaled(self) -> Rows:
         """The training rows as the network sees them."""
-        (inputs, targets), problem = self.problem.train, self.problem
-        return Rows(problem.input_scaler.transform(inputs), problem.target_scaler.transform(targets))
+        return self.problem.scaled
+
+    @property
+    def mlp(self) -> MLP | None:
+        """The layers of the network; None of a module of a user's own."""
+        model = self.network.model
+        return model if isinstance(model, MLP) else None
+
+    @property
+    def bias(self) -> bool:
+        """Whether layers have biases, as a module of a user's own is taken to have."""
+        return self.mlp is None or self.mlp.bias
+
+    @property
+    def affine(self) -> bool:
+        """Whether the model is an affine function, whatever its weights."""
+        return self.network.model.affine
 
     @cached_property
     def usual_targets(self) -> Tensor:
@@ -102,7 +111,7 @@ class Case:
         Rows held out are of the same kind as those trained on, and few of them do not know their own spread: all share
         one. Where the function is known, the rows judged on have a spread of their own, if they vary.
         """
-        if LOSSES[self.cfg.loss].robust and not self.diverged and self.attainable.outliers.any():
+        if self.network.loss.kind.robust and not self.diverged and self.attainable.outliers.any():
             some = sample(self.problem.train if region == "train" else self.problem.fresh[region], MOST_ROWS)
             return usual_errors(self.errors_on(some), some.targets, self.problem.train.targets)
         measured = self.metrics["targets"]
@@ -215,7 +224,7 @@ class Case:
     @cached_property
     def floor(self) -> float | None:
         """The lowest loss on the training rows that the model could reach, where it is known."""
-        return floor(self.shape, self.cfg.loss, self.scaled)
+        return floor(self.network.model, self.cfg.loss, self.scaled)
 
     @cached_property
     def excess(self) -> float:
@@ -225,7 +234,7 @@ class Case:
         """
         cfg = self.cfg
         penalized = cfg.regularization.l1 or cfg.regularization.l2 or cfg.optimizer.get("weight_decay")
-        if not self.shape.affine or self.floor is None or not self.trained or penalized:
+        if not self.affine or self.floor is None or not self.trained or penalized:
             return 0.0
         room = SETTLED * self.floor + GOOD_NRMSE**2 * self.spread
         return (self.train_loss - self.floor) / room if room > 0 else 0.0
@@ -238,7 +247,7 @@ class Case:
     @cached_property
     def spread(self) -> float:
         """The loss of always answering the training mean."""
-        loss, targets = LOSSES[self.cfg.loss], self.scaled.targets
+        loss, targets = self.network.loss, self.scaled.targets
         error = (targets.mean(0) - targets).unsqueeze(0)
         return float(loss.value(error).sum()) * loss.weight(error)
 
@@ -250,7 +259,7 @@ class Case:
     @cached_property
     def loss_curve(self) -> LossCurve:
         """How the loss on the training rows fell."""
-        return LossCurve.of(self.history, self.floor if self.shape.affine and self.floor is not None else 0.0)
+        return LossCurve.of(self.history, self.floor if self.affine and self.floor is not None else 0.0)
 
     @cached_property
     def val_loss_curve(self) -> LossCurve:
@@ -267,13 +276,13 @@ class Case:
     @cached_property
     def condition(self) -> float:
         """The condition number of the inputs' second moments, as the network sees them, with the bias's one."""
-        return second_moments(self.scaled.inputs, self.cfg.model.bias).condition
+        return second_moments(self.scaled.inputs, self.bias).condition
 
     @cached_property
     def standardized_condition(self) -> float:
         """The same if the inputs were standardized."""
         inputs = self.problem.train.inputs
-        return second_moments(Scaler.fit("standardize", inputs).transform(inputs), self.cfg.model.bias).condition
+        return second_moments(Scaler.fit("standardize", inputs).transform(inputs), self.bias).condition
 
     @cached_property
     def residuals(self) -> Tensor:

@@ -10,9 +10,9 @@ from fit.doctor.settings import Settings
 from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.training.checkpoint import check_rows, load
-from fit.training.engine import member_state
 from fit.training.module import StackModule
 from fit.training.run import Run
+from fit.training.update import member_state
 
 # What a diagnosis may take: so many seconds, or this part of the training.
 LEAST_SECONDS = 0.5

@@ -5,11 +5,15 @@ from torch import Tensor
 
 from fit.data.scalers import Scaler
 from fit.evaluation.affine import Affine
-from fit.model.stack import Layer
+from fit.model.architecture import Networks
+from fit.model.stack import Stack
 
 
-def collapse(layers: list[Layer], member: int, inputs: Scaler, targets: Scaler) -> Affine:
-    """Return what a member without activations computes, from raw inputs to targets in their own units."""
+def collapse(stack: Networks, member: int, inputs: Scaler, targets: Scaler) -> Affine | None:
+    """Return what a member without activations computes, from raw inputs to targets in own units; None of others."""
+    if not isinstance(stack, Stack) or any(stack.functions):
+        return None
+    layers = stack.layers(stack.theta.data)
     slopes = torch.eye(layers[0].weight.shape[1], dtype=torch.float64)
     offset = torch.zeros(len(slopes), dtype=torch.float64)
     for weight, bias in layers:

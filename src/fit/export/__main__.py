@@ -23,22 +23,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--format", choices=ENDINGS, required=True, help="torch, ONNX, Python with NumPy, or C99")
     parser.add_argument("--output", type=Path, help=f"the file, default RUN_FOLDER/network{'|'.join(ENDINGS.values())}")
     parser.add_argument("--checkpoint", choices=["last", "best"], default="last", help="whose weights")
+    parser.add_argument("--trust", action="store_true", help="run code that the folder names, such as a model.module")
     typed = parser.parse_args(arguments)
     try:
-        export(typed.folder, typed.format, typed.output, typed.checkpoint)
+        export(typed.folder, typed.format, typed.output, typed.checkpoint, typed.trust)
     except MENDABLE as error:
         return refuse(error)
     return 0
 
 
-def export(folder: Path, kind: str, output: Path | None, which: str) -> None:
+def export(folder: Path, kind: str, output: Path | None, which: str, trust: bool = False) -> None:
     """Write a run's network as one file and say what it takes; raise FitError if its answers are not the run's."""
     if output is not None:
         refuse_output(output, kind)
     path = output or folder / f"network{ENDINGS[kind]}"
     from fit.export.network import ROWS, compare, draw_samples, read_network
 
-    network, form = read_network(folder, which), load_format(kind)
+    network, form = read_network(folder, which, trust), load_format(kind)
     samples = draw_samples(network)
     checked = "not run, as there is no C compiler here (cc, gcc or clang)"
     with TemporaryDirectory() as drafts:

@@ -11,8 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from fit.errors import FitError
-from fit.export.network import Layer, Network, Numbers
-from fit.model.activations import ACTIVATIONS
+from fit.export.network import Layer, Network, Numbers, written_out
 
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-pedantic", "-O1")
@@ -88,14 +87,14 @@ int main(int count, char **paths)
 def write(network: Network, path: Path) -> None:
     """Write the header, its functions named after the file."""
     name = path.stem
-    used = dict.fromkeys(layer.activation for layer in network.layers)
+    used = written_out(network, "c", lambda activation: activation.c)
     function = "static inline double {}_{}(double x)\n{{\n    return {};\n}}"
     text = FILE.format(
         name=name,
         guard=f"{name.upper()}_PREDICT_H",
         # A column may be called anything; whatever it is called, it stays a comment.
         description="\n".join(network.describe()).replace("*/", "* /").replace("/*", "/ *").replace("??/", "?? /"),
-        activations="\n\n".join(function.format(name, each, ACTIVATIONS[each].c) for each in used),
+        activations="\n\n".join(function.format(name, each, text) for each, text in used.items()),
         inputs=len(network.inputs),
         targets=len(network.targets),
         widest=max(max(layer.weight.shape) for layer in network.layers),

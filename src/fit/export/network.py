@@ -7,16 +7,19 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from fit.catalog.activations import Activation
 from fit.data.scalers import Scaler
 from fit.data.table.dialect import YEARS
 from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.messages import ends
-from fit.model.stack import Stack
+from fit.model.architecture import MLP
+from fit.model.functions import find_activation
+from fit.model.own_module import OwnModule
 from fit.predict.predictor import load_checkpoint
-from fit.training.checkpoint import Checkpoint, diverged, predictor, read_model
+from fit.training.checkpoint import Checkpoint, diverged, model_of, predictor
 
 Numbers = NDArray[np.float64]
 
@@ -35,7 +38,10 @@ class Layer(NamedTuple):
 
 
 class Network(NamedTuple):
-    """A run's network: scaled in float64, computed layer by layer in `dtype`, scaled back in float64."""
+    """A run's network: scaled in float64, computed in `dtype`, scaled back in float64.
+
+    It is computed layer by layer, or, where there are no `layers`, as the mean of `modules` of a user's own.
+    """
 
     source: str
     inputs: Sequence[str]
@@ -48,6 +54,7 @@ class Network(NamedTuple):
     target_scaler: Scaler
     spread: Tensor
     layers: Sequence[Layer]
+    modules: Sequence[nn.Module]
     dtype: torch.dtype
     function: Callable[[Tensor], Tensor]
 
@@ -83,17 +90,18 @@ class Format(Protocol):
         """Say in one line how the file is used."""
 
 
-def read_network(folder: Path, which: str) -> Network:
+def read_network(folder: Path, which: str, trust: bool = False) -> Network:
     """Read the network of a run, of an ensemble the one that answers the mean of its networks.
 
-    Raises FitError if there is none, if one has diverged, or if networks of several were trained on other data.
+    Raises FitError if there is none, if one has diverged, or if networks of several were trained on other data, and
+    UntrustedError for code of a user's own unless that is to be run (`trust`).
     """
     folders = [replica.path for replica in RunFolder(folder).replicas] or [folder]
     checkpoints = [load_checkpoint(each, which) for each in folders]
     for each, stored in zip(folders, checkpoints, strict=True):
         if diverged(stored):
             raise FitError(f"The {which} checkpoint of {each} has diverged: give another run, or --checkpoint best.")
-    checkpoint, parts = checkpoints[0], [predictor(each) for each in checkpoints]
+    checkpoint, parts = checkpoints[0], [predictor(each, trust) for each in checkpoints]
     if not all(alike(checkpoint, each) for each in checkpoints):
         raise FitError(f"{folder} holds networks of different rows, as folds are: give one of them, as {folders[0]}.")
     epochs = ", ".join(dict.fromkeys(str(each["epoch"]) for each in checkpoints))
@@ -110,6 +118,7 @@ def read_network(folder: Path, which: str) -> Network:
         target_scaler=Scaler(**checkpoint["target_scaler"]),
         spread=checkpoint["spread"],
         layers=join([read_layers(each) for each in checkpoints]) if len(parts) > 1 else read_layers(checkpoint),
+        modules=[module for each in checkpoints for module in read_modules(each)],
         dtype=checkpoint["theta"].dtype,
         function=lambda inputs: torch.stack([part(inputs) for part in parts]).mean(0),
     )
@@ -127,7 +136,9 @@ def alike(one: Checkpoint, other: Checkpoint) -> bool:
 
 def join(networks: Sequence[Sequence[Layer]]) -> list[Layer]:
     """Return the layers of one network that answers the mean of some of the same shape, side by side in it."""
-    joined = []
+    joined: list[Layer] = []
+    if not networks[0]:
+        return joined
     for number, layers in enumerate(zip(*networks, strict=True)):
         weights = [layer.weight for layer in layers]
         biases = [layer.bias for layer in layers if layer.bias is not None]
@@ -136,7 +147,7 @@ def join(networks: Sequence[Sequence[Layer]]) -> list[Layer]:
         joined.append(Layer(weight, torch.cat(biases) if biases else None, layers[0].activation))
     last, count = networks[0][-1], len(networks)
     mean = torch.eye(last.weight.shape[1], dtype=last.weight.dtype).repeat(count, 1) / count
-    if last.activation != "identity":
+    if not find_activation(last.activation).affine:
         return [*joined, Layer(mean, None, "identity")]
     weight, bias, _ = joined[-1]
     joined[-1] = Layer(weight @ mean, None if bias is None else bias @ mean, "identity")
@@ -144,15 +155,35 @@ def join(networks: Sequence[Sequence[Layer]]) -> list[Layer]:
 
 
 def read_layers(checkpoint: Checkpoint) -> list[Layer]:
-    """Return the layers of a checkpoint, first to last."""
-    model, sizes = read_model(checkpoint), checkpoint["sizes"]
-    theta = checkpoint["theta"].unsqueeze(0)
-    layers = Stack(theta, sizes, model["activation"], model["output_activation"], bias=model["bias"]).layers(theta)
-    names = [model["activation"]] * (len(sizes) - 2) + [model["output_activation"]]
+    """Return the layers of a checkpoint, first to last; none of a module of a user's own."""
+    model, theta = model_of(checkpoint), checkpoint["theta"].unsqueeze(0)
+    if not isinstance(model, MLP):
+        return []
+    names = [*[model.activation] * len(model.hidden), model.output_activation]
     return [
         Layer(weight[0].clone(), None if bias is None else bias[0, 0].clone(), name)
-        for (weight, bias), name in zip(layers, names, strict=True)
+        for (weight, bias), name in zip(model.stack(theta).layers(theta), names, strict=True)
     ]
+
+
+def read_modules(checkpoint: Checkpoint) -> list[nn.Module]:
+    """Return the module of a user's own, with its weights, that a checkpoint is of, if it is."""
+    model = model_of(checkpoint)
+    return [model.module_with(checkpoint["theta"])] if isinstance(model, OwnModule) else []
+
+
+def written_out(network: Network, kind: str, text: Callable[[Activation], str | None]) -> dict[str, str]:
+    """Return each activation of a network as `text` writes it.
+
+    Raises FitError, for the format `kind`, where a module or function of a user's own cannot be written.
+    """
+    if not network.layers:
+        raise FitError(f"--format {kind} writes layers, which a module of your own does not name: give pt2 or onnx.")
+    texts = {layer.activation: text(find_activation(layer.activation)) for layer in network.layers}
+    lacking = next((name for name, each in texts.items() if each is None), None)
+    if lacking is not None:
+        raise FitError(f"--format {kind} is not possible with {lacking}, a function of your own: give pt2 or onnx.")
+    return {name: str(each) for name, each in texts.items()}
 
 
 def draw_samples(network: Network) -> list[Numbers]:

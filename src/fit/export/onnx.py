@@ -9,15 +9,14 @@ from pathlib import Path
 
 import torch
 
+from fit.catalog.activations import ACTIVATIONS
 from fit.errors import FitError, lacking
 from fit.export.network import Network, Numbers
-from fit.export.pt2 import ANY_ROWS, KERNELS, OwnUnits, example
-from fit.model.activations import ACTIVATIONS
+from fit.export.pt2 import ANY_ROWS, OwnUnits, example
+from fit.model.functions import find_activation
 
 # What onnxruntime computes in float32 only is written out in float64.
-WRITTEN_OUT = KERNELS | {
-    name: each.written_out(torch) for name, each in ACTIVATIONS.items() if each.written_out is not None
-}
+WRITTEN_OUT = {name: each.written_out(torch) for name, each in ACTIVATIONS.items() if each.written_out is not None}
 
 
 def write(network: Network, path: Path) -> None:
@@ -29,22 +28,12 @@ def write(network: Network, path: Path) -> None:
     except ImportError as error:
         raise lacking("--format onnx", "onnx", error) from None
     double = network.dtype == torch.float64
-    lacks = next((each.activation for each in network.layers if not ACTIVATIONS[each.activation].in_float64), None)
+    lacks = next((each.activation for each in network.layers if not find_activation(each.activation).in_float64), None)
     if double and lacks is not None:
         raise FitError(
             f"--format onnx is not allowed for {lacks} in float64, which onnxruntime lacks: give another format."
         )
-    with quiet():
-        program = torch.onnx.export(
-            OwnUnits(network, WRITTEN_OUT if double else KERNELS),
-            (example(network),),
-            dynamic_shapes=ANY_ROWS,
-            dynamo=True,
-            verbose=False,
-            input_names=["inputs"],
-            output_names=["targets"],
-        )
-    assert program is not None
+    program = translate(OwnUnits(network, WRITTEN_OUT if double else {}), network)
     model = program.model_proto
     for node in model.graph.node:  # where in our code it stems from, with this machine's paths
         del node.metadata_props[:]
@@ -54,6 +43,26 @@ def write(network: Network, path: Path) -> None:
     texts = {key: json.dumps(value, ensure_ascii=False) for key, value in (columns | ranges).items()}
     onnx.helper.set_model_props(model, texts | {"description": "\n".join(network.describe())})
     onnx.save(model, path)
+
+
+def translate(module: OwnUnits, network: Network) -> torch.onnx.ONNXProgram:
+    """Have torch write a network in ONNX's operations; raise FitError where code of a user's own has none."""
+    try:
+        with quiet():
+            program = torch.onnx.export(
+                module,
+                (example(network),),
+                dynamic_shapes=ANY_ROWS,
+                dynamo=True,
+                verbose=False,
+                input_names=["inputs"],
+                output_names=["targets"],
+            )
+    except torch.onnx.errors.OnnxExporterError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise FitError(f"--format onnx is not possible with this network ({reason}): give --format pt2.") from None
+    assert program is not None
+    return program
 
 
 @contextmanager

@@ -8,33 +8,42 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from fit.export.network import Layer, Network, Numbers
-from fit.model.functions import FUNCTIONS
+from fit.model.functions import find_function
 
-KERNELS = {name: function.forward for name, function in FUNCTIONS.items()}
 ANY_ROWS = ({0: Dim("rows")},)
 
 
 class OwnUnits(nn.Module):
     """A network that scales its inputs itself and answers in the targets' own units."""
 
-    def __init__(self, network: Network, kernels: Mapping[str, Callable[[Tensor], Tensor]] = KERNELS) -> None:
-        """Take the network, and what computes each activation."""
+    def __init__(self, network: Network, kernels: Mapping[str, Callable[[Tensor], Tensor]] | None = None) -> None:
+        """Take the network, and what computes an activation where that is not torch's own function."""
         super().__init__()
         self.scales = nn.ParameterList(map(frozen, (*network.input_scaler, *network.target_scaler)))
         self.weights = nn.ParameterList(frozen(layer.weight) for layer in network.layers)
         self.biases = nn.ParameterList(frozen(bias_of(layer)) for layer in network.layers)
-        self.functions = [kernels.get(layer.activation) for layer in network.layers]
+        self.functions = [(kernels or {}).get(layer.activation, kernel(layer)) for layer in network.layers]
+        self.modules_of_own = nn.ModuleList(network.modules)
+        self.dtype = network.dtype
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map inputs `[rows, inputs]` to targets `[rows, targets]`, both float64."""
         input_center, input_factor, target_center, target_factor = self.scales
-        values = ((inputs - input_center) * input_factor).to(self.weights[0].dtype)
+        values = ((inputs - input_center) * input_factor).to(self.dtype)
         for weight, bias, function in zip(self.weights, self.biases, self.functions, strict=True):
             # Not `@`: where a product follows one scale, onnxruntime makes one of both and rounds the scale to float32.
             values = torch.addmm(bias, values, weight)
             values = values if function is None else function(values)
+        if len(self.modules_of_own):
+            values = torch.stack([module(values) for module in self.modules_of_own]).mean(0)
         targets: Tensor = values.double() / target_factor + target_center
         return targets
+
+
+def kernel(layer: Layer) -> Callable[[Tensor], Tensor] | None:
+    """Return what computes a layer's activation; None where that is nothing."""
+    function = find_function(layer.activation)
+    return None if function is None else function.forward
 
 
 def bias_of(layer: Layer) -> Tensor:

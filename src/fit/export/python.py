@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import fill, indent
@@ -11,8 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from fit.errors import FitError
-from fit.export.network import Layer, Network, Numbers
-from fit.model.activations import ACTIVATIONS
+from fit.export.network import Layer, Network, Numbers, written_out
 
 FILE = '''"""A fitted function: predict(inputs) needs NumPy alone."""
 
@@ -52,11 +51,12 @@ def write(network: Network, path: Path) -> None:
     """Write the function."""
     # A column may be called anything; whatever it is called, it stays text.
     description = "\n".join(network.describe()).replace("\\", "\\\\").replace('"""', r"\"\"\"")
+    used = written_out(network, "python", lambda activation: activation.numpy)
     text = FILE.format(
         targets=len(network.targets),
         inputs=len(network.inputs),
         description=indent(description, " " * 4),
-        layers="\n".join(lines_of(index, layer) for index, layer in enumerate(network.layers, 1)),
+        layers="\n".join(lines_of(index, layer, used) for index, layer in enumerate(network.layers, 1)),
         dtype=str(network.dtype).removeprefix("torch."),
         constants="\n".join(constants(network)),
     )
@@ -65,12 +65,12 @@ def write(network: Network, path: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def lines_of(index: int, layer: Layer) -> str:
+def lines_of(index: int, layer: Layer, used: Mapping[str, str]) -> str:
     """Return the code of a layer."""
     sums = f"values @ WEIGHT_{index}" + ("" if layer.bias is None else f" + BIAS_{index}")
-    if layer.activation == "identity":
+    if used[layer.activation] == "sums":
         return f"    values = {sums}"
-    return f"    sums = {sums}\n    values = {ACTIVATIONS[layer.activation].numpy}"
+    return f"    sums = {sums}\n    values = {used[layer.activation]}"
 
 
 def constants(network: Network) -> Iterator[str]:

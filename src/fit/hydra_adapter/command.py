@@ -93,6 +93,13 @@ def options_of(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
+def options_with(key: str) -> list[str]:
+    """Return the options GROUP=NAME that have a setting of a group which the chosen one lacks."""
+    group, _, name = key.partition(".")
+    files = sorted((CONF / group).glob("*.yaml")) if name else []
+    return [f"{group}={path.stem}" for path in files if f"\n{name}:" in f"\n{path.read_text(encoding='utf-8')}"]
+
+
 def leave_files_to_the_main_thread(failure: threading.ExceptHookArgs) -> None:
     """Print what ended a thread, as Python does, unless it was a file: that the main thread hears of, too."""
     if not isinstance(failure.exc_value, OSError):
@@ -142,6 +149,8 @@ def sentence(error: Exception) -> str:
             )
         if key == "compile":
             return "compile is now engine: give engine=compiled for compile=true, engine=eager for compile=false."
+        if options := options_with(key):
+            return f"{key} is a setting of {', '.join(options)}: give that as well, or leave it out."
         return f"{key} is not a setting{nearest(key, known_settings())}; see python -m fit.train --help."
     if lines and lines[0].startswith(("Ambiguous value", "Sweep parameters")):
         typed = lines[0].partition("'")[2].rpartition("'")[0]

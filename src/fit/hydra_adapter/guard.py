@@ -22,7 +22,8 @@ class Guard(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
         """Refuse what cannot be, and settle the run folder."""
         with errors_exit():
-            check(config)
+            if config.resume is None:
+                check(config)
             if config.resume is None and not config.hydra.job.chdir and config.data._target_ == TABLE:
                 from fit.data.table.columns import glance
 
@@ -31,7 +32,8 @@ class Guard(Callback):
 
     def settle(self, config: DictConfig) -> None:
         """Check the settings and make the folder."""
-        check(config)
+        if config.resume is None:
+            check(config)
         check_names(config)  # of what is typed: an older run may hold settings that there are no more
         if config.sweep.resume is not None:
             raise FitError("sweep.resume resumes a sweep: add -m; resume=RUN_FOLDER resumes a single run.")

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fit.model.functions import FUNCTIONS
+from fit.catalog.activations import ACTIVATIONS
+from fit.model.functions import find_function
 
 # The widest step that a CPU's vector loops take at once, in numbers: see `elementwise`.
 LANES = 32
@@ -51,7 +52,8 @@ class Stack(nn.Module):
         """Take start values `theta [members, parameters]` for layers of `sizes` (inputs, hidden ..., outputs)."""
         super().__init__()
         self.sizes = tuple(sizes)
-        self.functions = [FUNCTIONS.get(activation)] * (len(sizes) - 2) + [FUNCTIONS.get(output_activation)]
+        self.functions = [find_function(activation)] * (len(sizes) - 2) + [find_function(output_activation)]
+        self.own_functions = not {activation, output_activation} <= set(ACTIVATIONS)
         self.bias = bias
         self.dropout = dropout
         self.theta = nn.Parameter(theta)
@@ -60,6 +62,19 @@ class Stack(nn.Module):
     def members(self) -> int:
         """Number of networks."""
         return self.theta.shape[0]
+
+    @property
+    def widest(self) -> int:
+        """The most numbers that a network holds of a row at once."""
+        return max(self.sizes)
+
+    def groups(self) -> dict[str, slice]:
+        """Return where each layer stands in a row of `theta`, by name."""
+        return {f"layer_{number}": slice(start, end) for number, (start, _, end) in enumerate(self.offsets(), start=1)}
+
+    def weights(self) -> dict[str, slice]:
+        """Return where each layer's weights stand, without its biases."""
+        return {f"layer_{number}": slice(start, at) for number, (start, at, _) in enumerate(self.offsets(), start=1)}
 
     def layers(self, values: Tensor) -> list[Layer]:
         """View values `[members, parameters]` (weights, or their gradient) layer by layer."""
@@ -83,7 +98,11 @@ class Stack(nn.Module):
 
         With `members`, only those answer.
         """
-        return self.trace(inputs, self.layers(self.theta[members]))[-1].values
+        return self.outputs(self.theta[members], inputs)
+
+    def outputs(self, theta: Tensor, inputs: Tensor) -> Tensor:
+        """Map inputs to outputs with weights `theta [members, parameters]`, by which autograd can differentiate."""
+        return self.trace(inputs, self.layers(theta))[-1].values
 
     def trace(
         self, inputs: Tensor, layers: Sequence[Layer], draw_mask: Callable[[Tensor], Tensor] | None = None

@@ -4,10 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 import torch
-from omegaconf import DictConfig
 from torch import Generator, Tensor, nn
-
-from fit.model.stack import Stack
 
 # Each fills a weight `[outputs, inputs]` as torch's own layers and initializers do, with `gain` times their spread.
 INITIALIZERS: dict[str, Callable[[Tensor, Generator], object]] = {
@@ -48,18 +45,3 @@ def start_values(
         if bias:
             parts.append(offset)
     return torch.cat(parts)
-
-
-def build_stack(cfgs: Sequence[DictConfig], sizes: tuple[int, int], dtype: torch.dtype) -> Stack:
-    """Build the networks that the configurations of a stack's members describe, for `sizes` of inputs and targets."""
-    model = cfgs[0].model
-    layers = (sizes[0], *model.hidden, sizes[1])
-    starts = [start_values(layers, cfg.seed, init=cfg.model.init, gain=cfg.model.gain, bias=model.bias) for cfg in cfgs]
-    return Stack(
-        torch.stack(starts).to(dtype),
-        layers,
-        model.activation,
-        model.output_activation,
-        bias=model.bias,
-        dropout=model.dropout,
-    )

@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("separator", "header", "decimal", "encoding"):
         message = RULES[f"data.{name}"].allowed
         parser.add_argument(f"--{name}", help=f"of --input: {message}; by default that of the table trained on")
+    parser.add_argument("--trust", action="store_true", help="run code that the folder names, such as a model.module")
     typed = parser.parse_intermixed_args(arguments)
     source = typed.input or ("-" if typed.output else None)
     try:
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise FitError("There are no points: give the inputs as NAME=VALUE, or a file of them as --input FILE.")
         from fit.predict.predictor import load_predictor
 
-        predictor = load_predictor(typed.folder, typed.checkpoint)
+        predictor = load_predictor(typed.folder, typed.checkpoint, typed.trust)
         if predictor.diverged:
             raise FitError(
                 f"The {typed.checkpoint} checkpoint of {typed.folder} has diverged: "

@@ -48,8 +48,11 @@ class Predictor:
         return ((inputs < self.low) | (inputs > self.high)).any(1)
 
 
-def load_predictor(path: str | Path, which: str = "last") -> Predictor:
-    """Read the fitted function of a run folder, of its `last` or `best` checkpoint; raise FitError if there is none."""
+def load_predictor(path: str | Path, which: str = "last", trust: bool = False) -> Predictor:
+    """Read the fitted function of a run folder, of its `last` or `best` checkpoint; raise FitError if there is none.
+
+    Raises UntrustedError for a network that is made by code of a user's own, unless that is to be run (`trust`).
+    """
     folders = [replica.path for replica in RunFolder(path).replicas] or [Path(path)]
     checkpoints = [load_checkpoint(each, which) for each in folders]
     first = checkpoints[0]
@@ -65,7 +68,7 @@ def load_predictor(path: str | Path, which: str = "last") -> Predictor:
         tuple(first["dates"]),
         low,
         high,
-        networks=list(map(predictor, checkpoints)),
+        networks=[predictor(each, trust) for each in checkpoints],
         text=read_text(first),
         diverged=any(map(diverged, checkpoints)),
     )

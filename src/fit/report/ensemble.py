@@ -16,6 +16,7 @@ from fit.report.figures import draw_fit, draw_parity
 from fit.report.style import to_png
 from fit.report.summary import write_loss
 from fit.settings.replicas import replica_config
+from fit.settings.trust import foreign
 
 
 def write_ensemble(folder: RunFolder, cfg: DictConfig, metrics: Mapping[str, object]) -> None:
@@ -29,18 +30,21 @@ def draw_ensemble(folder: RunFolder, cfg: DictConfig, which: str = "last") -> Fi
     if cfg.cv is None:
         problem = pose(build_dataset(cfg.data))
         drawn = problem.dataset.drawn()
-        predict = load_predictor(folder.path, which)
+        predict = load_predictor(folder.path, which, trust=bool(foreign(cfg)))
         fitted, _ = predict(problem.train.inputs)
         return draw_fit(Drawing(problem.dataset, problem.train, drawn, *predict(drawn.inputs), fitted))
     # Of the whole's settings, which were checked for foreign code: a member's own file was not.
     problems = [pose(build_dataset(replica_config(cfg, number).data)) for number, _ in enumerate(folder.replicas)]
-    return draw_parity(Drawing(problems[0].dataset, problems[0].train, *held_out(folder, problems, which)))
+    return draw_parity(
+        Drawing(problems[0].dataset, problems[0].train, *held_out(folder, problems, which, bool(foreign(cfg))))
+    )
 
 
-def held_out(folder: RunFolder, problems: Sequence[Problem], which: str) -> tuple[Rows, Tensor]:
+def held_out(folder: RunFolder, problems: Sequence[Problem], which: str, trust: bool) -> tuple[Rows, Tensor]:
     """Return every row that was held out, and what the network that did not see it answers."""
     rows = [problem.fresh["val"] for problem in problems]
     answers = [
-        load_predictor(replica.path, which)(each.inputs)[0] for replica, each in zip(folder.replicas, rows, strict=True)
+        load_predictor(replica.path, which, trust)(each.inputs)[0]
+        for replica, each in zip(folder.replicas, rows, strict=True)
     ]
     return Rows(*(torch.cat(columns) for columns in zip(*rows, strict=True))), torch.cat(answers)

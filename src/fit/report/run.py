@@ -9,6 +9,7 @@ from fit.predict.predictor import load_checkpoint
 from fit.report.ensemble import draw_ensemble, write_ensemble
 from fit.report.figures import draw_fit
 from fit.report.summary import drawing, write_figures
+from fit.settings.trust import foreign
 from fit.training.checkpoint import predictor
 
 
@@ -17,7 +18,7 @@ def draw_run(folder: RunFolder, cfg: DictConfig, metrics: dict[str, object]) -> 
     if folder.replicas:
         write_ensemble(folder, cfg, metrics)
         return
-    predict = predictor(load_checkpoint(folder.path))
+    predict = predictor(load_checkpoint(folder.path), trust=bool(foreign(cfg)))
     write_figures(folder, pose(build_dataset(cfg.data)), predict, metrics)
 
 
@@ -25,5 +26,5 @@ def figure_of(folder: RunFolder, cfg: DictConfig, which: str) -> Figure:
     """Draw the fit of a run by its `last` or `best` checkpoint; raise FitError if there is none."""
     if folder.replicas:
         return draw_ensemble(folder, cfg, which)
-    predict = predictor(load_checkpoint(folder.path, which))
+    predict = predictor(load_checkpoint(folder.path, which), trust=bool(foreign(cfg)))
     return draw_fit(drawing(pose(build_dataset(cfg.data)), predict))

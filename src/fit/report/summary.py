@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from omegaconf import DictConfig
 from torch import Tensor
 
-from fit.data.dataset import Rows
 from fit.data.problem import Problem
 from fit.evaluation.baselines import baselines
-from fit.evaluation.floor import Shape, floor
+from fit.evaluation.floor import floor
 from fit.evaluation.outcome import Outcome
 from fit.folder import RunFolder, write_atomically
 from fit.report.drawing import Drawing
@@ -16,15 +14,6 @@ from fit.report.figures import draw_fit
 from fit.report.loss import draw_loss
 from fit.report.style import to_png
 from fit.training.run import Run
-
-
-def loss_floor(cfg: DictConfig, problem: Problem) -> float | None:
-    """Return the lowest training loss that the model could reach, where it is known."""
-    model = cfg.model
-    shape = Shape(model.hidden, model.activation, model.output_activation, model.bias)
-    train = problem.train
-    scaled = Rows(problem.input_scaler.transform(train.inputs), problem.target_scaler.transform(train.targets))
-    return floor(shape, cfg.loss, scaled)
 
 
 def drawing(problem: Problem, predict: Callable[[Tensor], Tensor]) -> Drawing:
@@ -35,7 +24,7 @@ def drawing(problem: Problem, predict: Callable[[Tensor], Tensor]) -> Drawing:
 
 def summarize(run: Run, outcome: Outcome, seconds: float) -> dict[str, object]:
     """Return what metrics.json holds; `seconds` is how long the run took as a whole."""
-    lowest = loss_floor(run.cfg, run.problem)
+    lowest = floor(run.model, run.cfg.loss, run.problem.scaled)
     floors = {} if lowest is None else {"floor/loss": lowest}
     return outcome.numbers | baselines(run.problem) | floors | {"seconds/total": seconds}
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
 from shlex import quote
 
 from omegaconf import DictConfig
@@ -24,16 +23,12 @@ MOST_INPUTS = 6
 
 def before(run: Run, device: object) -> str:
     """Say in one block what is about to be trained."""
-    cfg, problem, sizes = run.cfg, run.problem, run.sizes
-    model, optimizer, trainer = cfg.model, cfg.optimizer, cfg.trainer
+    cfg, problem, optimizer, trainer = run.cfg, run.problem, run.cfg.optimizer, run.cfg.trainer
     rows = len(problem.train.inputs)
     batch = min(problem.dataset.batch_size or rows, rows)
-    parameters = sum((fan_in + model.bias) * fan_out for fan_in, fan_out in pairwise(sizes))
-    activation = f", {model.activation}" if len(sizes) > 2 else ""
-    last = f", {model.output_activation} at the output" if model.output_activation != "identity" else ""
     lines = {
         "data": describe_data(problem, cfg.data._target_.split(".")[-2], batch),
-        "model": f"{' → '.join(map(str, sizes))}{activation}{last}; {plural(parameters, 'parameter')}",
+        "model": f"{run.model}; {plural(run.model.parameters, 'parameter')}",
         "optimizer": f"{optimizer._target_.rsplit('.', 1)[1]}, lr {optimizer.lr:g}, "
         f"{schedule_name(cfg.scheduler._target_)} schedule; loss {cfg.loss}; "
         f"{plural(trainer.max_epochs, 'epoch')} of {plural(-(-rows // batch), 'step')}",

@@ -14,19 +14,22 @@ from fit.settings.names import OURS
 Kind = TypeVar("Kind")
 
 
+def import_named(setting: str, name: str, allowed: str) -> object:
+    """Import what a setting names as MODULE.NAME; raise FitError, with what is `allowed`, if that cannot be."""
+    module, _, attribute = name.rpartition(".")
+    if not module:
+        raise FitError(f"{setting}={shown(name)} is not allowed: {allowed}.")
+    try:
+        return getattr(import_module(module), attribute)
+    except (Exception, SystemExit) as error:  # whatever importing a module may raise
+        raise FitError(f"{setting}={name} cannot be imported ({type(error).__name__}: {error}): {allowed}.") from None
+
+
 def find_class(group: str, settings: object, kind: type[Kind]) -> type[Kind]:
     """Return the class that `settings._target_` names; raise FitError unless it is derived from `kind`."""
     name = settings.get("_target_") if isinstance(settings, DictConfig) else None
     allowed = f"give the name of a class derived from {kind.__module__}.{kind.__name__}"
-    module, _, attribute = str(name).rpartition(".")
-    if not module:
-        raise FitError(f"{group}._target_={shown(name)} is not allowed: {allowed}.")
-    try:
-        found = getattr(import_module(module), attribute)
-    except Exception as error:  # whatever importing a module may raise
-        raise FitError(
-            f"{group}._target_={name} cannot be imported ({type(error).__name__}: {error}): {allowed}."
-        ) from None
+    found = import_named(f"{group}._target_", "null" if name is None else str(name), allowed)
     if not isinstance(found, type) or not issubclass(found, kind):
         raise FitError(f"{group}._target_={name} is not allowed: {allowed}.")
     return found

@@ -21,7 +21,7 @@ def check_memory(cfg: DictConfig, rows: int | None = None) -> None:
     if not hasattr(os, "sysconf"):
         return
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    widths, points = list(cfg.model.hidden), cfg.data.get("points")
+    widths, points = list(cfg.model.get("hidden") or []), cfg.data.get("points")
     weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise([2, *widths, 1]))
     rows = rows or (points if isinstance(points, int) else 1)
     size = cfg.data.get("batch_size")
@@ -30,7 +30,7 @@ def check_memory(cfg: DictConfig, rows: int | None = None) -> None:
     needed = 40 * weights + 200 * rows + 12 * sum(widths) * batch
     if needed > 0.8 * there:
         raise FitError(
-            f"model.hidden={shown(cfg.model.hidden)} with {rows} rows, {batch} in a step, "
+            f"model.hidden={shown(cfg.model.get('hidden'))} with {rows} rows, {batch} in a step, "
             f"needs about {needed / 2**30:.0f} GiB, and this machine has {there / 2**30:.0f}: "
             "give narrower layers, fewer rows or a smaller data.batch_size."
         )

@@ -19,11 +19,7 @@ def without_effect(cfg: DictConfig, typed: Callable[[], Collection[str]]) -> Ite
             f"trainer.gradient_clip_algorithm={trainer.gradient_clip_algorithm} does nothing: "
             "trainer.gradient_clip_val is null."
         )
-    for key, neutral in (("activation", "identity"), ("dropout", 0)):
-        if not model.hidden and model[key] != neutral:
-            yield f"model.{key}={model[key]} does nothing: model.hidden=[] has no hidden layer."
-    if not model.bias and isinstance(model.init, DictConfig) and model.init.bias != 0:
-        yield f"The bias of model.init={shown(model.init)} does nothing: model.bias is false."
+    yield from model_without_effect(model)
     step = cfg.scheduler.get("step_size")
     if step is not None and step >= trainer.max_epochs:
         yield f"scheduler.step_size={step} does nothing: there are trainer.max_epochs={trainer.max_epochs}."
@@ -53,3 +49,15 @@ def stopping_without_effect(cfg: DictConfig) -> Iterator[str]:
             f"early_stopping.patience={patience} acts after {acts} epochs without a lower val/loss: "
             f"the run is looked at every trainer.check_val_every_n_epoch={every}."
         )
+
+
+def model_without_effect(model: DictConfig) -> Iterator[str]:
+    """Say what of a multilayer perceptron's settings does nothing."""
+    if "module" in model:
+        return
+    if not model.hidden and model.activation != "identity":
+        yield f"model.activation={model.activation} does nothing: model.hidden=[] has no hidden layer."
+    if not model.hidden and model.dropout:
+        yield f"model.dropout={model.dropout} does nothing: model.hidden=[] has no hidden layer."
+    if not model.bias and isinstance(model.init, DictConfig) and model.init.bias != 0:
+        yield f"The bias of model.init={shown(model.init)} does nothing: model.bias is false."

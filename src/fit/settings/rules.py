@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from fit.catalog.activations import ACTIVATIONS
+from fit.catalog.losses import LOSSES
 from fit.errors import FitError
 from fit.messages import nearest, shown
-from fit.model.activations import ACTIVATIONS
 from fit.settings.machine import CORES, check_accelerator, check_memory
 from fit.settings.schema import (
     BOOLEAN,
@@ -25,9 +26,11 @@ from fit.settings.schema import (
     Rule,
     choice,
     is_domain,
+    is_dotted,
     is_encoding,
     is_init,
     is_names,
+    named,
     number,
     whole,
 )
@@ -45,10 +48,10 @@ TARGETS = {
 }
 RULES = {
     "seed": whole(0),
-    "loss": choice("mse", "mse_sum", "mae", "huber", "smooth_l1", "log_cosh"),
+    "loss": named(*LOSSES),
     "cv": whole(2).or_null(),
     "ensemble": whole(2).or_null(),
-    "engine": choice("auto", "eager", "compiled"),
+    "engine": choice("auto", "eager", "functional", "compiled"),
     "regularization.l1": NOT_NEGATIVE,
     "regularization.l2": NOT_NEGATIVE,
     "early_stopping.patience": whole(1).or_null(),
@@ -81,7 +84,7 @@ RULES = {
     ),
     "data.domain": Rule("a range for each input, such as {x: [-1, 1], f: [1e-3, 1e3, log]}", is_domain),
     "data.sampling": choice("uniform", "sobol", "grid", "chebyshev"),
-    "data.function": Rule("MODULE.FUNCTION", lambda value: isinstance(value, str) and "." in value.strip(".")),
+    "data.function": Rule("MODULE.FUNCTION", is_dotted),
     "data.categorical": Rule(f"{NAMES}, or []", is_names),
     "data.val_path": FILE.or_null(),
     "data.group": COLUMN.or_null(),
@@ -95,12 +98,16 @@ RULES = {
         f"a list of whole numbers from 1 up to {MOST}, such as [64,64]",
         lambda value: isinstance(value, ListConfig) and all(map(whole(1).test, value)),
     ),
-    "model.activation": choice(*ACTIVATIONS),
-    "model.output_activation": choice(*ACTIVATIONS),
+    "model.activation": named(*ACTIVATIONS),
+    "model.output_activation": named(*ACTIVATIONS),
     "model.init": Rule(f"one of {', '.join(INITS)}, or constants such as {{weight:1,bias:0}}", is_init),
     "model.gain": POSITIVE,
     "model.bias": BOOLEAN,
     "model.dropout": FRACTION,
+    "model.module": Rule("MODULE.CLASS", is_dotted),
+    "model.settings": Rule(
+        "the settings of the module, such as {width: 8}", lambda value: isinstance(value, DictConfig)
+    ),
     "data._target_": TARGET,
     "scheduler._target_": TARGET,
     "optimizer._target_": TARGET,
@@ -139,6 +146,14 @@ GROUPS = (
 )
 # What only some data sets and schedules have.
 OPTIONAL = ("data.", "scheduler.", "optimizer.weight_decay")
+# And a module of a user's own has others than a multilayer perceptron.
+OWN_MODULE = ("model.module", "model.settings")
+MLP = tuple(key for key in RULES if key.startswith("model.") and key not in OWN_MODULE)
+
+
+def is_own_module(cfg: DictConfig) -> bool:
+    """Whether the model is a module of the user's own, whose name may still be missing."""
+    return "module" in cfg.model.keys()  # noqa: SIM118 -- what is missing is not `in` it
 
 
 def check(cfg: DictConfig) -> None:
@@ -152,7 +167,8 @@ def check(cfg: DictConfig) -> None:
         if value is MISSING:
             group, _, name = key.rpartition(".")
             # A setting that is there with ??? is one that has to be given.
-            if key.startswith(OPTIONAL) and name != "_target_" and name not in cfg[group].keys():  # noqa: SIM118
+            optional = (*OPTIONAL, *(MLP if is_own_module(cfg) else OWN_MODULE))
+            if key.startswith(optional) and name != "_target_" and name not in cfg[group].keys():  # noqa: SIM118
                 continue
             raise FitError(f"{key} is missing: give {rule.allowed}.")
         if not rule.test(value):

@@ -46,6 +46,27 @@ def choice(*names: str) -> Rule:
     return Rule("one of " + ", ".join(names), lambda value: value in names, names)
 
 
+def is_dotted(value: object) -> bool:
+    """Whether a value is a name in a module, MODULE.NAME."""
+    return isinstance(value, str) and "." in value and all(map(str.isidentifier, value.split(".")))
+
+
+def named(*names: str) -> Rule:
+    """Rule for one of a few names, or a function of the user's own."""
+    return Rule(
+        f"one of {', '.join(names)}, or MODULE.FUNCTION of your own",
+        lambda value: (
+            value in names
+            or (
+                isinstance(value, str)
+                and all(map(str.isidentifier, value.split(".", 1)[:1]))
+                and "." in value.strip(".")
+            )
+        ),
+        names,
+    )
+
+
 def is_init(value: object) -> bool:
     """Whether start values are named, or given as the constants `weight` and `bias`."""
     if isinstance(value, DictConfig):

@@ -1,6 +1,6 @@
 """Code that a stored configuration names: run only where it is fit's or a library's, or somebody vouches for it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -10,7 +10,7 @@ from fit.errors import FitError
 
 KNOWN = ("fit.", "torch.optim.", "lightning.pytorch.loggers.")
 # Settings whose value is imported, beside every _target_.
-IMPORTED = ("data.function",)
+IMPORTED = ("data.function", "model.module", "model.activation", "model.output_activation", "loss")
 # Settings within settings; more are a circle of references.
 DEEPEST = 10
 
@@ -19,14 +19,22 @@ class UntrustedError(FitError):
     """A configuration that names code which nobody vouched for."""
 
 
+def is_foreign(key: str, value: str) -> bool:
+    """Whether a setting names code which is neither fit's own nor of a library that it knows."""
+    if key in IMPORTED:
+        return "." in value
+    return (key.endswith("_target_") or "_target_" in value) and not value.startswith(KNOWN)
+
+
 def foreign(cfg: DictConfig) -> dict[str, str]:
-    """Return the settings, by dotted name, that name code which is neither fit's own nor of a library that it knows."""
-    named = {
-        key: str(value)
-        for key, value in leaves(cfg)
-        if key.endswith("_target_") or key in IMPORTED or "_target_" in str(value)
-    }
-    return {key: value for key, value in named.items() if key in IMPORTED or not value.startswith(KNOWN)}
+    """Return the settings, by dotted name, that name foreign code."""
+    return {key: str(value) for key, value in leaves(cfg) if is_foreign(key, str(value))}
+
+
+def names_code(model: Mapping[str, object]) -> str:
+    """Return the first of a model's settings that names foreign code, as KEY=VALUE; nothing if none does."""
+    named = (f"model.{key}={value}" for key, value in model.items() if is_foreign(f"model.{key}", str(value)))
+    return next(named, "")
 
 
 def leaves(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -18,6 +18,8 @@ BYTES_BESIDE = 400_000
 # Weights with their gradient, the optimizer's state, and copies of all of them for the last and the best checkpoint.
 COPIES_OF_WEIGHTS = 12
 COPIES_OF_VALUES = 6
+# What a module of a user's own is taken to be as large as.
+OWN_MODULE = (64, 64)
 # Files that a member keeps open: its folder's lock, its events.
 FILES = 2
 
@@ -43,7 +45,7 @@ def split(members: Sequence[Job], most: int) -> Iterator[list[Job]]:
 def most_members(members: Sequence[Job], at_once: int) -> int:
     """Return how many members of a group fit into the memory and the open files that there are for each stack."""
     cfg = members[0].cfg
-    widths = list(cfg.model.hidden)
+    widths = list(cfg.model.get("hidden") or OWN_MODULE)
     weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise([8, *widths, 8]))
     rows = cfg.data.get("points") or 0
     batch = min(cfg.data.get("batch_size") or rows, rows or 1024) or 1024

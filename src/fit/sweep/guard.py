@@ -13,7 +13,7 @@ from fit.messages import shown
 from fit.settings.identity import hydra_overrides, typed
 from fit.settings.rules import RULES
 from fit.settings.schema import whole
-from fit.settings.trust import IMPORTED, check_trust, foreign
+from fit.settings.trust import check_trust, foreign, is_foreign
 
 
 class SweepGuard(Callback):
@@ -113,7 +113,7 @@ def check_code(config: DictConfig, stored: DictConfig, folder: Path) -> None:
 
     for line in typed(stored):
         key, _, value = line.partition("=")
-        if ("_target_" in line or key.lstrip("+") in IMPORTED) and line not in typed(config):
+        if is_foreign(key.lstrip("+"), value) and line not in typed(config):
             raise FitError(f"{folder} names code to be run, {key}={value}: type that as well if you trust it.")
     # What a job was started with is built again to draw it, whatever the sweep as a whole says.
     vouched = [*(f"{key}={value}" for key, value in foreign(config).items()), *choices(typed(config))]

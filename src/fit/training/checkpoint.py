@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -14,9 +14,9 @@ from fit.data.problem import Problem
 from fit.data.scalers import Scaler
 from fit.errors import FitError
 from fit.folder import write_atomically
-from fit.model.activations import ACTIVATIONS
-from fit.model.stack import Stack
+from fit.model.architecture import Architecture, architecture
 from fit.settings.resume import is_whole
+from fit.settings.trust import UntrustedError, names_code
 
 FORMAT = 4
 # Rows that are computed at once: the values of all layers are held for them.
@@ -98,6 +98,8 @@ def check_rows(checkpoint: Checkpoint, problem: Problem, path: Path) -> None:
 def is_sound(checkpoint: Checkpoint) -> bool:
     """Whether everything is there, of its kind, and of the sizes that the network has; what is not may raise, too."""
     sizes, theta, model = checkpoint["sizes"], checkpoint["theta"], read_model(checkpoint)
+    # What names code is not asked how large it is: that would run the code.
+    known = bool(names_code(model)) or theta.shape == (architecture(model, sizes[0], sizes[-1]).parameters,)
     whole = [checkpoint["epoch"], checkpoint["step"], checkpoint["best_epoch"], *sizes]
     numbers = [checkpoint["seconds"], checkpoint["best_loss"], *checkpoint["evaluation"].values()]
     inputs, targets, said = checkpoint["inputs"], checkpoint["targets"], checkpoint["categories"]
@@ -117,10 +119,9 @@ def is_sound(checkpoint: Checkpoint) -> bool:
         and all(isinstance(each, list) for each in lists)
         and all(isinstance(each, str) for each in (*said, *chain(*lists)))
         and all(part.dtype == torch.float64 and part.shape == (len(names),) for part, names in columns)
-        and {model["activation"], model["output_activation"]} <= set(ACTIVATIONS)
-        and type(model["bias"]) is bool
         and theta.dtype in (torch.float32, torch.float64)
-        and theta.shape == (sum((fan_in + model["bias"]) * fan_out for fan_in, fan_out in pairwise(sizes)),)
+        and theta.dim() == 1
+        and known
     )
 
 
@@ -130,6 +131,11 @@ def read_model(checkpoint: Checkpoint) -> dict[str, Any]:
     if "${" in str(model):
         model = OmegaConf.to_container(OmegaConf.create(checkpoint["config"]).model, resolve=True)
     return dict(model)
+
+
+def model_of(checkpoint: Checkpoint) -> Architecture:
+    """Return the shape of a checkpoint's network; of a user's own code that runs it."""
+    return architecture(read_model(checkpoint), checkpoint["sizes"][0], checkpoint["sizes"][-1])
 
 
 def diverged(checkpoint: Checkpoint) -> bool:
@@ -145,22 +151,23 @@ def stored_epoch(path: Path) -> int:
         return -1
 
 
-def predictor(checkpoint: Checkpoint) -> Callable[[Tensor], Tensor]:
-    """Return the network of a checkpoint, from inputs `[rows, inputs]` to targets `[rows, targets]`, in own units."""
-    model = read_model(checkpoint)
-    stack = Stack(
-        checkpoint["theta"].unsqueeze(0),
-        checkpoint["sizes"],
-        model["activation"],
-        model["output_activation"],
-        bias=model["bias"],
-    )
+def predictor(checkpoint: Checkpoint, trust: bool = False) -> Callable[[Tensor], Tensor]:
+    """Return the network of a checkpoint, from inputs `[rows, inputs]` to targets `[rows, targets]`, in own units.
+
+    Raises UntrustedError where the model names code of a user's own, unless `trust`: building it runs that code.
+    """
+    model, theta = read_model(checkpoint), checkpoint["theta"]
+    if not trust and (code := names_code(model)):
+        raise UntrustedError(
+            f"The network is made by {code}: give --trust, or fit.load(..., trust=True), if you trust it."
+        )
+    stack = model_of(checkpoint).stack(theta.unsqueeze(0))
     inputs, targets = Scaler(**checkpoint["input_scaler"]), Scaler(**checkpoint["target_scaler"])
 
     def predict(values: Tensor) -> Tensor:
         """Scale, compute, scale back, part by part."""
         with torch.no_grad():
-            scaled = (inputs.transform(part).to(checkpoint["theta"]) for part in torch.split(values, ROWS))
+            scaled = (inputs.transform(part).to(theta) for part in torch.split(values, ROWS))
             outputs = torch.cat([stack(part.unsqueeze(0))[0] for part in scaled])
         return targets.inverse_transform(outputs.double())
 

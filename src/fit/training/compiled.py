@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from fit.data.batches import Batches
-from fit.evaluation.losses import Loss
+from fit.evaluation.losses import LossFunction
+from fit.model.architecture import Networks
 from fit.model.stack import Stack
 from fit.training.eager import Eager
 from fit.training.graph import TensorFactors, multiply_by_reciprocals, split
@@ -43,7 +44,25 @@ class Compiled(Eager):
     sizes, the last one filled up, so that few functions are compiled however many members there are.
     """
 
-    def __init__(self, stack: Stack, recipe: Recipe) -> None:
+    @classmethod
+    def refuses(cls, stack: Networks, recipe: Recipe) -> str | None:
+        """Say why these networks cannot be trained by this engine; None if they can."""
+        from torch._inductor.cpp_builder import get_cpp_compiler
+        from torch._inductor.exc import InvalidCxxCompiler
+
+        if not isinstance(stack, Stack):
+            return "engine=compiled needs a network of layers: give engine=auto for a module of your own."
+        if stack.dropout:
+            return "engine=compiled is not possible with model.dropout: give engine=eager, or model.dropout=0."
+        if stack.own_functions or recipe.loss.own:
+            return "engine=compiled is not possible with a function of your own: give engine=eager."
+        try:
+            get_cpp_compiler()
+        except InvalidCxxCompiler:
+            return "engine=compiled needs a C++ compiler, such as g++: install one, or give engine=eager."
+        return None
+
+    def __init__(self, stack: Networks, recipe: Recipe) -> None:
         """Take the stack and how to train it."""
         super().__init__(stack, recipe)
         self._functions: dict[object, tuple[Function, Function]] = {}
@@ -189,21 +208,9 @@ def unrolled(batches: int) -> int:
     return min(range(1, min(batches, MOST_STEPS) + 1), key=lambda steps: (batches % steps, -steps))
 
 
-def refuses(dropout: float) -> str | None:
-    """Say why a job cannot be compiled; None if it can."""
-    from torch._inductor.cpp_builder import get_cpp_compiler
-    from torch._inductor.exc import InvalidCxxCompiler
-
-    if dropout > 0:
-        return "engine=compiled is not possible with model.dropout: give engine=eager, or model.dropout=0."
-    try:
-        get_cpp_compiler()
-    except InvalidCxxCompiler:
-        return "engine=compiled needs a C++ compiler, such as g++: install one, or give engine=eager."
-    return None
-
-
-def differentiate(stack: Stack, loss: Loss, theta: Tensor, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def differentiate(
+    stack: Stack, loss: LossFunction, theta: Tensor, inputs: Tensor, targets: Tensor
+) -> tuple[Tensor, Tensor]:
     """Return the errors of one batch and the gradient `[members, parameters]`, as `Stack.trace` and `backward` do."""
     layers = stack.layers(theta)
     values = inputs

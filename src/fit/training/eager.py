@@ -1,5 +1,6 @@
-"""The engine that takes every step of a stack by torch operations, one after the other."""
+"""Engines that take every step of a stack by torch operations, one after the other."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -7,6 +8,7 @@ from torch import Generator, Tensor
 from torch.optim import Optimizer
 
 from fit.data.batches import Batches, places
+from fit.model.architecture import Networks
 from fit.model.stack import Stack
 from fit.training.engine import Snapshot
 from fit.training.recipe import Recipe
@@ -17,15 +19,15 @@ from fit.training.update import MemberOptimizer
 RATES_AHEAD = 1024
 
 
-class Eager:
-    """Trains a stack step by step.
+class Stepper(ABC):
+    """Trains a stack step by step; how the gradient of a batch is computed is left to the engines derived from it.
 
     It lives where `stack.theta` lives when it is made, and is a plain object: a Module's attributes cost microseconds.
     """
 
     rates: Tensor
 
-    def __init__(self, stack: Stack, recipe: Recipe) -> None:
+    def __init__(self, stack: Networks, recipe: Recipe) -> None:
         """Take the stack and how to train it."""
         self.stack = stack
         self.recipe = recipe
@@ -62,11 +64,10 @@ class Eager:
         self.rates = torch.zeros_like(self.lr)
         self.penalized = bool(self.l1.any() or self.l2.any())
         self.clipped = bool(self.clip_val.isfinite().any())
-        self._layers = stack.layers(theta)
-        self._gradients = stack.layers(self.gradient)
         self.is_weight = torch.zeros_like(theta)
-        for layer in stack.layers(self.is_weight):
-            layer.weight.fill_(1)
+        for place in stack.weights().values():
+            self.is_weight[:, place] = 1
+        self.bind()
 
     @torch.no_grad()
     def train(self, batches: Batches, rates: Iterator[Tensor], passes: int) -> list[Tensor]:
@@ -109,8 +110,7 @@ class Eager:
     def gradient_norms(self) -> dict[str, Tensor]:
         """Return the norm `[members]` of the last gradient, before clipping, as a whole and for each layer."""
         parts = {"grad_norm": self.gradient}
-        for number, (start, _, end) in enumerate(self.stack.offsets(), start=1):
-            parts[f"grad_norm/layer_{number}"] = self.gradient[:, start:end]
+        parts |= {f"grad_norm/{name}": self.gradient[:, place] for name, place in self.stack.groups().items()}
         return {name: torch.linalg.vector_norm(part, dim=1) for name, part in parts.items()}
 
     def snapshot(self) -> Snapshot:
@@ -128,19 +128,51 @@ class Eager:
             for seed, state in each.dropout.items():
                 self.masks.generators[seed].set_state(state)
 
+    def bind(self) -> None:  # noqa: B027 -- not every engine has something to do
+        """Take up weights and gradient, which are other tensors now."""
+
+    @abstractmethod
+    def differentiate(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Write the gradient of the loss on one batch into `gradient`; return outputs - targets.
+
+        All are `[members or 1, rows, columns]`.
+        """
+
     def _compute_gradient(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """Fill the gradient for one batch and return the summed errors `[members]`."""
+        error, gradient, theta = self.differentiate(inputs, targets), self.gradient, self.stack.theta
+        if self.penalized:
+            gradient += penalty_gradient(theta.data, self.is_weight, self.l1, self.l2)
+        if self.clipped:
+            gradient = clip(gradient, self.clip_val, self.recipe.clip_algorithm)
+        theta.grad = gradient
+        return self.recipe.loss.value(error).sum((1, 2))
+
+
+class Eager(Stepper):
+    """Computes the gradient of multilayer perceptrons layer by layer."""
+
+    stack: Stack
+
+    @classmethod
+    def refuses(cls, stack: Networks, recipe: Recipe) -> str | None:
+        """Say why these networks cannot be trained by this engine; None if they can."""
+        if not isinstance(stack, Stack):
+            return "engine=eager needs a network of layers: give engine=auto for a module of your own."
+        return None
+
+    def bind(self) -> None:
+        """View weights and gradient layer by layer."""
+        self._layers = self.stack.layers(self.stack.theta.data)
+        self._gradients = self.stack.layers(self.gradient)
+
+    def differentiate(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Write the gradient of the loss on one batch by back-propagation; return outputs - targets."""
         stack, loss = self.stack, self.recipe.loss
         traces = stack.trace(inputs, self._layers, self.masks.draw if stack.dropout else None)
         error = traces[-1].values - targets
         stack.backward(traces, loss.derivative(error) * loss.weight(error), self._layers, self._gradients)
-        gradient = self.gradient
-        if self.penalized:
-            gradient += penalty_gradient(stack.theta.data, self.is_weight, self.l1, self.l2)
-        if self.clipped:
-            gradient = clip(gradient, self.clip_val, self.recipe.clip_algorithm)
-        stack.theta.grad = gradient
-        return loss.value(error).sum((1, 2))
+        return error
 
 
 class Masks:

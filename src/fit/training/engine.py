@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from fit.data.batches import Batches
-
-# What an optimizer remembers of one member, or of all: tensors, and numbers that all members share.
-State = dict[str, Tensor | float | int | None]
+from fit.model.architecture import Networks
+from fit.training.recipe import Recipe
+from fit.training.update import State, member_state
 
 
 class Snapshot(NamedTuple):
@@ -36,6 +36,13 @@ class Engine(Protocol):
     epoch: int
     step: int
     rates: Tensor
+
+    def __init__(self, stack: Networks, recipe: Recipe) -> None:
+        """Take the stack and how to train it."""
+
+    @classmethod
+    def refuses(cls, stack: Networks, recipe: Recipe) -> str | None:
+        """Say in a sentence why these networks cannot be trained by this engine; None if they can."""
 
     @property
     def optimizer(self) -> Optimizer:
@@ -64,13 +71,3 @@ class Engine(Protocol):
 
     def restore(self, snapshots: Sequence[Snapshot]) -> None:
         """Go on from snapshots of one member each, all of one epoch."""
-
-
-def member_state(states: State, theta: Tensor, member: int) -> State:
-    """Pick one member of an optimizer's state: its row of what has the shape of `theta`, else the number."""
-    return {
-        key: (value[member] if value.shape == theta.shape else value).cpu().clone()
-        if isinstance(value, Tensor)
-        else value
-        for key, value in states.items()
-    }

@@ -14,7 +14,7 @@ from fit.data.datamodule import DataModule, Region
 from fit.evaluation.collapse import collapse
 from fit.evaluation.errors import errors
 from fit.evaluation.outcome import Outcome
-from fit.model.stack import Stack
+from fit.model.architecture import Networks
 from fit.training.engine import Engine
 from fit.training.engines import build_engine
 from fit.training.recipe import Recipe
@@ -44,7 +44,7 @@ class StackModule(LightningModule):
 
     def __init__(
         self,
-        stack: Stack,
+        stack: Networks,
         recipe: Recipe,
         data: DataModule,
         runs: Sequence[Run],
@@ -127,7 +127,7 @@ class StackModule(LightningModule):
     def validation_step(self, region: Region, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Measure the stack on one region, some members at a time."""
         loss = self.recipe.loss
-        at_once = max(1, MOST_NUMBERS // (region.truth.shape[1] * max(self.stack.sizes)))
+        at_once = max(1, MOST_NUMBERS // (region.truth.shape[1] * self.stack.widest))
         parts = []
         for start in range(0, self.stack.members, at_once):
             members = slice(start, start + at_once)
@@ -143,7 +143,7 @@ class StackModule(LightningModule):
 
     def _outputs(self, inputs: Tensor, members: slice) -> Tensor:
         """Map inputs `[members or 1, rows, inputs]` to outputs `[members, rows, outputs]`, some rows at a time."""
-        rows = max(1, MOST_NUMBERS // max(self.stack.sizes))
+        rows = max(1, MOST_NUMBERS // self.stack.widest)
         return torch.cat([self.stack(part, members) for part in torch.split(inputs, rows, 1)], 1)
 
     def on_validation_epoch_end(self) -> None:
@@ -217,7 +217,6 @@ class StackModule(LightningModule):
         # The steps told as long as there were any; after the last one there is only the look.
         if diverged is None and not math.isfinite(row["train/loss"]):
             diverged = self.engine.epoch
-        stack, layers = self.stack, self.stack.layers(self.stack.theta.data)
         numbers: dict[str, object] = {key: row[key] for key in row if "/" in key and not key.startswith("grad_norm")}
         numbers["targets"] = {
             name: {
@@ -234,14 +233,14 @@ class StackModule(LightningModule):
             "diverged_epoch": diverged,
             "epochs": self.engine.epoch,
             "steps": self.engine.step,
-            "parameters": stack.theta.shape[1],
+            "parameters": self.stack.theta.shape[1],
             "device": self.device_name,
             "seconds/fit": seconds,
         }
         return Outcome(
             numbers,
             lambda inputs: self.predict(run, inputs),
-            collapse(layers, member, problem.input_scaler, problem.target_scaler) if not any(stack.functions) else None,
+            collapse(self.stack, member, problem.input_scaler, problem.target_scaler),
         )
 
 

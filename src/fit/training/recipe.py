@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from omegaconf import DictConfig
 from torch.optim import Optimizer
 
-from fit.evaluation.losses import LOSSES, Loss
+from fit.evaluation.losses import LossFunction, find_loss
 from fit.settings.build import arguments, build, find_class
 from fit.training.schedules import Schedule
 from fit.training.update import Settings, check_proportional
@@ -28,7 +28,7 @@ class Recipe:
     max_epochs: Sequence[int]
     clip_algorithm: str = "norm"
     schedule: Schedule
-    loss: Loss
+    loss: LossFunction
     evaluate_every: int
     engine: str = "auto"
 
@@ -72,7 +72,7 @@ def build_recipe(cfgs: Sequence[DictConfig]) -> Recipe:
         max_epochs=[cfg.trainer.max_epochs for cfg in cfgs],
         clip_algorithm=first.trainer.gradient_clip_algorithm,
         schedule=build_schedule(first),
-        loss=LOSSES[first.loss],
+        loss=find_loss(first.loss),
         evaluate_every=first.trainer.check_val_every_n_epoch,
         engine=first.engine,
     )

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from lightning.pytorch.loggers import Logger
@@ -15,6 +14,7 @@ from fit.data.problem import Problem, build_dataset, pose
 from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.job import Job
+from fit.model.architecture import Architecture, architecture
 from fit.settings.identity import identity, plain
 from fit.settings.machine import check_memory
 from fit.settings.modern import modern
@@ -40,7 +40,7 @@ class Run:
     cfg: DictConfig
     folder: RunFolder
     problem: Problem
-    sizes: list[int]
+    model: Architecture
     max_epochs: int
     evaluate_every: int
     stored: Checkpoint | None = None
@@ -101,15 +101,14 @@ def build_run(job: Job, problem: Problem) -> Run:
     cfg, folder = job.cfg, job.folder
     problem.check_region(cfg.optimized_metric)
     check_memory(cfg, len(problem.train.inputs))
-    sizes = [problem.train.inputs.shape[1], *cfg.model.hidden, problem.train.targets.shape[1]]
-    run = Run(cfg, folder, problem, sizes, cfg.trainer.max_epochs, evaluate_every=cfg.trainer.check_val_every_n_epoch)
+    model = architecture(cfg.model, problem.train.inputs.shape[1], problem.train.targets.shape[1])
+    run = Run(cfg, folder, problem, model, cfg.trainer.max_epochs, evaluate_every=cfg.trainer.check_val_every_n_epoch)
     if folder.last.exists():
         run.stored = load(folder.last)
         stored = OmegaConf.create(modern(run.stored["config"]))
         if identity(plain(stored), CHANGEABLE) != identity(plain(cfg), CHANGEABLE):
             raise FitError(f"{folder.last} has other settings than {folder.config}: one of them was changed.")
-        parameters = sum((fan_in + cfg.model.bias) * fan_out for fan_in, fan_out in pairwise(sizes))
-        if run.stored["sizes"] != sizes or run.stored["theta"].shape != (parameters,):
+        if run.stored["sizes"] != list(model.sizes) or run.stored["theta"].shape != (model.parameters,):
             raise FitError(f"{folder.last} does not fit the model of {folder.config}: one of them was changed.")
         check_rows(run.stored, problem, folder.last)
         if run.stored["epoch"] > run.max_epochs:

@@ -12,10 +12,12 @@ from torch import Tensor
 class Schedule:
     """A constant learning rate, and the warm-up that all schedules share: linear over `warmup_epochs`.
 
-    `uses_length` says whether the rate of a step depends on how many steps there will be.
+    `uses_length`: the rate of a step depends on how many steps there will be. `ends_low`: it falls to next to nothing
+    at the end of the run, and not before.
     """
 
     uses_length: ClassVar[bool] = False
+    ends_low: ClassVar[bool] = False
 
     warmup_epochs: float = 0.0
 
@@ -59,6 +61,7 @@ class Cosine(Schedule):
     """Half a cosine from 1 down to `final`, step by step, like `torch.optim.lr_scheduler.CosineAnnealingLR`."""
 
     uses_length = True
+    ends_low = True
 
     final: float = 0.0
 
@@ -75,6 +78,8 @@ class OneCycle(Schedule):
     """
 
     uses_length = True
+    ends_low = True
+
     pct_start: float = 0.3
     div_factor: float = 25.0
     final_div_factor: float = 1e4

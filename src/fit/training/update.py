@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fit.errors import FitError
-from fit.training.engine import State
 
 Settings = Mapping[str, Any]  # whatever an optimizer takes
+# What an optimizer remembers of one member, or of all: tensors, and numbers that all members share.
+State = dict[str, Tensor | float | int | None]
 
 
 class MemberOptimizer:
@@ -80,6 +81,16 @@ class MemberOptimizer:
             else deepcopy(value)
             for key, value in states[0].items()
         }
+
+
+def member_state(states: State, theta: Tensor, member: int) -> State:
+    """Pick one member of an optimizer's state: its row of what has the shape of `theta`, else the number."""
+    return {
+        key: (value[member] if value.shape == theta.shape else value).cpu().clone()
+        if isinstance(value, Tensor)
+        else value
+        for key, value in states.items()
+    }
 
 
 def is_decay_decoupled(kind: type[Optimizer], settings: Settings) -> bool:

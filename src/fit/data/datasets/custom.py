@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 
 import torch
 from torch import Tensor
 
 from fit.data.datasets.function import FunctionData
 from fit.errors import FitError
+from fit.settings.build import import_named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +22,8 @@ class Custom(FunctionData):
     @cached_property
     def called(self) -> Callable[[Tensor], object]:
         """The function itself; raise FitError if there is none of that name."""
-        module, _, name = self.function.rpartition(".")
-        try:
-            found = getattr(import_module(module), name)
-        except (Exception, SystemExit) as error:  # whatever importing a module may raise
-            raise FitError(
-                f"data.function={self.function} cannot be imported ({type(error).__name__}: {error}): "
-                "give MODULE.FUNCTION, the module in this folder or installed."
-            ) from None
+        allowed = "give MODULE.FUNCTION, the module in this folder or installed"
+        found = import_named("data.function", self.function, allowed)
         if not callable(found):
             raise FitError(f"data.function={self.function} is not a function but a {type(found).__name__}.")
         answer: Callable[[Tensor], object] = found

@@ -9,8 +9,7 @@ from omegaconf import OmegaConf
 
 from fit.data.datamodule import DataModule
 from fit.doctor.case import Case
-from fit.evaluation.losses import LOSSES
-from fit.training.eager import Eager
+from fit.training.engines import build_engine
 from fit.training.recipe import build_recipe
 
 SEEDS = 16
@@ -46,10 +45,10 @@ def trial(case: Case) -> Trial | None:
     dtype = torch.float64 if case.cfg.trainer.precision == "64-true" else torch.float32
     with torch.inference_mode(False), torch.no_grad():
         data = DataModule([case.problem] * SEEDS, list(seeds), dtype)
-        stack = case.network.stack(case.network.starts(*seeds).to(dtype), cfg.model.dropout)
+        stack = case.network.stack(case.network.starts(*seeds).to(dtype))
         stack.theta.requires_grad_(False)
-        recipe = replace(build_recipe([cfg] * SEEDS), seeds=list(seeds))
-        engine, reached = Eager(stack, recipe), None
+        recipe = replace(build_recipe([cfg] * SEEDS), seeds=list(seeds), engine="auto")
+        engine, reached = build_engine(stack, recipe), None
         rates = engine.rates_ahead(len(data.batches), case.cfg.trainer.max_epochs)
         for look in looks:
             while engine.epoch < look["epoch"] and time.perf_counter() - began < case.seconds:
@@ -60,7 +59,7 @@ def trial(case: Case) -> Trial | None:
         if reached is None:
             return None
         error = stack(data.regions[0].inputs) - data.regions[0].targets
-        loss = LOSSES[case.cfg.loss]
+        loss = case.network.loss
         losses = (loss.value(error).sum((1, 2)) * loss.weight(error)).tolist()
     here, best = reached["train/loss"], min(losses)
     if best > FAR_BETTER * here:

@@ -4,11 +4,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
+from omegaconf import OmegaConf
+
 from fit.data.problem import pose
 from fit.data.scalers import Scaler
 from fit.doctor.case import Case
 from fit.doctor.measurements.moments import second_moments
-from fit.doctor.measurements.stability import is_descent, name
 from fit.doctor.thresholds import (
     ADAPTIVE_RATES,
     AFFINE_STEPS,
@@ -34,9 +35,10 @@ from fit.doctor.thresholds import (
     WIDE,
 )
 from fit.messages import shown
+from fit.model.functions import find_activation
+from fit.training.recipe import build_schedule
 
 Changes = Mapping[str, object]
-ADAPTIVE = ("Adam", "AdamW", "NAdam", "RAdam", "RMSprop")
 
 
 def prescribe(case: Case, changes: Changes | None = None, steps: int = FIT_STEPS) -> list[str]:
@@ -49,23 +51,28 @@ def prescribe(case: Case, changes: Changes | None = None, steps: int = FIT_STEPS
     wanted |= training(case_with(case, wanted), steps)
     if "early_stopping.patience" not in wanted:
         wanted |= keep_running(case, int(str(wanted.get("trainer.max_epochs", case.cfg.trainer.max_epochs))))
+    if case.mlp is None:  # a module of a user's own has settings of its own
+        wanted = {key: value for key, value in wanted.items() if not key.startswith("model.")}
     return [f"{key}={shown(value)}" for key, value in wanted.items() if case.cfg.select(key) != value]
 
 
 def fix_shape(case: Case) -> dict[str, object]:
     """Return what gives a model that cannot fit the targets the shape of one that can."""
     changes: dict[str, object] = {}
+    if case.mlp is None:
+        return changes
     if cannot_bend(case):
         changes["model.activation"] = "gelu"
-        if not case.cfg.model.hidden:
+        if not case.mlp.hidden:
             changes["model.hidden"] = [64, 64]
-    if case.cfg.model.output_activation != "identity" and (case.floor or 0) > FLOOR_PART * case.spread:
+    bounded = not find_activation(case.mlp.output_activation).affine
+    if bounded and (case.floor or 0) > FLOOR_PART * case.spread:
         changes["model.output_activation"] = "identity"
-    if (changes.get("model.hidden") or case.cfg.model.hidden) and not isinstance(case.cfg.model.init, str):
+    if (changes.get("model.hidden") or case.mlp.hidden) and not isinstance(case.cfg.model.init, str):
         changes["model.init"] = "default"
     low, high = SOUND_GAINS
-    # Of sin the gain is a frequency, and wanted.
-    if not low <= case.cfg.model.gain <= high and case.cfg.model.activation != "sin":
+    # Where the gain is a frequency, it is wanted.
+    if not low <= case.cfg.model.gain <= high and not find_activation(case.mlp.activation).periodic:
         changes["model.gain"] = 1.0
     return changes
 
@@ -78,13 +85,13 @@ def keep_running(case: Case, epochs: int) -> dict[str, object]:
 
 def reach_high_frequencies(case: Case) -> dict[str, object]:
     """Return what reaches short bends, where a run missed them."""
-    missed = case.trained and not case.diverged and not case.shape.affine and case.train_error > MISSES
+    missed = case.trained and not case.diverged and not case.affine and case.train_error > MISSES
     return high_frequency_start(case) if missed else {}
 
 
 def cannot_bend(case: Case) -> bool:
     """Whether the model is affine and the targets are not."""
-    known = case.attainable if case.shape.affine else None
+    known = case.attainable if case.affine else None
     return known is not None and bool(((known.smooth < SHAPE_ROOM * known.affine) & (known.affine > GOOD_NRMSE)).any())
 
 
@@ -94,7 +101,7 @@ def high_frequency_start(case: Case) -> dict[str, object]:
     Source: Sitzmann et al., Implicit Neural Representations with Periodic Activation Functions (2020).
     """
     length = case.attainable.length
-    if case.problem.dataset.logarithmic:  # bends of the scale, not of the function
+    if case.mlp is None or case.problem.dataset.logarithmic:  # bends of the scale, not of the function
         return {}
     return {"model.activation": "sin", "model.gain": round(SIN_REACH / length, 1)} if length < SHORT_LENGTH else {}
 
@@ -141,7 +148,7 @@ def case_with(case: Case, changes: Changes) -> Case:
 
 def training(case: Case, steps: int) -> dict[str, object]:
     """Return how to train: a rate that the curvature bears, annealed, for long enough."""
-    return descend(case) if case.shape.affine and is_descent(case.cfg.optimizer) else adapt(case, steps)
+    return descend(case) if case.affine and case.network.optimizer.descent else adapt(case, steps)
 
 
 def descend(case: Case) -> dict[str, object]:
@@ -160,16 +167,16 @@ def descend(case: Case) -> dict[str, object]:
 
 def adapt(case: Case, steps: int) -> dict[str, object]:
     """Return an adaptive optimizer with a rate that suits a small network, annealed."""
-    optimizer, hidden, wanted = case.cfg.optimizer, case.cfg.model.hidden, dict[str, object]()
+    optimizer, hidden, wanted = case.cfg.optimizer, case.mlp.hidden if case.mlp else (), dict[str, object]()
     rate = DEEP_RATE if len(hidden) >= DEEP or max([0, *hidden]) > WIDE else DEFAULT_RATE
-    if name(optimizer) not in ADAPTIVE:
+    if not case.network.optimizer.adaptive:
         wanted |= {"optimizer": "adam", "optimizer.lr": rate}
     elif not ADAPTIVE_RATES[0] < optimizer.lr <= ADAPTIVE_RATES[1]:
         wanted["optimizer.lr"] = rate
     clip = case.cfg.trainer.gradient_clip_val
     if clip is not None and clip < TIGHT_CLIP:
         wanted["trainer.gradient_clip_val"] = None
-    needed = AFFINE_STEPS if case.shape.affine else steps
+    needed = AFFINE_STEPS if case.affine else steps
     return wanted | anneal(case) | lengthen(case, math.ceil(needed / case.steps_per_epoch))
 
 
@@ -183,7 +190,7 @@ def anneal(case: Case) -> dict[str, object]:
 def ends_low(case: Case) -> bool:
     """Whether the learning rate falls to nothing at the end of the run, and not before."""
     schedule = case.cfg.scheduler
-    return isinstance(schedule, str) or str(schedule._target_).endswith((".Cosine", ".OneCycle"))
+    return isinstance(schedule, str) or build_schedule(OmegaConf.create({"scheduler": schedule.plain()})).ends_low
 
 
 def lengthen(case: Case, epochs: int) -> dict[str, object]:

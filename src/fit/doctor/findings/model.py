@@ -1,6 +1,7 @@
 """Causes that lie in the network."""
 
 import math
+from dataclasses import replace
 
 import torch
 
@@ -29,20 +30,21 @@ from fit.doctor.thresholds import (
     STRONG_DROPOUT,
     UNSCALED_TARGETS,
 )
-from fit.evaluation.floor import Shape, floor
+from fit.evaluation.floor import floor
 from fit.messages import plural
-from fit.model.activations import ACTIVATIONS
+from fit.model.functions import find_activation
 
 
 def output_range(case: Case) -> Finding | None:
     """Find targets that the output activation cannot reach."""
-    activation, targets = case.cfg.model.output_activation, case.scaled.targets
-    if activation == "identity" or case.spread <= 0:
+    targets = case.scaled.targets
+    if case.mlp is None or find_activation(case.mlp.output_activation).affine or case.spread <= 0:
         return None
-    lowest = floor(Shape(case.shape.hidden, case.shape.activation, activation, True), case.cfg.loss, case.scaled)
+    activation = case.mlp.output_activation
+    lowest = floor(replace(case.mlp, bias=True), case.cfg.loss, case.scaled)
     if lowest is None or lowest < FLOOR_PART * case.spread:
         return None
-    reach, low, high = ACTIVATIONS[activation], float(targets.min()), float(targets.max())
+    reach, low, high = find_activation(activation), float(targets.min()), float(targets.max())
     if reach.bounded:
         words = f"from {reach.low:.3g} to {reach.high:.3g}"
     else:
@@ -110,14 +112,15 @@ def over_regularized(case: Case) -> Finding | None:
     part = (l1 * float(weights.abs().sum()) + l2 * float(weights.square().sum())) / max(case.spread, 1e-300)
     causes = [f"penalties that weigh {part:.2g} times the loss of always answering the mean"] * (part > PENALTY_PART)
     causes += [f"a weight decay of {decay:g}"] * (decay > PENALTY_PART)
-    causes += [f"a dropout of {cfg.model.dropout:g}"] * (cfg.model.dropout >= STRONG_DROPOUT)
+    dropout = float(cfg.model.get("dropout", 0.0))
+    causes += [f"a dropout of {dropout:g}"] * (dropout >= STRONG_DROPOUT)
     if not causes:
         return None
     off: dict[str, object] = {"regularization.l1": 0.0, "regularization.l2": 0.0, "model.dropout": 0.0}
     return Finding(
         "over_regularized",
         "likely",
-        {"penalty_at_start": part, "weight_decay": decay, "dropout": float(cfg.model.dropout)},
+        {"penalty_at_start": part, "weight_decay": decay, "dropout": dropout},
         f"What should keep the network from overfitting keeps it from fitting: {' and '.join(causes)}; the error is "
         f"{percent(case.train_error)} of the standard deviation on the training rows themselves.",
         prescribe(case, off | ({"optimizer.weight_decay": 0.0} if decay else {})),
@@ -128,9 +131,9 @@ def over_regularized(case: Case) -> Finding | None:
 def network_too_small(case: Case) -> Finding | None:
     """Find a network that has settled where a smooth function is far better."""
     smooth, length = float(case.attainable.smooth.nan_to_num(0.0).max()), case.attainable.length
-    if case.diverged or case.shape.affine or smooth > SHAPE_ROOM * case.train_error:
+    if case.mlp is None or case.diverged or case.affine or smooth > SHAPE_ROOM * case.train_error:
         return None
-    hidden, weights, model = list(case.cfg.model.hidden), case.network.parameters, case.cfg.model
+    hidden, weights, model = list(case.mlp.hidden), case.network.parameters, case.mlp
     short = length < SHORT_LENGTH and case.train_error > MISSES
     small = weights < FEW_WEIGHTS or (weights < SOME_WEIGHTS and settled(case))
     if not (small or short or settled(case)):
@@ -138,7 +141,7 @@ def network_too_small(case: Case) -> Finding | None:
     changes = high_frequency_start(case)
     if not short or weights < MANY_WEIGHTS:
         changes["model.hidden"] = [max(64, 2 * width) for width in (hidden if len(hidden) > 1 else hidden * 2)]
-    if "model.activation" not in changes and model.activation in ("sigmoid", "relu", "softplus"):
+    if "model.activation" not in changes and find_activation(model.activation).slow:
         changes["model.activation"] = "gelu"
     if not model.bias:
         changes["model.bias"] = True
@@ -159,8 +162,10 @@ def network_too_small(case: Case) -> Finding | None:
 
 def equal_start(case: Case) -> Finding | None:
     """Find start values that are the same for all units of a layer, which then stay the same."""
+    if case.mlp is None:
+        return None
     init = case.cfg.model.init
-    if isinstance(init, str) or max(case.cfg.model.hidden, default=1) == 1:
+    if isinstance(init, str) or max(case.mlp.hidden, default=1) == 1:
         return None
     return Finding(
         "bad_start",
@@ -174,8 +179,10 @@ def equal_start(case: Case) -> Finding | None:
 
 def wild_start(case: Case) -> Finding | None:
     """Find start values so large that units are silent, or answers so large that training has to undo them first."""
+    if case.mlp is None or find_activation(case.mlp.activation).periodic:
+        return None
     gain, network = case.cfg.model.gain, case.network
-    if gain <= SOUND_GAINS[1] or case.cfg.model.activation == "sin":
+    if gain <= SOUND_GAINS[1]:
         return None
     silent = saturated_units(case) or dead_units(case)
     if silent is not None:
@@ -198,7 +205,7 @@ def wild_start(case: Case) -> Finding | None:
 
 def bad_start(case: Case) -> Finding | None:
     """Find start values from which this training does not get where it gets from others."""
-    if case.shape.affine or not settled(case) or case.loss_curve.jitter > JITTER:
+    if case.affine or not settled(case) or case.loss_curve.jitter > JITTER:
         return None
     found = trial(case)
     if found is None:

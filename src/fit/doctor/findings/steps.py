@@ -2,10 +2,10 @@
 
 import math
 
+from fit.catalog.optimizers import class_name
 from fit.doctor.case import Case
 from fit.doctor.cures.prescription import ends_low, high_frequency_start, prescribe
 from fit.doctor.finding import Evidence, Finding
-from fit.doctor.measurements.stability import is_descent, name
 from fit.doctor.text import percent
 from fit.doctor.thresholds import (
     ADAPTIVE_RATES,
@@ -46,7 +46,7 @@ def settled(case: Case) -> bool:
 
 def step_too_large(case: Case) -> Finding | None:
     """Find steps that leap over the valley."""
-    found = descent_step_too_large(case) if is_descent(case.cfg.optimizer) else adaptive_step_too_large(case)
+    found = descent_step_too_large(case) if case.network.optimizer.descent else adaptive_step_too_large(case)
     if found is None:
         return None
     certainty, evidence, message = found
@@ -58,7 +58,7 @@ def step_too_large(case: Case) -> Finding | None:
         seen = f"; the loss grew {loss_growth(case):.2g} times over its start" if loss_growth(case) > GROWN else ""
         evidence = {**evidence, "loss_grew": loss_growth(case), "jitter": case.loss_curve.jitter}
     changes: dict[str, object] = {}
-    if case.cfg.optimizer.lr > ADAPTIVE_RATES[1] and not is_descent(case.cfg.optimizer):
+    if case.cfg.optimizer.lr > ADAPTIVE_RATES[1] and not case.network.optimizer.descent:
         changes["optimizer.lr"] = DEFAULT_RATE
     return Finding(
         "step_too_large",
@@ -77,7 +77,7 @@ def descent_step_too_large(case: Case) -> tuple[str, Evidence, str] | None:
     if network.end_limit is not None and network.end_limit < limit:
         limit, where = network.end_limit, "at the end"
     over = lr / limit
-    if not case.trained and over <= (1.0 if case.shape.affine else RECOVERS):
+    if not case.trained and over <= (1.0 if case.affine else RECOVERS):
         return None
     if case.trained and not case.diverged and over < 1 and loss_growth(case) <= GROWN:
         return None
@@ -108,8 +108,8 @@ def adaptive_step_too_large(case: Case) -> tuple[str, Evidence, str] | None:
         return None
     evidence = {"lr": lr, "move": move, "limit": case.network.end_limit}
     message = (
-        f"{name(case.cfg.optimizer)} moves each weight by about optimizer.lr = {lr:g} in a step, {move:.2g} times the "
-        "size that weights start with"
+        f"{class_name(case.cfg.optimizer)} moves each weight by about optimizer.lr = {lr:g} in a step, {move:.2g} "
+        "times the size that weights start with"
     )
     return "certain" if case.diverged or move > 2 * NO_STEPS * LARGE_MOVE else "likely", evidence, message
 
@@ -124,7 +124,7 @@ def step_too_small(case: Case) -> Finding | None:
         return None
     still = moved < HARDLY_MOVED or case.spent < SPENT
     found = (
-        descent_step_too_small(case, still) if is_descent(case.cfg.optimizer) else adaptive_step_too_small(case, still)
+        descent_step_too_small(case, still) if case.network.optimizer.descent else adaptive_step_too_small(case, still)
     )
     if found is None:
         return None
@@ -160,7 +160,7 @@ def descent_step_too_small(case: Case, still: bool) -> tuple[Evidence, str] | No
 
 def adaptive_step_too_small(case: Case, still: bool) -> tuple[Evidence, str] | None:
     """Compare all the steps that an adaptive optimizer can have taken with the size of the weights."""
-    lr, kind = float(case.cfg.optimizer.lr), name(case.cfg.optimizer)
+    lr, kind = float(case.cfg.optimizer.lr), class_name(case.cfg.optimizer)
     travel = lr * case.loss_curve.epochs * case.steps_per_epoch / max(case.network.weight_size, 1e-12)
     if not still and (kind in ("Adagrad", "Adadelta") or lr >= SMALL_RATE or travel > SMALL_TRAVEL):
         return None
@@ -199,7 +199,7 @@ def calmer(case: Case) -> dict[str, object]:
     lr = float(case.cfg.optimizer.lr)
     if ends_low(case):
         return {"optimizer.lr": float(f"{lr / 10:.3g}")}
-    adaptive = not is_descent(case.cfg.optimizer)
+    adaptive = not case.network.optimizer.descent
     return {"scheduler": "cosine"} | ({"optimizer.lr": min(lr, DEFAULT_RATE)} if adaptive else {})
 
 

@@ -14,7 +14,9 @@ def dead_units(case: Case) -> Finding | None:
         return None
     layer = dead.index(max(dead))
     before, activation = case.network.start_units[layer].dead, case.cfg.model.activation
-    changes: dict[str, object] = {"model.activation": "leaky_relu" if activation == "gelu" else "gelu"}
+    changes: dict[str, object] = {
+        "model.activation": next(each for each in ("gelu", "leaky_relu") if each != activation)
+    }
     if min(case.cfg.model.hidden) < FEW_UNITS:
         changes["model.hidden"] = [64, 64]
     return Finding(
@@ -51,8 +53,10 @@ def saturated_units(case: Case) -> Finding | None:
 def vanishing_gradient(case: Case) -> Finding | None:
     """Find a gradient that does not reach the first layers."""
     looks = case.network.start_units
+    if len(looks) <= FEW_LAYERS:
+        return None
     first, last = looks[0].gradient, looks[-1].gradient
-    if len(looks) <= FEW_LAYERS or not last > 0 or first / last > VANISHED:
+    if not last > 0 or first / last > VANISHED:
         return None
     return Finding(
         "vanishing_gradient",

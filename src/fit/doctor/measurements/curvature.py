@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from fit.evaluation.losses import Loss
-from fit.model.stack import Stack
+from fit.evaluation.losses import LossFunction
+from fit.model.architecture import Networks
 
 # Lanczos has the largest eigenvalue to a percent long before this; each costs two passes forward and back.
 MOST_PRODUCTS = 24
@@ -18,7 +18,9 @@ TOLERANCE = 1e-3
 Product = Callable[[Tensor], Tensor]
 
 
-def hessian_product(stack: Stack, inputs: Tensor, targets: Tensor, loss: Loss, l2: Tensor | float = 0.0) -> Product:
+def hessian_product(
+    stack: Networks, inputs: Tensor, targets: Tensor, loss: LossFunction, l2: Tensor | float = 0.0
+) -> Product:
     """Return what multiplies vectors `[members, parameters]` with each member's Hessian, at the stack's weights.
 
     Inputs and targets are `[members or 1, rows, columns]`, of the precision of the weights. Source: Pearlmutter, Fast
@@ -26,7 +28,7 @@ def hessian_product(stack: Stack, inputs: Tensor, targets: Tensor, loss: Loss, l
     """
     with torch.inference_mode(False), torch.enable_grad():
         theta = stack.theta.detach().clone().requires_grad_()
-        error = stack.trace(inputs.clone(), stack.layers(theta))[-1].values - targets.clone()
+        error = stack.outputs(theta, inputs.clone()) - targets.clone()
         total = loss.value(error).sum() * loss.weight(error) + (l2 * theta.square()).sum()
         (gradient,) = torch.autograd.grad(total, theta, create_graph=True)
 

@@ -5,17 +5,17 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from fit.catalog.optimizers import State, optimizer_of
 from fit.data.dataset import Rows
 from fit.doctor.measurements.attainable import sample
 from fit.doctor.measurements.curvature import MOST_PRODUCTS as MOST_TIMES
 from fit.doctor.measurements.curvature import hessian_product, largest_eigenvalue
 from fit.doctor.measurements.moments import second_moments
-from fit.doctor.measurements.stability import DIVISORS, State, is_descent, limit, name
 from fit.doctor.measurements.units import Layer, measure_units
 from fit.doctor.settings import Settings
-from fit.evaluation.losses import LOSSES
+from fit.evaluation.losses import find_loss
+from fit.model.architecture import Networks, architecture
 from fit.model.stack import Stack
-from fit.model.start import start_values
 
 # Rows on which it is measured, and products of rows and weights that one pass may take.
 MOST_ROWS = 1024
@@ -38,31 +38,29 @@ class Network:
         """Take what is known; without `theta`, or where it is not finite, the end is the start."""
         self.cfg, self.scaled, self.theta, self.state = cfg, scaled, theta, state
         self.batch_size = batch_size if batch_size is not None and batch_size < len(scaled.inputs) else None
-        self.loss = LOSSES[cfg.loss]
-        self.sizes = (scaled.inputs.shape[1], *cfg.model.hidden, scaled.targets.shape[1])
+        self.loss = find_loss(cfg.loss)
+        self.optimizer = optimizer_of(cfg.optimizer)
+        self.model = architecture(cfg.model, scaled.inputs.shape[1], scaled.targets.shape[1])
 
     def starts(self, *seeds: int) -> Tensor:
         """Return the weights that training starts from with each seed `[seeds, parameters]`."""
-        model = self.cfg.model
-        settings = {"init": model.init, "gain": model.gain, "bias": model.bias}
-        return torch.stack([start_values(self.sizes, seed, **settings) for seed in seeds])
+        return self.model.starts([self.cfg.model] * len(seeds), seeds)
 
     @cached_property
-    def start(self) -> Stack:
+    def start(self) -> Networks:
         """The network before its first step."""
         return self.stack(self.starts(self.cfg.seed).double())
 
     @cached_property
-    def end(self) -> Stack:
+    def end(self) -> Networks:
         """The network after its last step."""
         if self.theta is None or not self.theta.isfinite().all():
             return self.start
         return self.stack(self.theta.unsqueeze(0))
 
-    def stack(self, theta: Tensor, dropout: float = 0.0) -> Stack:
+    def stack(self, theta: Tensor) -> Networks:
         """Return networks of this shape with weights `[members, parameters]`."""
-        model = self.cfg.model
-        return Stack(theta, self.sizes, model.activation, model.output_activation, bias=model.bias, dropout=dropout)
+        return self.model.stack(theta)
 
     @cached_property
     def rows(self) -> Rows:
@@ -93,19 +91,19 @@ class Network:
         order = torch.randint(len(self.rows.inputs), (count, self.batch_size), generator=generator)
         return Rows(*(each[order] for each in self.rows))
 
-    def sharpness(self, stack: Stack, divisor: Tensor | None = None) -> float:
+    def sharpness(self, stack: Networks, divisor: Tensor | None = None) -> float:
         """Return the largest eigenvalue of the loss's Hessian, after an optimizer's division by `divisor`.
 
         Of batches it is the largest among a few of them, as steps along a batch's gradient meet that batch's curvature.
         It is exact for an affine model's squared error over all rows.
         """
-        quadratic = len(self.sizes) == 2 and not any(stack.functions) and self.cfg.loss.startswith("mse")
+        quadratic = self.model.affine and len(self.model.sizes) == 2 and self.loss.kind.squared
         if divisor is None and self.batch_size is None and quadratic:
             return second_moments(self.scaled.inputs, self.cfg.model.bias).high * self.moment_factor
         inputs, targets = self.batches(BATCHES)
         theta = stack.theta.data.expand(len(inputs), -1).contiguous()
         times = hessian_product(self.stack(theta), inputs, targets, self.loss, self.cfg.regularization.l2)
-        part = 1.0 if self.loss.mean or self.batch_size else len(self.scaled.inputs) / inputs.shape[1]
+        part = 1.0 if self.loss.kind.mean or self.batch_size else len(self.scaled.inputs) / inputs.shape[1]
         scale = torch.ones_like(theta) if divisor is None else divisor.clamp(min=1e-12).rsqrt().unsqueeze(0)
         often = int(CURVATURE_PRODUCTS / (inputs.shape[0] * inputs.shape[1] * self.parameters))
         often = max(LEAST_TIMES, min(MOST_TIMES, often))
@@ -116,7 +114,7 @@ class Network:
     def moment_factor(self) -> float:
         """What the second moments of the inputs are multiplied by in the Hessian of an affine model's squared error."""
         rows, targets = self.scaled.targets.shape
-        return 2 / targets if self.loss.mean else 2.0 * rows
+        return 2 / targets if self.loss.kind.mean else 2.0 * rows
 
     @cached_property
     def start_sharpness(self) -> float:
@@ -126,29 +124,38 @@ class Network:
     @cached_property
     def start_limit(self) -> float | None:
         """The largest stable learning rate at the start; None where the optimizer has yet to see gradients."""
-        return limit(self.cfg.optimizer, self.start_sharpness) if is_descent(self.cfg.optimizer) else None
+        return self.limit(self.start_sharpness) if self.optimizer.descent else None
 
     @cached_property
     def end_limit(self) -> float | None:
         """The largest stable learning rate at the end; None where it is not known."""
         if self.end is self.start:
             return None
-        if is_descent(self.cfg.optimizer):
-            return limit(self.cfg.optimizer, self.sharpness(self.end))
-        divide = DIVISORS.get(name(self.cfg.optimizer))
-        if divide is None or not self.state:
+        if self.optimizer.descent:
+            return self.limit(self.sharpness(self.end))
+        if self.optimizer.divisor is None or not self.state:
             return None
-        return limit(self.cfg.optimizer, self.sharpness(self.end, divide(self.state, self.cfg.optimizer)))
+        return self.limit(self.sharpness(self.end, self.optimizer.divisor(self.state, self.cfg.optimizer)))
+
+    def limit(self, sharpness: float) -> float:
+        """Return the learning rate beyond which steps along the steepest direction, of curvature `sharpness`, grow."""
+        return self.optimizer.limit(self.cfg.optimizer) / sharpness if sharpness > 0 else float("inf")
 
     @cached_property
     def start_units(self) -> list[Layer]:
         """The layers before the first step."""
-        return measure_units(self.start, self.rows, self.loss, self.cfg.model.activation)
+        return self.units(self.start)
 
     @cached_property
     def end_units(self) -> list[Layer]:
         """The layers after the last step."""
-        return measure_units(self.end, self.rows, self.loss, self.cfg.model.activation)
+        return self.units(self.end)
+
+    def units(self, stack: Networks) -> list[Layer]:
+        """Measure the layers of a network; a module of a user's own has none that are known."""
+        if not isinstance(stack, Stack):
+            return []
+        return measure_units(stack, self.rows, self.loss, self.cfg.model.activation)
 
     @cached_property
     def gradient_noise(self) -> float:
@@ -163,11 +170,9 @@ class Network:
     def gradients(self, batches: Rows) -> Tensor:
         """Return the gradient of the mean loss at the end on each of some batches `[batches, parameters]`."""
         inputs, targets = batches
-        with torch.inference_mode(False), torch.no_grad():
-            theta = self.end.theta.data.expand(len(inputs), -1).contiguous()
-            stack, gradients = self.stack(theta), torch.zeros_like(theta)
-            layers = stack.layers(theta)
-            traces = stack.trace(inputs, layers)
-            derivative = self.loss.derivative(traces[-1].values - targets) / targets[0].numel()
-            stack.backward(traces, derivative, layers, stack.layers(gradients))
+        with torch.inference_mode(False), torch.enable_grad():
+            theta = self.end.theta.detach().expand(len(inputs), -1).clone().requires_grad_()
+            error = self.stack(theta).outputs(theta, inputs.clone()) - targets.clone()
+            total = self.loss.value(error).sum() / targets[0].numel()
+            (gradients,) = torch.autograd.grad(total, theta)
         return gradients

@@ -5,9 +5,8 @@ from typing import NamedTuple
 import torch
 
 from fit.data.dataset import Rows
-from fit.evaluation.losses import Loss
-from fit.model.activations import ACTIVATIONS
-from fit.model.functions import FUNCTIONS
+from fit.evaluation.losses import LossFunction
+from fit.model.functions import find_activation, find_function
 from fit.model.stack import Stack
 
 # A unit answers to a row if its slope there is at least this part of the largest that its activation has.
@@ -24,14 +23,14 @@ class Layer(NamedTuple):
     gradient: float
 
 
-def measure_units(stack: Stack, rows: Rows, loss: Loss, activation: str) -> list[Layer]:
+def measure_units(stack: Stack, rows: Rows, loss: LossFunction, activation: str) -> list[Layer]:
     """Measure each hidden layer of a network on scaled rows, and last the output layer.
 
     A unit whose slope is next to nothing on all rows but a few is saturated where its activation is bounded on both
     sides, and dead where it is not.
     """
     inputs, targets = (each.unsqueeze(0) for each in rows)
-    bounded = ACTIVATIONS[activation].bounded
+    bounded = find_activation(activation).bounded
     with torch.inference_mode(False), torch.no_grad():
         layers = stack.layers(stack.theta.data)
         traces = stack.trace(inputs, layers)
@@ -41,7 +40,7 @@ def measure_units(stack: Stack, rows: Rows, loss: Loss, activation: str) -> list
         looks = []
         for number, (trace, (start, middle, _)) in enumerate(zip(traces, stack.offsets(), strict=True)):
             silent = 0.0
-            function = FUNCTIONS.get(activation) if number + 1 < len(traces) else None
+            function = find_function(activation) if number + 1 < len(traces) else None
             if function is not None:
                 ones = torch.ones_like(trace.sums)
                 slopes = function.backward(ones, trace.values if function.by_outputs else trace.sums).abs()

@@ -118,7 +118,7 @@ def describe(run: Run, snapshot: Moment, member: int) -> Checkpoint:
         best_epoch=run.best.epoch,
         best_loss=run.best.loss,
         evaluation=snapshot.rows[member],
-        sizes=run.sizes,
+        sizes=list(run.model.sizes),
         theta=engine.theta[member].cpu().clone(),
         optimizer=engine.member_state(member),
         generators={"shuffle": snapshot.shuffle[seed], "dropout": engine.dropout[seed]},

@@ -86,16 +86,13 @@ class TensorBoard(Callback):
 
     def show_weights(self, module: StackModule, runs: Sequence[Run]) -> None:
         """Show each layer's weights as a histogram, if they are finite and not beyond what a histogram can hold."""
-        layers = module.stack.layers(module.stack.theta.data)
-        sound = [(layer.weight.abs() < LARGEST).all(2).all(1).tolist() for layer in layers]
-        for run in runs:
-            with run.guarded():
-                for board in boards(run):
-                    for number, (layer, finite) in enumerate(zip(layers, sound, strict=True), start=1):
-                        if finite[run.member]:
-                            board.experiment.add_histogram(
-                                f"weights/layer_{number}", layer.weight[run.member], module.engine.epoch, bins=BINS
-                            )
+        theta, epoch = module.stack.theta.data, module.engine.epoch
+        for name, place in module.stack.weights().items():
+            sound = (theta[:, place].abs() < LARGEST).all(1).tolist()
+            for run in runs:
+                with run.guarded():
+                    for board in boards(run) if sound[run.member] else ():
+                        board.experiment.add_histogram(f"weights/{name}", theta[run.member, place], epoch, bins=BINS)
 
     def show_fits(self, runs: Sequence[Run], epoch: int) -> None:
         """Show fits as pictures, unless these have taken their part of the time already."""

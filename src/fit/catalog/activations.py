@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+Torch = Any  # the module, whose import takes a second that reading this table should not
 Kernel = Callable[..., Any]  # from tensors to a tensor
-# Makes a kernel of the module torch, whose import takes a second that reading this table should not.
-Maker = Callable[[Any], Kernel]
+Maker = Callable[[Torch], Kernel]
 
 
 @dataclass(frozen=True)
@@ -18,20 +18,25 @@ class Activation:
     """A function of one number, as torch's own kernels and as text, and the range of its values.
 
     `backward` takes a loss's gradient after it and its inputs, or its outputs if `by_outputs`. `c` is an expression of
-    x, `numpy` one of the array sums in which nothing overflows. onnxruntime has some functions in float32 alone:
-    `written_out` is one in operations that it has in float64 (constants as tensors where float32 has not all their
-    digits, as the exporter rounds numbers to it); `in_float64` is False where there is none.
+    x, `numpy` one of the array sums in which nothing overflows; a function of a user's own has neither. onnxruntime has
+    some functions in float32 alone: `written_out` is one in operations that it has in float64 (constants as tensors
+    where float32 has not all their digits, as the exporter rounds numbers to it); `in_float64` is False where there is
+    none. `affine`: nothing is computed. `periodic`: the gain of start values is a frequency. `slow`: smoother ones
+    train small networks faster.
     """
 
     forward: Maker
     backward: Maker
-    c: str
-    numpy: str
+    c: str | None
+    numpy: str | None
     low: float = -math.inf
     high: float = math.inf
     by_outputs: bool = False
     written_out: Maker | None = None
     in_float64: bool = True
+    affine: bool = False
+    periodic: bool = False
+    slow: bool = False
 
     @property
     def bounded(self) -> bool:
@@ -44,13 +49,16 @@ SCALE, ALPHA = 1.0507009873554804934, 1.6732632423543772848
 
 # The minima of gelu, silu and mish are the roots of their derivatives, to the last digit of a double.
 ACTIVATIONS = {
-    "identity": Activation(lambda torch: lambda x: x, lambda torch: lambda gradient, x: gradient, "x", "sums"),
+    "identity": Activation(
+        lambda torch: lambda x: x, lambda torch: lambda gradient, x: gradient, "x", "sums", affine=True
+    ),
     "relu": Activation(
         lambda torch: torch.nn.functional.relu,
         lambda torch: lambda gradient, x: torch.ops.aten.threshold_backward(gradient, x, 0),
         c="x < 0 ? 0 : x",
         numpy="np.maximum(sums, 0)",
         low=0.0,
+        slow=True,
     ),
     "leaky_relu": Activation(
         lambda torch: torch.nn.functional.leaky_relu,
@@ -153,6 +161,7 @@ ACTIVATIONS = {
         low=0.0,
         high=1.0,
         by_outputs=True,
+        slow=True,
     ),
     "hardsigmoid": Activation(
         lambda torch: torch.nn.functional.hardsigmoid,
@@ -178,6 +187,7 @@ ACTIVATIONS = {
         numpy="np.where(sums > 20, sums, np.log1p(np.exp(np.minimum(sums, 20))))",
         low=0.0,
         written_out=lambda torch: lambda x: torch.where(x > 20, x, (1 + x.clamp(max=20).exp()).log()),
+        slow=True,
     ),
     "tanhshrink": Activation(
         lambda torch: torch.nn.functional.tanhshrink,
@@ -199,5 +209,6 @@ ACTIVATIONS = {
         numpy="np.sin(sums)",
         low=-1.0,
         high=1.0,
+        periodic=True,
     ),
 }
