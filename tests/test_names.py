@@ -1,6 +1,6 @@
 """Names stand in a table that needs no torch, and in the code that does: they are the same."""
 
-from fit.evaluation.losses import LOSSES
+from fit.catalog.losses import LOSSES
 from fit.model.start import INITIALIZERS
 from fit.settings.rules import RULES
 from fit.settings.schema import INITS

@@ -187,7 +187,7 @@ def test_an_optimizer_that_cannot_step_members_apart_is_refused(fit, name):
         (["~optimizer.lr"], ["optimizer.lr is missing"]),
         (["~scheduler"], ["scheduler is missing"]),
         (["data=null"], ["data=null is not allowed", "give one of arrays"]),
-        (["model=[1]"], ["model=[1] is not allowed", "give one of linear"]),
+        (["model=[1]"], ["model=[1] is not allowed", "give one of custom, linear"]),
         (["-m", "optimizer=[1],adam"], ["optimizer=[1],adam is not allowed", "give one of adadelta"]),
         (["data={a:1}"], ["data has no such settings: give one of arrays"]),
         (["data=[nope]"], ["data=nope does not exist: give one of arrays"]),

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fit.data.table.dataset import Table
+from fit.data.table.table import Table
 from fit.doctor.__main__ import main as doctor
 from tables import ABC, QUICK, frame, train, weights
 

@@ -10,7 +10,8 @@ from fit.data.datasets.multi_function import MultiFunction
 from fit.data.datasets.temperature import Temperature
 from fit.evaluation.affine import least_squares
 from fit.evaluation.errors import errors
-from fit.evaluation.floor import Shape, floor
+from fit.evaluation.floor import floor
+from fit.model.architecture import MLP
 
 
 def column(*values):
@@ -52,10 +53,10 @@ def test_least_squares_finds_an_exact_affine_function_even_from_dependent_column
 @pytest.mark.parametrize(
     ("shape", "loss", "lowest"),
     [
-        (Shape([], "identity", "identity", True), "mse", 2.927645),
-        (Shape([64], "identity", "identity", True), "mse_sum", 11 * 2.927645),
-        (Shape([64], "relu", "identity", True), "mse", None),
-        (Shape([], "identity", "identity", True), "mae", None),
+        (MLP((1, 1), "identity", "identity", True), "mse", 2.927645),
+        (MLP((1, 64, 1), "identity", "identity", True), "mse_sum", 11 * 2.927645),
+        (MLP((1, 64, 1), "relu", "identity", True), "mse", None),
+        (MLP((1, 1), "identity", "identity", True), "mae", None),
     ],
 )
 def test_floor_of_affine_models(shape, loss, lowest):
@@ -64,7 +65,7 @@ def test_floor_of_affine_models(shape, loss, lowest):
 
 
 def test_floor_of_a_bounded_output():
-    shape = Shape([32], "gelu", "gelu", True)
+    shape = MLP((1, 32, 3), "gelu", "gelu", True)
     assert floor(shape, "mse_sum", MultiFunction(shift=10.0).rows()) == pytest.approx(4244.48, abs=0.005)
     assert floor(shape, "mse_sum", MultiFunction().rows()) is None
-    assert floor(Shape([32], "gelu", "tanh", True), "mae", Rows(column(0)[0], column(3)[0])) == pytest.approx(2.0)
+    assert floor(MLP((1, 32, 1), "gelu", "tanh", True), "mae", Rows(column(0)[0], column(3)[0])) == pytest.approx(2.0)

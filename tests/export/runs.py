@@ -60,6 +60,7 @@ def column(value):
 def make_run(folder, sizes, theta, *, activation="identity", output="identity", bias=False, which="last", **changed):
     """Write the checkpoint of a run that nobody trained: what it answers is known beforehand."""
     model = {"hidden": sizes[1:-1], "activation": activation, "output_activation": output, "bias": bias}
+    model |= {"dropout": 0.0}
     plain = {name: column([0.0] * size) for name, size in (("in", sizes[0]), ("out", sizes[-1]))}
     fields = dict.fromkeys(Checkpoint.__annotations__, 0) | {
         "format": FORMAT,

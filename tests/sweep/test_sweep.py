@@ -139,7 +139,7 @@ def test_a_diverged_job_alone_is_no_failure(fit):
     [
         (("optimizer.lrr=1,2",), "optimizer.lrr is not a setting (did you mean optimizer.lr"),
         (("seed=range(0,0)",), "seed=range(0,0) has no value, so there is no job"),
-        (("model=mlp_gelu,nope",), "model=nope does not exist: give one of linear"),
+        (("model=mlp_gelu,nope",), "model=nope does not exist: give one of custom, linear"),
         (("sweep.resume=nowhere", "seed=0,1"), "nowhere is not a sweep folder"),
         (("resume=nowhere", "seed=0,1"), "resume is for a single run"),
         (("sweep.figures=some", "seed=0,1"), "sweep.figures=some is not allowed: give one of best, all, none"),

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from fit.catalog.activations import ACTIVATIONS
+from fit.catalog.losses import LOSSES
 from fit.evaluation.losses import find_loss
 from stacks import OPTIMIZERS, make_recipe, train
 

@@ -26,18 +26,21 @@ class LossFunction:
         return 1 / (outputs.shape[1] * outputs.shape[2]) if self.kind.mean else 1.0
 
 
-@cache
 def find_loss(name: str) -> LossFunction:
-    """Return the loss of a name, or the user's own function MODULE.FUNCTION, differentiated by autograd.
+    """Return the loss of a name, or the user's own function MODULE.FUNCTION of the errors, averaged.
 
     Raises FitError if that cannot be imported, or is not elementwise.
     """
-    kind = LOSSES.get(name)
-    if kind is None:
-        function = import_elementwise("loss", name)
-        derivative = derivative_of(function)
-        return LossFunction(function, derivative, Loss(lambda torch: function, lambda torch: derivative), own=True)
+    kind = LOSSES[name] if name in LOSSES else own_loss(name)
     value, derivative = kind.value(torch), kind.derivative(torch)
     if kind.vectorized:
         return LossFunction(lambda error: elementwise(value, error), lambda error: elementwise(derivative, error), kind)
-    return LossFunction(value, derivative, kind)
+    return LossFunction(value, derivative, kind, own=name not in LOSSES)
+
+
+@cache
+def own_loss(name: str) -> Loss:
+    """Return a function of the user's own, which autograd differentiates."""
+    function = import_elementwise("loss", name)
+    derivative = derivative_of(function)
+    return Loss(lambda torch: function, lambda torch: derivative)

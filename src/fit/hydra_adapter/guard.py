@@ -13,7 +13,7 @@ from fit.settings.resume import resumed
 from fit.settings.rules import check
 from fit.settings.trust import check_trust
 
-TABLE = "fit.data.table.dataset.Table"
+TABLE = "fit.data.table.table.Table"
 
 
 class Guard(Callback):

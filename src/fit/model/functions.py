@@ -20,14 +20,17 @@ class Function(NamedTuple):
     by_outputs: bool = False
 
 
-@cache
 def find_activation(name: str) -> Activation:
     """Return what is known of an activation, by its name or as the user's own MODULE.FUNCTION.
 
     Raises FitError if that cannot be imported, or is not elementwise.
     """
-    if name in ACTIVATIONS:
-        return ACTIVATIONS[name]
+    return ACTIVATIONS[name] if name in ACTIVATIONS else own_activation(name)
+
+
+@cache
+def own_activation(name: str) -> Activation:
+    """Return a function of the user's own, which autograd differentiates."""
     function = import_elementwise("model.activation", name)
     derivative = derivative_of(function)
     return Activation(
@@ -38,7 +41,6 @@ def find_activation(name: str) -> Activation:
     )
 
 
-@cache
 def find_function(name: str) -> Function | None:
     """Return what an activation computes; None where that is nothing."""
     known = find_activation(name)

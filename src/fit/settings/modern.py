@@ -20,7 +20,7 @@ MOVED = {
         "xy_ring.XYRing",
         "xy_square.XYSquare",
     )
-} | {"fit.data.table.Table": "fit.data.table.dataset.Table"}
+} | {"fit.data.table.Table": "fit.data.table.table.Table"}
 
 
 def modern(stored: Stored) -> Stored:

@@ -40,7 +40,7 @@ FORMULAS = "names with formulas, such as {y: 'sin(x)'}"
 COLUMNS = Rule(NAMES, lambda value: is_names(value) and bool(value))
 # What data.targets is depends on whose it is.
 TARGETS = {
-    "fit.data.table.dataset.Table": COLUMNS,
+    "fit.data.table.table.Table": COLUMNS,
     "fit.data.datasets.custom.Custom": COLUMNS.or_null(),
     "fit.data.datasets.expression.Expression": Rule(
         FORMULAS, lambda value: isinstance(value, DictConfig) and len(value) > 0
@@ -48,7 +48,7 @@ TARGETS = {
 }
 RULES = {
     "seed": whole(0),
-    "loss": named(*LOSSES),
+    "loss": named(LOSSES),
     "cv": whole(2).or_null(),
     "ensemble": whole(2).or_null(),
     "engine": choice("auto", "eager", "functional", "compiled"),
@@ -98,8 +98,8 @@ RULES = {
         f"a list of whole numbers from 1 up to {MOST}, such as [64,64]",
         lambda value: isinstance(value, ListConfig) and all(map(whole(1).test, value)),
     ),
-    "model.activation": named(*ACTIVATIONS),
-    "model.output_activation": named(*ACTIVATIONS),
+    "model.activation": named(ACTIVATIONS),
+    "model.output_activation": named(ACTIVATIONS),
     "model.init": Rule(f"one of {', '.join(INITS)}, or constants such as {{weight:1,bias:0}}", is_init),
     "model.gain": POSITIVE,
     "model.bias": BOOLEAN,

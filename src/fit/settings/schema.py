@@ -1,7 +1,7 @@
 """What a single setting may be: in words, and as a test."""
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from omegaconf import DictConfig, ListConfig
@@ -51,8 +51,8 @@ def is_dotted(value: object) -> bool:
     return isinstance(value, str) and "." in value and all(map(str.isidentifier, value.split(".")))
 
 
-def named(*names: str) -> Rule:
-    """Rule for one of a few names, or a function of the user's own."""
+def named(names: Collection[str]) -> Rule:
+    """Rule for one of some names, or a function of the user's own."""
     return Rule(
         f"one of {', '.join(names)}, or MODULE.FUNCTION of your own",
         lambda value: (
@@ -63,7 +63,7 @@ def named(*names: str) -> Rule:
                 and "." in value.strip(".")
             )
         ),
-        names,
+        tuple(names),
     )
 
 
