@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from torch import Tensor
 
-from fit.sweep.results.figure_data import LETTER, text
+from fit.messages import text
 
 Colors = dict[str, Any]  # whatever matplotlib takes
 # By Okabe and Ito, told apart by the colour-blind too; each means the same in all figures.
@@ -22,6 +22,7 @@ TRAIN, VAL, FIT, GREY = "#0072B2", "#009E73", "#D55E00", "#555555"
 MISSING = "#eeeeee"
 SERIES = ((TRAIN, "o"), ("#E69F00", "s"), (VAL, "D"), ("#CC79A7", "^"), ("#56B4E9", "v"), ("#000000", "P"))
 TICKS = 5
+LETTER = 0.08  # inches that a letter of a tick label takes
 
 
 class Picture(Figure):

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from fit.report.style import Picture, add_legend, add_panel, set_log_ticks, write
-from fit.sweep.results.figure_data import LETTER, Key, Sweep, label, text
+from fit.messages import text
+from fit.report.style import LETTER, Picture, add_legend, add_panel, set_log_ticks, write
+from fit.sweep.results.figure_data import Key, Sweep, label
 
 MOST_COLUMNS = 12
 HEAD = 0.62  # inches of the lines at the top

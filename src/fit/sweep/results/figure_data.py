@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-LETTER = 0.08  # inches that a letter of a tick label takes
+from fit.messages import text
+from fit.report.style import LETTER
+
 MOST_LETTERS = 24
 # Keys that say nothing of a setting but its luck.
 SEEDS = ("seed", "data.seed")
@@ -121,18 +123,6 @@ def is_geometric(values: Sequence[float]) -> bool:
     growth = np.diff(np.log(values))
     crowded = median(values) < 0.75 * values[0] + 0.25 * values[-1]
     return bool(growth.max() <= 1.5 * growth.min() or (crowded and values[-1] > 30 * values[0]))
-
-
-def text(value: object, digits: int = 4) -> str:
-    """Write a value as people type it: null, true, 1e-3, [64,64]."""
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ",".join(text(item, digits) for item in value) + "]"
-    if isinstance(value, float) and isfinite(value):
-        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        return min(f"{value:.{digits}g}", f"{float(mantissa):.{digits}g}e{int(exponent)}", key=len)
-    return str(value)
 
 
 def label(value: object, most: int = MOST_LETTERS) -> str:

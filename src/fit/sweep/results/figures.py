@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from fit.report.style import FIT, GREY, MISSING, SERIES, TRAIN, add_legend
+from fit.messages import text
+from fit.report.style import FIT, GREY, LETTER, MISSING, SERIES, TRAIN, add_legend
 from fit.sweep.results.axes import (
     HEAD,
     MOST_COLUMNS,
@@ -28,7 +29,7 @@ from fit.sweep.results.axes import (
     set_ticks,
     within,
 )
-from fit.sweep.results.figure_data import LETTER, SEEDS, Point, Sweep, gather, label, text
+from fit.sweep.results.figure_data import SEEDS, Point, Sweep, gather, label
 
 __all__ = ["Point", "draw_sweep"]
 

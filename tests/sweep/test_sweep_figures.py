@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import LogNorm, to_rgba
 
+from fit.messages import text
 from fit.report.style import FIT, to_png
-from fit.sweep.results.figure_data import label, text
+from fit.sweep.results.figure_data import label
 from fit.sweep.results.figures import Point, draw_sweep
 
 RATES = [1e-4, 1e-3, 1e-2, 1e-1]
