@@ -59,7 +59,7 @@ OPTIMIZERS = {
     "AdamW": ADAM,
     "NAdam": ADAM,
     "RAdam": ADAM,
-    "Adamax": Optimizer(adaptive_limit, divisor=adam_divisor),
+    "Adamax": Optimizer(adaptive_limit, adaptive=True, divisor=lambda state, settings: state["exp_inf"].double()),
     "RMSprop": Optimizer(
         adaptive_limit,
         adaptive=True,

@@ -77,8 +77,9 @@ class OwnModule:
 
     def starts(self, models: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> Tensor:
         """Return the module's own start values `[members, parameters]`, drawn under `torch.manual_seed(seed)`."""
+        names = dict(self.template.named_parameters())
         state, _ = stack_module_state([self.make(seed) for seed in seeds])
-        return torch.cat([each.detach().flatten(1) for each in state.values()], 1)
+        return torch.cat([state[name].detach().flatten(1) for name in names], 1)
 
     def stack(self, theta: Tensor) -> "ModuleStack":
         """Return the networks whose weights are the rows of `theta`."""

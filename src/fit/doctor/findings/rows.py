@@ -49,7 +49,7 @@ def outliers(case: Case) -> Finding | None:
     outliers = case.attainable.outliers
     if outliers.any() and not outliers_by_targets(train).any():
         return far_inputs(case, int(outliers.sum()))
-    if case.cfg.loss not in ("mse", "mse_sum"):
+    if not case.network.loss.kind.squared:
         return None
     rows = sample(train, MOST_ROWS)
     for target, errors, far in suspects(case, rows):

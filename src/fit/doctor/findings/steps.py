@@ -162,7 +162,7 @@ def adaptive_step_too_small(case: Case, still: bool) -> tuple[Evidence, str] | N
     """Compare all the steps that an adaptive optimizer can have taken with the size of the weights."""
     lr, kind = float(case.cfg.optimizer.lr), class_name(case.cfg.optimizer)
     travel = lr * case.loss_curve.epochs * case.steps_per_epoch / max(case.network.weight_size, 1e-12)
-    if not still and (kind in ("Adagrad", "Adadelta") or lr >= SMALL_RATE or travel > SMALL_TRAVEL):
+    if not still and (not case.network.optimizer.adaptive or lr >= SMALL_RATE or travel > SMALL_TRAVEL):
         return None
     message = f"{kind} moves each weight by about optimizer.lr = {lr:g} in a step"
     return {"lr": lr, "travel": travel}, message + " at most" * (case.spent < SPENT)
