@@ -3,6 +3,7 @@
 import runpy
 import sys
 from importlib import metadata
+from pathlib import Path
 
 COMMANDS = {
     "train": "fit a function: fit train model=mlp_gelu data=xy_square; -m sweeps; fit train --help says more",
@@ -18,6 +19,7 @@ def main() -> int:
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in COMMANDS:
         del sys.argv[1]
+        sys.path.insert(0, str(Path.cwd()))  # as python -m does: where modules of a user's own lie
         runpy.run_module(f"fit.{name}", run_name="__main__", alter_sys=True)
         return 0
     if name == "--version":

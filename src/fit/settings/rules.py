@@ -6,6 +6,7 @@ from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from fit.catalog.activations import ACTIVATIONS
+from fit.catalog.engines import ENGINES
 from fit.catalog.losses import LOSSES
 from fit.errors import FitError
 from fit.messages import nearest, shown
@@ -51,7 +52,7 @@ RULES = {
     "loss": named(LOSSES),
     "cv": whole(2).or_null(),
     "ensemble": whole(2).or_null(),
-    "engine": choice("auto", "eager", "functional", "compiled"),
+    "engine": choice("auto", *ENGINES),
     "regularization.l1": NOT_NEGATIVE,
     "regularization.l2": NOT_NEGATIVE,
     "early_stopping.patience": whole(1).or_null(),

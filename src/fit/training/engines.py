@@ -1,25 +1,23 @@
-"""The engines by name, and which of them trains a job: its own settings decide, never the runs that share its stack."""
+"""Which engine trains a job: its own settings decide, never the runs that share its stack."""
 
+from importlib import import_module
+
+from fit.catalog.engines import AUTO, ENGINES
 from fit.errors import FitError
 from fit.model.architecture import Networks
-from fit.training.compiled import Compiled
-from fit.training.eager import Eager
 from fit.training.engine import Engine
-from fit.training.functional import Functional
 from fit.training.recipe import Recipe
-
-ENGINES: dict[str, type[Engine]] = {"eager": Eager, "functional": Functional, "compiled": Compiled}
-# Of `auto` the first that does not refuse.
-AUTO = ("eager", "functional")
 
 
 def choose_engine(stack: Networks, recipe: Recipe) -> type[Engine]:
     """Return the engine that a recipe asks for; raise FitError, in its own words, if it refuses."""
     refusal = None
     for name in AUTO if recipe.engine == "auto" else (recipe.engine,):
-        refusal = ENGINES[name].refuses(stack, recipe)
+        module, _, kind = ENGINES[name].rpartition(".")
+        engine: type[Engine] = getattr(import_module(module), kind)
+        refusal = engine.refuses(stack, recipe)
         if refusal is None:
-            return ENGINES[name]
+            return engine
     raise FitError(str(refusal))
 
 
