@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint articles bench bench-sweep doctor-report wheel clean
+.PHONY: help train test test-slow lint articles bench bench-sweep doctor-report wheel clean
 
 help:  ## say what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,8 +20,11 @@ help:  ## say what there is to make
 train: .venv/installed  ## install, then run the main job
 	$(BIN)/python -m fit.train model=mlp_gelu data=xy_square
 
-test: .venv/installed  ## install, then run every test
-	$(BIN)/python -m pytest
+test: .venv/installed  ## install, then run every test but the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: .venv/installed  ## Ray, kills, compilers, the wheel, the doctor's whole table
+	$(BIN)/python -m pytest -m slow --dist=load
 
 lint: .venv/installed  ## ruff check, ruff format --check, mypy --strict over src
 	$(BIN)/ruff check .

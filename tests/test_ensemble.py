@@ -30,7 +30,7 @@ def metrics(folder):
 
 
 def test_members_are_bitwise_the_seeds_alone(fit, tmp_path):
-    done = fit(*QUICK, "ensemble=3", "seed=5", "hydra.run.dir=all")
+    done = fit(*QUICK, "ensemble=3", "seed=5", "hydra.run.dir=all", "figures=true")
     assert done.code == 0, done.err
     for number in range(3):
         fit(*QUICK, f"seed={5 + number}", f"hydra.run.dir=alone{number}")
@@ -100,7 +100,7 @@ def test_folds_hold_out_every_group_once(fit, tmp_path):
 
 
 def test_a_sweep_compares_cross_validations(fit, tmp_path):
-    done = fit("-m", *QUICK, "cv=3", "optimizer.lr=1e-2,1e-5", "hydra.sweep.dir=s")
+    done = fit("-m", *QUICK, "cv=3", "optimizer.lr=1e-2,1e-5", "hydra.sweep.dir=s", "figures=true")
     assert done.code == 0, done.err
     assert "2 jobs in 1 stack" in done.out
     worse, better = (metrics(tmp_path / "s" / number)["val/rmse"] for number in "10")
@@ -111,6 +111,7 @@ def test_a_sweep_compares_cross_validations(fit, tmp_path):
     assert one.code == 0
 
 
+@pytest.mark.slow
 def test_an_ensemble_killed_goes_on_bitwise(fit, tmp_path):
     typed = ("ensemble=3", "data.points=64", "model.hidden=[8]", "logger=none", "trainer.max_epochs=1500")
     looks = ("trainer.check_val_every_n_epoch=50", "scheduler=constant")

@@ -36,6 +36,7 @@ def same(first, second):
     )
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_is_bitwise_the_run_never_killed(fit):
     whole = fit(*SETTINGS, "hydra.run.dir=whole")
     process = start(*SETTINGS, "hydra.run.dir=killed")
@@ -63,6 +64,7 @@ def test_killed_before_the_first_checkpoint_starts_again(fit):
     assert resumed.history_text == whole.history_text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_saves_and_says_how_to_go_on(fit, number):
     process = start(*SETTINGS, "trainer.max_epochs=100000", "hydra.run.dir=stopped")
@@ -183,6 +185,7 @@ def test_a_checkpoint_from_somebody_else_runs_nothing(fit):
     assert not Path("PWNED").exists()
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_train_in_one_folder(fit):
     process = start(*SETTINGS, "trainer.max_epochs=100000", "hydra.run.dir=busy")
     wait_for(Path("busy/checkpoints/last.ckpt"))

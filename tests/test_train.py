@@ -12,7 +12,7 @@ QUICK = ("trainer.max_epochs=20", "logger=none")
 
 
 def test_main_job_learns_and_leaves_a_whole_run_folder(fit):
-    run = fit("model=mlp_gelu", "data=xy_square")
+    run = fit("model=mlp_gelu", "data=xy_square", "figures=true")
     metrics = run.metrics
     assert run.code == 0
     assert run.err == ""
@@ -57,7 +57,7 @@ def test_what_is_about_to_be_trained_is_said_as_it_is_typed_and_counted(fit):
 
 
 def test_tensorboard_shows_curves_by_epoch(fit):
-    run = fit("trainer.max_epochs=30")
+    run = fit("trainer.max_epochs=30", "figures=true")
     board = EventAccumulator(str(run.folder))
     board.Reload()
     scalars = {"loss/train", "loss/val", "rmse/val", "max_error/val", "r2/val", "lr", "grad_norm", "grad_norm/layer_1"}
@@ -71,7 +71,7 @@ def test_tensorboard_shows_curves_by_epoch(fit):
 
 
 def test_divergence_is_a_result(fit):
-    run = fit("experiment=a3_exploding")
+    run = fit("experiment=a3_exploding", "figures=true")
     assert run.code == 0
     assert run.value == math.inf
     assert (run.metrics["diverged"], run.metrics["diverged_epoch"], run.metrics["epochs"]) == (True, 11, 11)

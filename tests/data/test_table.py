@@ -16,7 +16,7 @@ from tables import ABC, QUICK, frame, train, weights
 
 def test_a_table_is_learnt_and_told(fit):
     frame(800).to_csv("t.csv", index=False)
-    run = fit("data=table", *ABC, "model.hidden=[32]", "trainer.max_epochs=60", "logger=none")
+    run = fit("data=table", *ABC, "model.hidden=[32]", "trainer.max_epochs=60", "logger=none", "figures=true")
     assert (run.code, run.err) == (0, "")
     assert run.metrics["val/r2"] > 0.99
     for words in ("table t.csv: 640 rows, 64 in each step", "judged on val (160 held-out rows)", "→ c in ["):

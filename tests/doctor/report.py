@@ -13,24 +13,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from doctor.cases import FILES, write_files
 from doctor.faulty import FAULTY
 from doctor.healthy import HEALTHY
-from fit.api import opened
 from fit.doctor.__main__ import train_all
 from fit.doctor.cures.attempt import attempt, plan
 from fit.doctor.finding import read_diagnosis
-from fit.execute import train
-from fit.interruption import Interruption
+from fit.execute import finished, run_jobs
+from fit.hydra_adapter.python import opened
 from fit.job import Job
 from fit.settings.rules import check
-from fit.training.callbacks.progress import Bar
-
-
-def fitted(job):
-    """Train without figures."""
-    with Interruption() as interruption, Bar(1, job.cfg.trainer.max_epochs) as bar:
-        train([job], interruption, bar, ())
-    if job.error is not None:
-        raise job.error
-    return job
 
 
 def run(case, folder):
@@ -40,7 +29,10 @@ def run(case, folder):
     with opened([*overrides, "logger=none", f"hydra.run.dir={folder / f'run{number}'}"], None) as (cfg, place):
         OmegaConf.resolve(cfg)
         check(cfg)
-        return fitted(Job(cfg, place, lambda text: None))
+        job = Job(cfg, place, lambda text: None)
+        run_jobs([[job]], shown=False, swept=())  # without figures
+        finished([job])
+        return job
 
 
 def cured(job, finding):

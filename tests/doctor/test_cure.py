@@ -18,6 +18,7 @@ def diagnosis(folder):
     return json.loads((folder / "diagnosis.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("experiment", "first", "more"),
     [
@@ -29,7 +30,7 @@ def diagnosis(folder):
     ],
 )
 def test_the_articles_failures_are_cured(fit, capfd, experiment, first, more):
-    run = fit(f"experiment={experiment}", *more, "logger=none")
+    run = fit(f"experiment={experiment}", *more, "logger=none", "figures=true")
     assert diagnosis(run.folder)["findings"][0]["id"] == first
     assert doctor([str(run.folder), "--cure"]) == 0
     out = capfd.readouterr().out
@@ -61,6 +62,7 @@ def test_a_cure_that_does_not_work_is_said_not_to(fit, capfd):
     assert "There is no setting to try." in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_is_prescribed_to_a_cure_that_failed_is_tried_next(fit, capfd):
     """Two units behind a sigmoid: once the range is right, the network is too small."""
     run = fit(
@@ -107,6 +109,7 @@ def test_cures_that_one_stack_can_train_are_trained_together_and_told_side_by_si
     assert theirs["train/loss"] == json.loads((alone.folder / "metrics.json").read_text())["train/loss"]
 
 
+@pytest.mark.slow
 def test_noise_is_not_cured_by_learning_it(fit, capfd):
     """The error is the noise, 0.05: longer training learns the noise of the training rows."""
     run = fit(*table("product_noise", "a,b", "c"), "trainer.max_epochs=200", "logger=none")
@@ -123,6 +126,7 @@ def test_noise_is_not_cured_by_learning_it(fit, capfd):
     assert after["train/rmse"] < run.metrics["train/rmse"]
 
 
+@pytest.mark.slow
 def test_the_same_settings_in_another_order_are_one_cure(fit, capfd):
     run = fit("optimizer.lr=1e-7", "data.points=64", "trainer.max_epochs=20", "model.hidden=[8]", "logger=none")
     cure = ["optimizer.lr=1e-6", "regularization.l2=0.001"]
@@ -135,6 +139,7 @@ def test_the_same_settings_in_another_order_are_one_cure(fit, capfd):
     assert "regularization.l2=0.001 optimizer.lr=1e-6" not in told
 
 
+@pytest.mark.slow
 def test_a_cure_leaves_out_an_early_stopping_that_would_end_it(fit, capfd):
     settings = (*formula("x**2", -500, 500), "early_stopping.patience=5", "trainer.check_val_every_n_epoch=1")
     run = fit(*settings, "model=mlp_relu", "model.hidden=[8]", "optimizer.lr=1e-3", "logger=none")

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
+pytestmark = pytest.mark.slow
+
 SWEEP = ("data.points=64", "data.batch_size=8,16", "model.hidden=[8]", "optimizer.lr=1e-2,1e-3", "logger=none")
 LONG = ("trainer.max_epochs=800", "trainer.check_val_every_n_epoch=20", "sweep.figures=none")
 
@@ -123,4 +125,4 @@ def is_worker(process, scratch):
         name, environment = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
     except OSError:
         return False
-    return name.startswith(b"ray::train_parcels") and str(scratch).encode() in environment
+    return name.startswith(b"ray::train_remote_jobs") and str(scratch).encode() in environment

@@ -8,6 +8,7 @@ import torch
 QUICK = ("data.points=40", "data.batch_size=6", "model.hidden=[5]", "logger=none", "trainer.max_epochs=30")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -34,6 +35,7 @@ def test_compiled_runs_end_where_eager_ones_do(fit, settings):
             assert row[key] == pytest.approx(other[key], rel=1e-3, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_members_leave_a_compiled_stack_and_a_compiled_run_goes_on_eagerly(fit, tmp_path):
     sweep = ("-m", *QUICK[:-1], "trainer.max_epochs=10,30", "seed=0,1,2", "optimizer.lr=1e-2", "sweep.figures=none")
     for compiled in ("compiled", "eager"):

@@ -108,7 +108,7 @@ def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> i
         if not done:
             print("Interrupted: type it again to go on from there.")
             return 130
-        for trial in trials:
+        for trial in trials if cfg.figures else ():
             draw_run(trial.job.folder, trial.job.cfg, trial.job.folder.read_metrics())
         tried += [attempt(folder, cfg, trial) for trial in trials]
         print("\n".join(compare(tried[-len(stack) :])))

@@ -25,11 +25,12 @@ class SweepGuard(Callback):
             settle(config)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: object) -> None:
-        """Tell the answer; leave with an exit code if a job failed."""
+        """Write and print the results; leave with an exit code if a job failed."""
         with errors_exit():
             from fit.sweep.results.report import report_sweep
 
-            table = report_sweep(Path(config.hydra.sweep.dir), config.optimized_metric, config.sweep.figures)
+            figures = config.sweep.figures if config.figures else "none"
+            table = report_sweep(Path(config.hydra.sweep.dir), config.optimized_metric, figures)
         if table.count("failed") or table.count("unfinished"):
             raise SystemExit(1)
 

@@ -1,7 +1,7 @@
 """Checkpoints: one member of a stack, so that it goes on bitwise as if it had never stopped."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -98,8 +98,6 @@ def check_rows(checkpoint: Checkpoint, problem: Problem, path: Path) -> None:
 def is_sound(checkpoint: Checkpoint) -> bool:
     """Whether everything is there, of its kind, and of the sizes that the network has; what is not may raise, too."""
     sizes, theta, model = checkpoint["sizes"], checkpoint["theta"], read_model(checkpoint)
-    # What names code is not asked how large it is: that would run the code.
-    known = bool(names_code(model)) or theta.shape == (architecture(model, sizes[0], sizes[-1]).parameters,)
     whole = [checkpoint["epoch"], checkpoint["step"], checkpoint["best_epoch"], *sizes]
     numbers = [checkpoint["seconds"], checkpoint["best_loss"], *checkpoint["evaluation"].values()]
     inputs, targets, said = checkpoint["inputs"], checkpoint["targets"], checkpoint["categories"]
@@ -121,8 +119,20 @@ def is_sound(checkpoint: Checkpoint) -> bool:
         and all(part.dtype == torch.float64 and part.shape == (len(names),) for part, names in columns)
         and theta.dtype in (torch.float32, torch.float64)
         and theta.dim() == 1
-        and known
+        and is_of_its_model(theta, model, sizes)
     )
+
+
+def is_of_its_model(theta: Tensor, model: Mapping[str, Any], sizes: Sequence[int]) -> bool:
+    """Whether weights are as many as a model has; one whose activation is not there raises.
+
+    What names code is not asked: that would run the code.
+    """
+    if names_code(model):
+        return True
+    shape = architecture(model, sizes[0], sizes[-1])
+    shape.stack(theta.unsqueeze(0))
+    return theta.shape == (shape.parameters,)
 
 
 def read_model(checkpoint: Checkpoint) -> dict[str, Any]:
