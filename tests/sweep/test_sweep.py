@@ -232,6 +232,7 @@ def test_a_stack_is_split_and_stays_bitwise(fit, tmp_path):
         assert torch.equal(theta(f"s/{number}"), theta(f"whole/{number}"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["basic", "joblib", "submitit_local"])
 def test_other_launchers_run_job_by_job_and_get_the_same_answer(fit, tmp_path, launcher):
     more = ["hydra.launcher.timeout_min=5"] if launcher == "submitit_local" else []

@@ -109,7 +109,7 @@ def test_runs_of_one_network_and_different_length_share_a_member(tmp_path, monke
         sizes.append(len(theta))
         return Stack(theta, *rest, **more)
 
-    monkeypatch.setattr("fit.model.start.Stack", count)
+    monkeypatch.setattr("fit.model.architecture.Stack", count)
     members = [[f"trainer.max_epochs={epochs}"] for epochs in (10, 20, 15, 20)]
     folders = make(tmp_path, "shared", 4)
     jobs = fit(members, folders, 1)
