@@ -9,8 +9,8 @@ from fit.folder import RunFolder
 from fit.hydra_adapter.command import CONF
 from fit.interruption import Interruption
 from fit.job import Job
-from fit.model.stack import Stack
 from fit.training.callbacks.progress import Bar
+from fit.training.module import StackModule
 from fit.training.run import assign_members, build_runs
 
 MEMBERS = [
@@ -105,11 +105,11 @@ def test_weight_decay_is_that_of_torch(tmp_path):
 def test_runs_of_one_network_and_different_length_share_a_member(tmp_path, monkeypatch):
     sizes = []
 
-    def count(theta, *rest, **more):
-        sizes.append(len(theta))
-        return Stack(theta, *rest, **more)
+    def count(stack, *rest):
+        sizes.append(stack.members)
+        return StackModule(stack, *rest)
 
-    monkeypatch.setattr("fit.model.architecture.Stack", count)
+    monkeypatch.setattr("fit.trainer.StackModule", count)
     members = [[f"trainer.max_epochs={epochs}"] for epochs in (10, 20, 15, 20)]
     folders = make(tmp_path, "shared", 4)
     jobs = fit(members, folders, 1)
