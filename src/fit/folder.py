@@ -235,6 +235,11 @@ def is_whole(line: list[str], header: list[str]) -> bool:
         return False
 
 
+def finite(value: object) -> float:
+    """Return a number of metrics.json, which has null for what is not finite."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.inf
+
+
 def without_infinities(value: object) -> object:
     """Replace numbers that are not finite by None, in mappings and lists too."""
     if isinstance(value, Mapping):

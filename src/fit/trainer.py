@@ -60,7 +60,7 @@ def build_module(runs: Sequence[Run], stop: Callable[[], bool]) -> StackModule:
     data = DataModule([run.problem for run in members], [cfg.seed for cfg in cfgs], dtype)
     model, recipe = runs[0].model, build_recipe(cfgs)
     stack = model.stack(model.starts([cfg.model for cfg in cfgs], [cfg.seed for cfg in cfgs]).to(dtype))
-    choose_engine(stack, recipe)  # what it refuses is said before Lightning is set up
+    choose_engine(stack, recipe)  # refuse before Lightning is set up
     return StackModule(stack, recipe, data, runs, stop)
 
 
@@ -111,7 +111,7 @@ def build_loggers(run: Run) -> list[Logger]:
 
 
 def finalize(run: Run) -> None:
-    """Close a run's loggers; what they cannot write any more they have told before."""
+    """Close a run's loggers; what they cannot write any more has been reported before."""
     for logger in run.loggers:
         with suppress(OSError):
             logger.finalize("success")

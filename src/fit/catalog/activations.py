@@ -1,6 +1,6 @@
 """The activations: all that there is to know of each, in one entry; torch is handed in where one is computed.
 
-A new activation is one entry here. Tests try it against autograd, in company, compiled and in every export.
+A new activation is one entry here. Tests try it against autograd, in stacks, compiled and in every export.
 """
 
 import math

@@ -112,7 +112,7 @@ def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> i
             draw_run(trial.job.folder, trial.job.cfg, trial.job.folder.read_metrics())
         tried += [attempt(folder, cfg, trial) for trial in trials]
         print("\n".join(compare(tried[-len(stack) :])))
-        best = min(tried, key=lambda each: (not each.verdict.worked, each.after.worst))
+        best = min(tried, key=lambda each: (each.verdict.rank, each.after.worst))
         figure = draw(folder, best)
         if best.verdict.word == "cured":
             if figure is not None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -12,11 +12,10 @@ from torch import Tensor
 from fit.catalog.optimizers import State
 from fit.data.dataset import Rows
 from fit.data.problem import Problem
-from fit.data.scalers import Scaler
-from fit.doctor.measurements.attainable import Attainable, attainable, sample, unexplained
+from fit.doctor.measurements.attainable import Attainable, attainable, sample
 from fit.doctor.measurements.loss_curve import LossCurve
-from fit.doctor.measurements.moments import second_moments
 from fit.doctor.measurements.network import MOST_ROWS, Network
+from fit.doctor.measurements.noise import Structure, ratio_at_least, structure_of
 from fit.doctor.measurements.outliers import outliers_by_targets, ratio, usual_errors
 from fit.doctor.settings import Settings
 from fit.doctor.thresholds import (
@@ -31,6 +30,7 @@ from fit.doctor.thresholds import (
     USEFUL_NRMSE,
 )
 from fit.evaluation.floor import floor
+from fit.folder import finite
 from fit.model.architecture import MLP
 from fit.training.recipe import build_schedule
 
@@ -77,11 +77,6 @@ class Case:
         return model if isinstance(model, MLP) else None
 
     @property
-    def bias(self) -> bool:
-        """Whether layers have biases, as a module of a user's own is taken to have."""
-        return self.mlp is None or self.mlp.bias
-
-    @property
     def affine(self) -> bool:
         """Whether the model is an affine function, whatever its weights."""
         return self.network.model.affine
@@ -105,13 +100,18 @@ class Case:
         rows = len(self.problem.train.inputs)
         return -(-rows // min(self.problem.dataset.batch_size or rows, rows))
 
+    @cached_property
+    def robust(self) -> bool:
+        """Whether outliers are left out of the errors: a robust loss is not to fit them."""
+        return self.network.loss.kind.robust
+
     def errors(self, region: str) -> list[float]:
         """Return the RMSE of every target in a region over its spread `[targets]`, infinite where it is not known.
 
         Rows held out are of the same kind as those trained on, and few of them do not know their own spread: all share
         one. Where the function is known, the rows judged on have a spread of their own, if they vary.
         """
-        if self.network.loss.kind.robust and not self.diverged and self.attainable.outliers.any():
+        if self.robust and not self.diverged and self.attainable.outliers.any():
             some = sample(self.problem.train if region == "train" else self.problem.fresh[region], MOST_ROWS)
             return usual_errors(self.errors_on(some), some.targets, self.problem.train.targets)
         measured = self.metrics["targets"]
@@ -146,6 +146,14 @@ class Case:
         """The largest error of any target in any region judged on, over its spread; infinite where the run diverged."""
         return math.inf if self.diverged else max(max(self.errors(region)) for region in self.judged)
 
+    def worst_of(self, robust: bool) -> float:
+        """Return the same with outliers left out or not, whatever the loss."""
+        if robust == self.robust:
+            return self.worst
+        other = replace(self)
+        vars(other).update(robust=robust, network=self.network)
+        return other.worst
+
     @cached_property
     def train_error(self) -> float:
         """The largest error of any target on the training rows, over its spread."""
@@ -174,36 +182,31 @@ class Case:
     def is_noise(self, error: float, target: int) -> bool:
         """Whether a target's error is the noise: no larger than what is known, or without structure where it is not.
 
-        Measured errors are noise if a smooth function of the inputs explains next to nothing of them, if they are the
-        same on rows held out and trained on, and if they leave something explained.
+        Measured errors are noise if there are rows enough to tell, if a smooth function of the inputs explains next to
+        nothing of them, if they are the same on rows held out and trained on, and if they leave something explained.
         """
         if self.noise is not None:
             noise = float(self.noise[target])
             return error <= NOISE_ROOM * noise and noise < NOTHING_NRMSE
+        enough = not self.measured or len(self.problem.train.inputs) >= FEW_ROWS
         alike = self.gap(target) < SURELY and self.risen <= RISEN
-        return error < USEFUL_NRMSE and alike and float(self.structure[target]) * NOISE_ROOM >= 1
+        if not (enough and alike and error < USEFUL_NRMSE):
+            return False
+        return float(self.structure.left[target]) >= min(NOTHING_NRMSE, float(self.structure.by_chance[target]))
 
     @cached_property
-    def structure(self) -> Tensor:
-        """What a smooth function of the inputs leaves of the errors, on rows left out, over their spread `[targets]`.
-
-        1 where they look like noise.
-        """
+    def structure(self) -> Structure:
+        """What a smooth function of the inputs explains of the errors."""
         rows = [self.problem.train, *(self.problem.fresh.values() if self.measured else ())]
-        return unexplained(
+        return structure_of(
             Rows(torch.cat([each.inputs for each in rows]), torch.cat([self.errors_on(each) for each in rows]))
         )
 
     def gap(self, target: int) -> float:
-        """Return how many times larger a target's error on rows held out is than on those trained on, at least.
-
-        That is less two standard errors of the ratio's logarithm, each mean square of n normal errors having one of
-        sqrt(2/n).
-        """
+        """Return how many times larger a target's error is on rows held out than on those trained on, at least."""
         train, val = (self.errors(region)[target] for region in ("train", self.regions[0]))
         rows = (len(self.problem.train.inputs), len(self.problem.fresh[self.regions[0]].inputs))
-        doubt = math.sqrt(sum(2 / count for count in rows))
-        return val / max(train, 1e-300) * math.exp(-doubt)
+        return ratio_at_least(val, train, *rows)
 
     @property
     def gray(self) -> bool:
@@ -274,17 +277,6 @@ class Case:
         return float(factors.mean())
 
     @cached_property
-    def condition(self) -> float:
-        """The condition number of the inputs' second moments, as the network sees them, with the bias's one."""
-        return second_moments(self.scaled.inputs, self.bias).condition
-
-    @cached_property
-    def standardized_condition(self) -> float:
-        """The same if the inputs were standardized."""
-        inputs = self.problem.train.inputs
-        return second_moments(Scaler.fit("standardize", inputs).transform(inputs), self.bias).condition
-
-    @cached_property
     def residuals(self) -> Tensor:
         """Errors on some training rows over each target's spread `[rows, targets]`."""
         rows = sample(self.problem.train, MOST_ROWS)
@@ -299,8 +291,3 @@ class Case:
         with torch.no_grad():
             outputs = self.network.end(self.problem.input_scaler.transform(inputs).unsqueeze(0))[0]
         return self.problem.target_scaler.inverse_transform(outputs)
-
-
-def finite(value: object) -> float:
-    """Return a number of metrics.json, which has null for what is not finite."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.inf

@@ -20,6 +20,9 @@ OPPOSITES = (
 )
 
 
+LENGTH = "trainer.max_epochs"
+
+
 def diagnose(case: Case) -> Diagnosis:
     """Look for every cause that explains why a run is not good; a good one has none."""
     began = time.perf_counter()
@@ -48,18 +51,19 @@ def explain(case: Case) -> list[Finding]:
 def one_story(findings: Sequence[Finding]) -> list[Finding]:
     """Leave out what contradicts a more important finding, and give cures that set the same thing the same value."""
     story: list[Finding] = []
-    cures: dict[tuple[tuple[str, str], ...], Sequence[str]] = {}
-    values: dict[str, str] = {}
     for finding in findings:
-        found_before = {each.id for each in story}
-        if any(finding.id in one and found_before & other for pair in OPPOSITES for one, other in (pair, pair[::-1])):
-            continue
-        pairs = {key: value for key, _, value in (each.partition("=") for each in finding.cure)}
-        for key in pairs:
-            values.setdefault(key, pairs[key])
-        agreed = {key: values[key] for key in pairs}
-        cure = cures.setdefault(tuple(sorted(agreed.items())), [f"{key}={value}" for key, value in agreed.items()])
-        story.append(replace(finding, cure=cure))
+        before = {each.id for each in story}
+        if not any(finding.id in one and before & other for pair in OPPOSITES for one, other in (pair, pair[::-1])):
+            story.append(finding)
+    values: dict[str, str] = {}
+    for key, _, value in (each.partition("=") for finding in story for each in finding.cure):
+        # What is found first decides, but the longest training is long enough for all.
+        known = values.setdefault(key, value)
+        values[key] = max(known, value, key=int) if key == LENGTH else known
+    cures: dict[tuple[str, ...], Sequence[str]] = {}
+    for place, finding in enumerate(story):
+        agreed = [f"{key}={values[key]}" for key, _, _ in (each.partition("=") for each in finding.cure)]
+        story[place] = replace(finding, cure=cures.setdefault(tuple(sorted(agreed)), agreed))
     return story
 
 

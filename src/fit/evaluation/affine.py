@@ -20,7 +20,7 @@ class Affine(NamedTuple):
 
 
 def mean_answer(rows: Rows) -> Affine:
-    """Return the function that always answers the mean of the targets."""
+    """Return the function whose value is the mean of the targets everywhere."""
     return Affine(rows.inputs.new_zeros(rows.inputs.shape[1], rows.targets.shape[1]), rows.targets.mean(0))
 
 

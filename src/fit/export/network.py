@@ -129,6 +129,7 @@ def alike(one: Checkpoint, other: Checkpoint) -> bool:
     scalers = ((one["input_scaler"], other["input_scaler"]), (one["target_scaler"], other["target_scaler"]))
     return (
         one["sizes"] == other["sizes"]
+        and all(torch.equal(one[key], other[key]) for key in ("low", "high", "spread"))
         and all(torch.equal(first[key], second[key]) for first, second in scalers for key in first)
         and all(one[key] == other[key] for key in ("inputs", "targets", "categories", "dates"))
     )

@@ -150,6 +150,6 @@ class ModuleStack(nn.Module):
     def forward(self, inputs: Tensor, members: slice = slice(None)) -> Tensor:
         """Map inputs `[members or 1, rows, inputs]` to outputs `[members, rows, outputs]`.
 
-        With `members`, only those answer.
+        With `members`, only those are computed.
         """
         return self.outputs(self.theta[members], inputs)

@@ -36,7 +36,7 @@ class Trace(NamedTuple):
 class Stack(nn.Module):
     """Multilayer perceptrons of one shape, one per member, their weights in one tensor `theta [members, parameters]`.
 
-    A member's numbers do not depend on its company: on the CPU they are bitwise those of the same member alone.
+    A member's numbers do not depend on the other members: on the CPU they are bitwise those of the same member alone.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Stack(nn.Module):
     def forward(self, inputs: Tensor, members: slice = slice(None)) -> Tensor:
         """Map inputs `[members or 1, rows, inputs]` to outputs `[members, rows, outputs]`, dropping nothing.
 
-        With `members`, only those answer.
+        With `members`, only those are computed.
         """
         return self.outputs(self.theta[members], inputs)
 
@@ -182,7 +182,7 @@ def elementwise(function: Callable[..., Tensor], *operands: Tensor) -> Tensor:
     """Apply a function number by number to `[members, rows, ...]`, the same way wherever a number stands.
 
     A CPU computes whole vectors by one formula and what is left over by another, whose last bit may differ. So that no
-    number of a member is left over in one company and not in another, every member fills whole vectors.
+    number of a member is left over in one stack and not in another, every member fills whole vectors.
     """
     shape = operands[0].shape
     each_has = shape[1:].numel()

@@ -210,6 +210,10 @@ def writing(target: str) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     path = Path(target)
+    if path.exists() and not path.is_file():  # a pipe, or a device
+        with path.open("wb") as file:
+            yield file
+        return
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("wb") as file:

@@ -14,7 +14,7 @@ from fit.settings.tree import flatten
 OPEN = ("data", "optimizer", "scheduler", "logger", "hydra")
 # What we say ourselves to the data of a cross-validation's folds.
 OURS = ("data.folds", "data.fold")
-REFERENCE = re.compile(r"\$\{\s*([\w.]+)\s*}")
+REFERENCE = re.compile(r"\$\{([^{}]*)}")
 
 
 def check_names(cfg: DictConfig, *others: DictConfig) -> None:
@@ -56,7 +56,8 @@ def leaves(key: str, value: object) -> Iterator[tuple[str, object]]:
 
 def references(cfg: DictConfig) -> Iterator[str]:
     """Yield the names of settings that others refer to."""
-    yield from REFERENCE.findall(OmegaConf.to_yaml(cfg, resolve=False))
+    for inside in REFERENCE.findall(OmegaConf.to_yaml(cfg, resolve=False)):
+        yield from re.findall(r"[\w.]+", inside)  # in ${oc.select:name,default} too
 
 
 def unknown(key: str, value: object) -> FitError:

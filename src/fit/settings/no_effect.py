@@ -1,4 +1,4 @@
-"""Settings that do nothing beside others, or not what they say: no mistake, but a person is told before the run."""
+"""Settings without effect beside others, or with another than their name says: no mistakes, but printed before the run."""
 
 from collections.abc import Callable, Collection, Iterator
 

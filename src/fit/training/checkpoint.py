@@ -62,7 +62,7 @@ def load(path: Path) -> Checkpoint:
     damaged = FitError(
         f"{path} is not a checkpoint of fit, or is damaged: delete it and resume to train from the start."
     )
-    if not is_whole(path):  # torch does not look whether what it reads is what was written
+    if not is_whole(path):  # torch does not check that it reads what was written
         raise damaged
     try:
         checkpoint = upgraded(torch.load(path, map_location="cpu", weights_only=True))
@@ -100,8 +100,8 @@ def is_sound(checkpoint: Checkpoint) -> bool:
     sizes, theta, model = checkpoint["sizes"], checkpoint["theta"], read_model(checkpoint)
     whole = [checkpoint["epoch"], checkpoint["step"], checkpoint["best_epoch"], *sizes]
     numbers = [checkpoint["seconds"], checkpoint["best_loss"], *checkpoint["evaluation"].values()]
-    inputs, targets, said = checkpoint["inputs"], checkpoint["targets"], checkpoint["categories"]
-    lists = [inputs, targets, checkpoint["dates"], *said.values()]
+    inputs, targets, words = checkpoint["inputs"], checkpoint["targets"], checkpoint["categories"]
+    lists = [inputs, targets, checkpoint["dates"], *words.values()]
     columns = [
         *((part, inputs) for part in (checkpoint["low"], checkpoint["high"], *Scaler(**checkpoint["input_scaler"]))),
         *((part, targets) for part in (checkpoint["spread"], *Scaler(**checkpoint["target_scaler"]))),
@@ -115,7 +115,7 @@ def is_sound(checkpoint: Checkpoint) -> bool:
         and min(sizes) > 0
         and (len(inputs), len(targets)) == (sizes[0], sizes[-1])
         and all(isinstance(each, list) for each in lists)
-        and all(isinstance(each, str) for each in (*said, *chain(*lists)))
+        and all(isinstance(each, str) for each in (*words, *chain(*lists)))
         and all(part.dtype == torch.float64 and part.shape == (len(names),) for part, names in columns)
         and theta.dtype in (torch.float32, torch.float64)
         and theta.dim() == 1
@@ -149,7 +149,7 @@ def model_of(checkpoint: Checkpoint) -> Architecture:
 
 
 def diverged(checkpoint: Checkpoint) -> bool:
-    """Whether the loss had stopped being finite, so that what the network answers means nothing."""
+    """Whether the loss had stopped being finite, so that the network predicts nothing of worth."""
     return checkpoint["diverged_epoch"] is not None or not bool(checkpoint["theta"].isfinite().all())
 
 

@@ -38,7 +38,7 @@ class Evaluation(NamedTuple):
 
 
 class StackModule(LightningModule):
-    """Trains a stack by manual optimization and looks at it between blocks."""
+    """Trains a stack by manual optimization and evaluates it between blocks."""
 
     engine: Engine
 
@@ -60,7 +60,7 @@ class StackModule(LightningModule):
         self.stop = stop
         self.on_epoch: Callable[[], object] = lambda: None
         self.evaluation = Evaluation([], {})
-        # The losses `[members]` of passes since the last look, and the epoch of each, before there was a first one.
+        # The losses `[members]` of the passes before the first evaluation, and the epoch of each.
         self.passes: list[tuple[int, Tensor]] = []
         self._last_pass: list[Tensor] = []
         self._measured: dict[str, tuple[Tensor, dict[str, Tensor]]] = {}
@@ -83,12 +83,12 @@ class StackModule(LightningModule):
 
     @property
     def due_runs(self) -> list[Run]:
-        """The runs for which this is an epoch to look at."""
+        """The runs that are to be evaluated at this epoch."""
         return [run for run in self.runs if run.is_due(self.engine.epoch)]
 
     @property
     def next_evaluation(self) -> int:
-        """The epoch of the next look: a multiple of `look_every`, or the last epoch of a run."""
+        """The epoch of the next evaluation: a multiple of `evaluate_every`, or the last epoch of a run."""
         every = self.recipe.evaluate_every
         return min((self.engine.epoch // every + 1) * every, *(run.max_epochs for run in self.runs))
 
@@ -105,7 +105,7 @@ class StackModule(LightningModule):
             run.member = members.index(run.member)
 
     def training_step(self, batches: Batches) -> None:
-        """Train until the next look, or until a run has ended."""
+        """Train until the next evaluation, or until a run has ended."""
         engine = self.engine
         until = self.next_evaluation if not self.ended else engine.epoch
         rates = engine.rates_ahead(len(batches), until)
@@ -147,7 +147,7 @@ class StackModule(LightningModule):
         return torch.cat([self.stack(part, members) for part in torch.split(inputs, rows, 1)], 1)
 
     def on_validation_epoch_end(self) -> None:
-        """Put what was measured into one look, fetched from the device at once."""
+        """Put what was measured into one evaluation, fetched from the device at once."""
         engine = self.engine
         during = {"lr": engine.rates[:, 0]} | engine.gradient_norms()
         during["train/pass_loss"] = self._pass_loss() if self._last_pass else engine.rates[:, 0]
@@ -189,7 +189,7 @@ class StackModule(LightningModule):
         return row
 
     def _note_divergence(self, totals: list[Tensor], steps_per_epoch: int) -> bool:
-        """Write down the epoch in which a member's loss first stopped being finite; tell whether one did."""
+        """Write down the epoch in which a member's loss first stopped being finite; return whether one did."""
         if not totals:
             return False
         seen = torch.stack(totals).cpu()
@@ -214,7 +214,7 @@ class StackModule(LightningModule):
     def outcome(self, run: Run, seconds: float) -> Outcome:
         """Say how a run ended; `seconds` is how long it was trained."""
         problem, row, diverged, member = run.problem, self.row(run), run.diverged_epoch, run.member
-        # The steps told as long as there were any; after the last one there is only the look.
+        # The steps show it as long as there are any; after the last one only the evaluation does.
         if diverged is None and not math.isfinite(row["train/loss"]):
             diverged = self.engine.epoch
         numbers: dict[str, object] = {key: row[key] for key in row if "/" in key and not key.startswith("grad_norm")}

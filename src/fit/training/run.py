@@ -24,7 +24,7 @@ from fit.training.recipe import build_schedule
 
 
 class Best(NamedTuple):
-    """A run's look of lowest `val/loss`."""
+    """A run's evaluation of lowest `val/loss`."""
 
     epoch: int
     loss: float
@@ -62,7 +62,7 @@ class Run:
 
     @property
     def evaluation_before(self) -> dict[str, float]:
-        """The look at which the run was interrupted, if it goes on."""
+        """The evaluation at which the run was interrupted, if it is resumed."""
         return {} if self.stored is None else self.stored["evaluation"]
 
     def ended(self, epoch: int) -> bool:
@@ -70,7 +70,7 @@ class Run:
         return self.stopped or self.diverged_epoch is not None or self.error is not None or epoch >= self.max_epochs
 
     def is_due(self, epoch: int) -> bool:
-        """Whether this is an epoch to look at this run, not one at which another ended or somebody interrupted."""
+        """Whether this run is to be evaluated at an epoch, not only others that share its stack."""
         return self.ended(epoch) or epoch % self.evaluate_every == 0
 
     @contextmanager

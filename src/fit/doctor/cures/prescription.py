@@ -120,8 +120,8 @@ def is_unscaled(case: Case) -> bool:
     """Whether the inputs make a loss far steeper in one direction than in another, or are next to nothing."""
     inputs = case.scaled.inputs
     spread = inputs.std(0)[inputs.amin(0) < inputs.amax(0)]
-    small = len(spread) > 0 and float(spread.min()) < 1 / UNSCALED_TARGETS
-    return small or (case.condition > UNSCALED_CONDITION and case.condition > 10 * case.standardized_condition)
+    small, seen = len(spread) > 0 and float(spread.min()) < 1 / UNSCALED_TARGETS, case.network
+    return small or (seen.condition > UNSCALED_CONDITION and seen.condition > 10 * seen.standardized_condition)
 
 
 def targets_off(case: Case) -> float:

@@ -28,9 +28,14 @@ class Verdict(NamedTuple):
     trainings: int
 
     @property
+    def rank(self) -> int:
+        """How good it is: 0 for cured, 1 for better, 2 for what did not work."""
+        return {"cured": 0, "better": 1}.get(self.word, 2)
+
+    @property
     def worked(self) -> bool:
         """Whether the cure has improved the fit by more than chance would."""
-        return self.word in ("cured", "better")
+        return self.rank < 2
 
     def __str__(self) -> str:
         """Say it with its numbers."""
@@ -39,17 +44,28 @@ class Verdict(NamedTuple):
 
 
 def judge(before: Sequence[Case], after: Sequence[Case]) -> Verdict:
-    """Compare trainings pair by pair, those of the run itself first."""
-    logs = [change(was.worst, now.worst) for was, now in zip(before, after, strict=True)]
+    """Compare trainings pair by pair, those of the run itself first, by errors on the same rows.
+
+    Outliers are left out of all if a robust loss leaves them out of some. Pairs that repeat the first pair, as where
+    the cure sets the seed and the data have nothing to draw, say nothing more.
+    """
+    robust = any(case.robust for case in (*before, *after))
+    pairs = [(was.worst_of(robust), now.worst_of(robust)) for was, now in zip(before, after, strict=True)]
+    logs = [change(*pair) for number, pair in enumerate(pairs) if number == 0 or not same(pair, pairs[0])]
     mean, count = statistics.fmean(logs), len(logs)
     half = STUDENT[count - 2] * statistics.stdev(logs) / math.sqrt(count) if count > 1 else -math.log(ALONE)
     room = max(half, -math.log(BETTER))
-    small = 2 * sum(case.good for case in after) > count or mean <= math.log(CURED)
+    small = 2 * sum(case.good for case in after) > len(after) or mean <= math.log(CURED)
     if mean + room <= 0:
         word = "cured" if small and (after[0].good or logs[0] <= math.log(CURED)) else "better"
     else:
         word = "worse" if mean - room > 0 else "no better"
     return Verdict(word, math.exp(mean), math.exp(mean - half), math.exp(mean + half), count)
+
+
+def same(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two pairs of errors are those of one training."""
+    return all(math.isclose(first, second, rel_tol=1e-9) for first, second in zip(one, other, strict=True))
 
 
 def change(before: float, after: float) -> float:

@@ -99,7 +99,7 @@ def inputs_unscaled(case: Case) -> Finding | None:
     """Find inputs of such sizes that a step which is right for one direction is wrong for another."""
     if not is_unscaled(case):
         return None
-    before, after = case.condition, case.standardized_condition
+    before, after = case.network.condition, case.network.standardized_condition
     return Finding(
         "inputs_unscaled",
         "certain" if before > 1e3 * after else "likely",

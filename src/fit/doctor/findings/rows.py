@@ -67,7 +67,8 @@ def outliers(case: Case) -> Finding | None:
             "outliers",
             "certain" if part > 1 - (1 - OUTLIER_PART) / 2 else "likely",
             {"target": name, "rows": count, "of": len(far), "part": part},
-            f"{count} of {plural(len(far), 'row')} {'holds' if count == 1 else 'hold'} {part:.0%} of the squared error "
+            f"{count} of {plural(len(far), 'row')}{'' if len(far) == len(train.inputs) else ' that were looked at'} "
+            f"{'holds' if count == 1 else 'hold'} {part:.0%} of the squared error "
             f"of {name}: squaring makes them count for far more than all others.",
             prescribe(case, {"loss": "mae", "data.scale_targets": scale_of_most(train.targets)}),
             "the median instead of the mean, which a few rows cannot move",
@@ -114,15 +115,17 @@ def squeezed(case: Case) -> Finding | None:
             width = others[-1] - others[0]
             if gap < SQUEEZED * width:
                 continue
+            count = int((case.problem.train.inputs[:, column] == far).sum())
             return Finding(
                 "outliers",
                 "certain",
                 {"input": name, "value": float(far), "times": float(gap / width)},
-                f"{name} is from {float(others[0]):.6g} to {float(others[-1]):.6g}, but {float(far):.6g} once: scaled "
+                f"{name} is from {float(others[0]):.6g} to {float(others[-1]):.6g}, but {float(far):.6g} in "
+                f"{plural(count, 'row')}: scaled "
                 f"together, the others lie {float(width / (values[-1] - values[0])):.2g} of the range apart, and are "
                 "all the same to the network.",
                 (),
-                f"check {name} = {float(far):.6g}, or take that row out",
+                f"check {name} = {float(far):.6g}, or take {'that row' if count == 1 else 'those rows'} out",
             )
     return None
 

@@ -14,6 +14,8 @@ from fit.doctor.thresholds import MISSES, SHAPE_ROOM
 
 # Rows that are looked at; a kernel matrix of so many takes a few hundredths of a second.
 MOST_ROWS = 256
+# Of polynomials of inputs.
+POWERS = (2, 3)
 LENGTHS = (0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 3.0)
 # A length scale is long enough where its errors are at most so many times the best, or so small.
 ROOM, SMALL = 1.5, 0.05
@@ -56,9 +58,10 @@ def attainable(problem: Problem) -> Attainable:
 def estimate(rows: Rows, outliers: Tensor) -> Attainable:
     """Leave one row out, predict it from the others.
 
-    The smooth function is an affine one plus kernel ridge regression on what that leaves, its length scale and ridge
-    chosen by the same error. Source: Golub, Heath and Wahba, Generalized Cross-Validation (1979); Rasmussen and
-    Williams, Gaussian Processes for Machine Learning (2006), section 5.4.2.
+    The smooth function is an affine one plus kernel ridge regression on what that leaves, its kernel (Gaussians of some
+    length scale, or polynomials, which have the products of inputs) and ridge chosen by the same error. Source: Golub,
+    Heath and Wahba, Generalized Cross-Validation (1979); Rasmussen and Williams, Gaussian Processes for Machine
+    Learning (2006), section 5.4.2.
     """
     inputs, targets = (Scaler.fit("standardize", each).transform(each) for each in rows)
     inputs = inputs[:, inputs.amin(0) < inputs.amax(0)]
@@ -70,27 +73,25 @@ def estimate(rows: Rows, outliers: Tensor) -> Attainable:
         distances = torch.cdist(inputs, inputs).square() / inputs.shape[1]
         linear = design @ design.T
         for length in LENGTHS:
-            reached = affine
             kernel = torch.exp(-distances / (2 * length**2)) + 1e2 * linear / len(linear)
-            values, vectors = torch.linalg.eigh(kernel)
-            for ridge in RIDGES:
-                weights = 1 / (values.clamp(min=0) + ridge)
-                solved = vectors @ (weights[:, None] * (vectors.T @ targets))
-                reached = torch.minimum(reached, rms(solved / (vectors.square() @ weights)[:, None]) / spread)
-            by_length[length] = reached
-            best = torch.minimum(best, reached)
+            by_length[length] = torch.minimum(affine, ridge_errors(kernel, targets) / spread)
+            best = torch.minimum(best, by_length[length])
+        for power in POWERS if inputs.shape[1] > 1 else ():
+            kernel = (1 + inputs @ inputs.T / inputs.shape[1]) ** power
+            best = torch.minimum(best, ridge_errors(kernel, targets) / spread)
     enough = (length for length in reversed(LENGTHS) if length in by_length and explains(by_length[length], best))
     return Attainable(affine, best, next(enough, LENGTHS[-1]), len(targets), outliers)
 
 
-def unexplained(errors: Rows) -> Tensor:
-    """Return what a smooth function of the inputs leaves of a fit's errors, on rows left out, over their spread.
-
-    Of shape `[targets]`: 1 where errors look like noise, less where they follow the inputs. Those far off are left out.
-    """
-    usual = ~(outliers_by_targets(errors) | outliers_by_inputs(errors))
-    rows = sample(errors.take(usual.nonzero()[:, 0]), MOST_ROWS)
-    return estimate(rows, torch.zeros(len(rows.inputs), dtype=torch.bool)).smooth.nan_to_num(1.0)
+def ridge_errors(kernel: Tensor, targets: Tensor) -> Tensor:
+    """Return the RMSE of rows left out `[targets]`, of the ridge at which it is least."""
+    values, vectors = torch.linalg.eigh(kernel)
+    errors = []
+    for ridge in RIDGES:
+        weights = 1 / (values.clamp(min=0) + ridge)
+        solved = vectors @ (weights[:, None] * (vectors.T @ targets))
+        errors.append(rms(solved / (vectors.square() @ weights)[:, None]))
+    return torch.stack(errors).amin(0)
 
 
 def explains(reached: Tensor, best: Tensor) -> bool:

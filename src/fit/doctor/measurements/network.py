@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fit.catalog.optimizers import State, optimizer_of
 from fit.data.dataset import Rows
+from fit.data.scalers import Scaler
 from fit.doctor.measurements.attainable import sample
 from fit.doctor.measurements.curvature import MOST_PRODUCTS as MOST_TIMES
 from fit.doctor.measurements.curvature import hessian_product, largest_eigenvalue
@@ -99,7 +100,7 @@ class Network:
         """
         quadratic = self.model.affine and len(self.model.sizes) == 2 and self.loss.kind.squared
         if divisor is None and self.batch_size is None and quadratic:
-            return second_moments(self.scaled.inputs, self.cfg.model.bias).high * self.moment_factor
+            return second_moments(self.scaled.inputs, self.bias).high * self.moment_factor
         inputs, targets = self.batches(BATCHES)
         theta = stack.theta.data.expand(len(inputs), -1).contiguous()
         times = hessian_product(self.stack(theta), inputs, targets, self.loss, self.cfg.regularization.l2)
@@ -115,6 +116,22 @@ class Network:
         """What the second moments of the inputs are multiplied by in the Hessian of an affine model's squared error."""
         rows, targets = self.scaled.targets.shape
         return 2 / targets if self.loss.kind.mean else 2.0 * rows
+
+    @cached_property
+    def condition(self) -> float:
+        """The condition number of the inputs' second moments, with the bias's one."""
+        return second_moments(self.scaled.inputs, self.bias).condition
+
+    @cached_property
+    def standardized_condition(self) -> float:
+        """The same if the inputs were standardized."""
+        inputs = self.scaled.inputs
+        return second_moments(Scaler.fit("standardize", inputs).transform(inputs), self.bias).condition
+
+    @property
+    def bias(self) -> bool:
+        """Whether layers have biases, as a module of a user's own is taken to have."""
+        return bool(self.cfg.model.get("bias", True))
 
     @cached_property
     def start_sharpness(self) -> float:

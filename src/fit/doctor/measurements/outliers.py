@@ -41,10 +41,12 @@ def usual_errors(errors: Tensor, targets: Tensor, train: Tensor) -> list[float]:
 
     What is far off is told by the targets of the training rows.
     """
-    center, reach = train.median(0).values, OUTLIER_DEVIATIONS * deviation(train)
+    center, usual = train.median(0).values, deviation(train)
+    # Where more than half of the targets are the same number, none can be called far off.
+    reach = torch.where(usual > 0, OUTLIER_DEVIATIONS * usual, torch.inf)
     columns = zip(errors.T, (targets - center).T, reach, strict=True)
-    usual = [(error[away.abs() <= most], away[away.abs() <= most]) for error, away, most in columns]
-    sizes = ((float(error.square().mean().sqrt()), float(away.std(correction=0))) for error, away in usual)
+    kept = [(error[away.abs() <= most], away[away.abs() <= most]) for error, away, most in columns]
+    sizes = ((float(error.square().mean().sqrt()), float(away.std(correction=0))) for error, away in kept)
     return [ratio(error, spread) for error, spread in sizes]
 
 

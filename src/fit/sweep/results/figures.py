@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import chain
-from math import isfinite, nan
+from math import isfinite, isnan, nan
 from statistics import median
 from typing import Any
 
@@ -102,8 +102,11 @@ def draw_distribution(sweep: Sweep, norm: Normalize, name: str) -> Figure:
     panel.hist(shown[np.isfinite(shown)], ends.tolist(), color=TRAIN, alpha=0.35)
     (entries["jobs"],) = strip.plot(shown, [0.0] * len(shown), "|", color=TRAIN, markersize=14, markeredgewidth=1.2)
     for best in sweep.best[:1]:
-        middle = median(shown[sweep.best])
-        entries[f"median {middle:.6g}"] = panel.axvline(middle, color=GREY, linestyle="--", linewidth=1.2)
+        # A job that diverged is the worst, and what is beyond the scale has its own number all the same.
+        middle = median([each for each in sweep.medians if not isnan(each)])
+        if isfinite(middle):
+            place = float(within(norm, [middle])[0])
+            entries[f"median {middle:.6g}"] = panel.axvline(place, color=GREY, linestyle="--", linewidth=1.2)
         (entries["best"],) = strip.plot([shown[best]], [0.0], "D", color=FIT)
     for each in (panel, strip):
         set_errors(each, norm, "x")

@@ -120,11 +120,11 @@ def lines(table: Table) -> Iterator[str]:
 def row(table: Table, place: int, keys: list[str], several: bool) -> list[str]:
     """Write one setting of the table."""
     setting = table.settings[place]
-    errors, rmse, r2 = (numbers(setting, name) for name in (table.metric, in_units(table), "val/r2"))
+    errors = numbers(setting, table.metric)
     ranked = math.isfinite(table.median(setting))
     diverged = sum(job.status == "diverged" for job in setting.jobs)
     failed = sum(job.status in ("failed", "unfinished") for job in setting.jobs)
-    middle = f"{table.median(setting):.6g}" if ranked else ("diverged" if diverged else setting.jobs[0].status)
+    middle = f"{table.median(setting):.6g}" if ranked else ("diverged" if diverged else "failed")
     spread = f"{min(errors):.3g} … {max(errors):.3g}" if len(errors) > 1 else ""
     share = f"{diverged} of {len(setting.jobs)}" + (f", {failed} failed" if failed else "")
     best = min(setting.jobs, key=lambda job: (table.cost(table.error(job)), table.jobs.index(job)))
@@ -134,8 +134,8 @@ def row(table: Table, place: int, keys: list[str], several: bool) -> list[str]:
         *values,
         middle,
         *([spread] if several else []),
-        *([f"{median(rmse):.4g}" if ranked and rmse else "-"] if in_units(table) != table.metric else []),
-        f"{median(r2):.6f}" if ranked and r2 else "-",
+        *([middle_of(setting, in_units(table), ".4g")] if in_units(table) != table.metric else []),
+        middle_of(setting, "val/r2", ".6f"),
         *([share] if several else []),
         common(setting),
         str(best.folder.path.relative_to(table.folder)),
@@ -159,10 +159,20 @@ def numbers(setting: Setting, name: str) -> list[float]:
     return [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
 
 
+def middle_of(setting: Setting, name: str, digits: str) -> str:
+    """Write the median of a metric, a job without one being the worst; a dash where that is most of them."""
+    lost, worst = len(setting.jobs), -math.inf if name.endswith("/r2") else math.inf
+    known = numbers(setting, name)
+    middle = median([*known, *[worst] * (lost - len(known))])
+    return f"{middle:{digits}}" if math.isfinite(middle) else "-"
+
+
 def shorten(value: str) -> str:
     """Write a number with at most five digits, of which a search draws more; leave out the middle of a long value."""
     with suppress(ValueError):
-        value = min(value, f"{float(value):.5g}", key=len)
+        number = float(value)
+        if not number.is_integer():
+            value = min(value, f"{number:.5g}", key=len)
     half = WIDEST // 2 - 1
     return value if len(value) <= WIDEST else f"{value[:half]}…{value[-half:]}"
 

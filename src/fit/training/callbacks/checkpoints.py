@@ -48,7 +48,7 @@ class Checkpoints(Callback):
         return self.seconds_before + time.perf_counter() - self._started
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Go on from the stored checkpoints, and forget looks that are later than they are."""
+        """Resume from the stored checkpoints, and forget evaluations that are later."""
         assert isinstance(pl_module, StackModule)
         self._started = time.perf_counter()
         if self.stored:
@@ -85,7 +85,7 @@ class Checkpoints(Callback):
             self._next_save = now + max(SECONDS_BETWEEN, (now - began) / PART_FOR_SAVING)
 
     def flush(self, latest: Moment) -> None:
-        """Write the best that are of older looks, when so many looks are held that they would fill the memory."""
+        """Write the best of older evaluations, when so many are held that they would fill the memory."""
         older = {run: held for run, held in self._unsaved_best.items() if held[0] is not latest}
         if len({id(snapshot) for snapshot, _ in older.values()}) < MOST_SNAPSHOTS:
             return

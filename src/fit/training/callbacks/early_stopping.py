@@ -13,7 +13,7 @@ class EarlyStopping(Callback):
         self.patience = patience
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Compare this look with the best one."""
+        """Compare this evaluation with the best one."""
         assert isinstance(pl_module, StackModule)
         for run in pl_module.due_runs:
             if trainer.sanity_checking and run.stored is None:

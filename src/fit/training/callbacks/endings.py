@@ -1,4 +1,4 @@
-"""Letting go of runs that have ended, so that they cost no more time."""
+"""Releasing runs that have ended, so that they cost no more time."""
 
 from collections.abc import Callable
 
@@ -16,12 +16,12 @@ class Endings(Callback):
         self.finish = finish
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let go after a look."""
+        """Release runs after an evaluation."""
         if not trainer.sanity_checking:
             self.release(trainer, pl_module)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let go of runs that had ended before they were resumed."""
+        """Release runs that had ended before they were resumed."""
         self.release(trainer, pl_module)
 
     def release(self, trainer: Trainer, pl_module: LightningModule) -> None:

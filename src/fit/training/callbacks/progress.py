@@ -51,7 +51,7 @@ class Bar:
             self.bar.set_postfix_str(text)
 
     def close(self) -> None:
-        """Take the bar off the terminal."""
+        """Remove the bar from the terminal."""
         if self.bar is not None:
             self.bar.close()
 
@@ -60,7 +60,7 @@ class Progress(Callback):
     """Moves a bar: with loss and validation error of a single run, or how many jobs are done and members alive."""
 
     def __init__(self, bar: Bar) -> None:
-        """Take the bar."""
+        """Take the bar that this callback moves."""
         self.bar = bar
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -84,9 +84,9 @@ class Progress(Callback):
         row = pl_module.row(pl_module.runs[0])
         self.bar.show(f"loss {row['train/loss']:.3g}, val rmse {row['val/rmse']:.3g}")
         if pl_module.ended:
-            self.bar.close()  # before it is told how the run ended
+            self.bar.close()  # before the results are printed
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the bar of a single run off the terminal, before it is told how it ended or where it was interrupted."""
+        """Remove the bar of a single run before its results are printed."""
         if self.bar.runs == 1:
             self.bar.close()

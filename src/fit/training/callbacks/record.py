@@ -1,4 +1,4 @@
-"""Writing every look down: history.csv and the loggers."""
+"""Recording every evaluation: history.csv and the loggers."""
 
 import time
 
@@ -13,12 +13,12 @@ SECONDS_BETWEEN = 2.0
 
 
 class Record(Callback):
-    """Adds a row for each look of each run; the step of every logger is the epoch."""
+    """Adds a row for each evaluation of each run; the step of every logger is the epoch."""
 
     _saved_at = 0.0
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the look down, unless it was before the run was resumed, or is not one of those planned."""
+        """Record the evaluation, unless that was done before the run was resumed, or it is not due."""
         assert isinstance(pl_module, StackModule)
         epoch = pl_module.engine.epoch
         self._record_passes(pl_module)
@@ -39,7 +39,7 @@ class Record(Callback):
             self._saved_at = time.perf_counter()
 
     def _record_passes(self, module: StackModule) -> None:
-        """Write down what training saw of itself on its way to the first look."""
+        """Record the training losses of the passes before the first evaluation."""
         passes = [(epoch, losses.tolist()) for epoch, losses in module.passes]
         module.passes.clear()
         for run in module.runs if passes else ():
@@ -50,7 +50,7 @@ class Record(Callback):
 
 
 def log(values: dict[str, float], logger: Logger, epoch: int) -> None:
-    """Log a look; TensorBoard gets it as one event, as one for each number would take ten times as long."""
+    """Log an evaluation; TensorBoard gets it as one event, as one for each number would take ten times as long."""
     if isinstance(logger, TensorBoardLogger):
         scalars = [Summary.Value(tag=key, simple_value=value) for key, value in values.items()]
         logger.experiment.file_writer.add_summary(Summary(value=scalars), epoch)

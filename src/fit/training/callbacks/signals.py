@@ -13,9 +13,9 @@ class Signals(Callback):
         self.interruption = interruption
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take them before the first look."""
+        """Take them before the first evaluation."""
         self.interruption.take()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take them before the first step, if there was no first look."""
+        """Take them before the first step, if there was no evaluation before it."""
         self.interruption.take()
