@@ -49,6 +49,8 @@ def test_what_nothing_reads_is_refused(fit, tmp_path, typed, words):
 
 
 def test_a_name_that_a_setting_refers_to_is_read(fit, tmp_path):
+    done = fit(*QUICK, "+width=6", "model.hidden=[${oc.select:width,16}]")
+    assert (done.code, done.checkpoint()["sizes"]) == (0, [3, 6, 1])
     done = fit(*QUICK, "+width=7", "model.hidden=[${width}]", "+name=mine", "hydra.run.dir=${name}_${seed}")
     assert (done.code, done.err) == (0, "")
     assert done.folder == tmp_path / "mine_0"

@@ -338,3 +338,31 @@ def test_callbacks_hear_of_every_job(fit, tmp_path):
     assert lines[0] == "multirun_start"
     assert sorted(lines[1:-1]) == sorted([f"job_start_{n}" for n in range(3)] + [f"job_end_{n}" for n in range(3)])
     assert lines[-1] == "multirun_end"
+
+
+def test_a_seed_that_diverged_counts_in_every_number_of_the_table(fit):
+    done = fit(
+        "-m",
+        "data=xy_ring",
+        "model=mlp_relu",
+        "optimizer=sgd",
+        "optimizer.lr=0.6,1e5",
+        "seed=0,1,2",
+        "scheduler=constant",
+        "trainer.max_epochs=2",
+        "logger=none",
+        "hydra.sweep.dir=s",
+    )
+    assert done.code == 0
+    first, second = (line.split() for line in done.out.splitlines() if line.startswith(("1  ", "2  ")))
+    assert first[1] == "0.6"
+    assert (second[1], second[2]) == ("1e+05", "diverged")
+    assert second.count("-") >= 2  # neither an RMSE nor an R² of the jobs that are left
+
+
+def test_whole_numbers_are_written_whole(fit):
+    done = fit("-m", "data=xy_ring", "seed=1000001,1000002", "trainer.max_epochs=1", "logger=none", "hydra.sweep.dir=s")
+    assert {line.split()[1] for line in done.out.splitlines() if line.startswith(("1  ", "2  "))} == {
+        "1000001",
+        "1000002",
+    }

@@ -1,4 +1,4 @@
-"""Settings without effect beside others, or with another than their name says: no mistakes, but printed before the run."""
+"""Settings without effect, or with another effect than they seem to have: no mistakes, but reported before the run."""
 
 from collections.abc import Callable, Collection, Iterator
 

@@ -170,9 +170,9 @@ def middle_of(setting: Setting, name: str, digits: str) -> str:
 def shorten(value: str) -> str:
     """Write a number with at most five digits, of which a search draws more; leave out the middle of a long value."""
     with suppress(ValueError):
-        number = float(value)
-        if not number.is_integer():
-            value = min(value, f"{number:.5g}", key=len)
+        number, short = float(value), f"{float(value):.5g}"
+        if not number.is_integer() or float(short) == number:  # a seed is not rounded
+            value = min(value, short, key=len)
     half = WIDEST // 2 - 1
     return value if len(value) <= WIDEST else f"{value[:half]}…{value[-half:]}"
 
