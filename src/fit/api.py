@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from fit.errors import FitError, lacking
+from fit.errors import FitError, missing_extra
 from fit.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -80,14 +80,14 @@ class FittedRun:
 
     def plot(self) -> "Figure":
         """Return the figure of the fit, which a notebook shows."""
-        from fit.report.run import figure_of
+        from fit.report.run import draw_run_fit
         from fit.settings.resume import read_config
         from fit.settings.trust import check_trust
 
         cfg = read_config(self.folder)
         if not self.trust:
             check_trust(cfg, self.folder, "give fit.load(..., trust=True)")
-        return figure_of(RunFolder(self.folder), cfg, self.checkpoint)
+        return draw_run_fit(RunFolder(self.folder), cfg, self.checkpoint)
 
     def __repr__(self) -> str:
         """Name the run with its errors."""
@@ -121,7 +121,7 @@ def run(*overrides: str, data: Any = None, verbose: bool = True) -> FittedRun:  
     """
     from fit.determinism import fix_products
     from fit.execute import finished, run_jobs
-    from fit.hydra_adapter.python import opened
+    from fit.hydra_adapter.python import opened_run
     from fit.interruption import StopNow
     from fit.job import Job
 
@@ -130,7 +130,7 @@ def run(*overrides: str, data: Any = None, verbose: bool = True) -> FittedRun:  
     if data is not None and path is not None:
         raise FitError(f"{path} and data=... are both given: give one of them.")
     chosen = [] if data is None else ["data=table" if hasattr(data, "columns") else "data=arrays", "data.path=data"]
-    with opened([*chosen, *overrides], data) as (cfg, folder):
+    with opened_run([*chosen, *overrides], data) as (cfg, folder):
         job = Job(cfg, folder, folder.log_and_print if verbose else folder.log)
         try:
             run_jobs([[job]], shown=verbose)
@@ -150,7 +150,7 @@ def run_sweep(*overrides: str, verbose: bool = True) -> "pd.DataFrame":
     try:
         import pandas as pd
     except ImportError as error:
-        raise lacking("fit.run_sweep", "table", error) from None
+        raise missing_extra("fit.run_sweep", "table", error) from None
     command = [sys.executable, "-m", "fit.train", "-m", *overrides]
     table = None
     # A file, as a pipe that nobody reads while the other is read holds the sweep up once it is full.

@@ -8,22 +8,22 @@ import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fit.data.problem import Problem, build_dataset, pose
-from fit.doctor.diagnose import consult
+from fit.doctor.diagnose import merge_diagnoses
 from fit.doctor.finding import read_diagnosis
-from fit.doctor.text import say
+from fit.doctor.text import format_diagnosis
 from fit.errors import FitError
 from fit.evaluation.baselines import baselines
 from fit.evaluation.errors import errors
 from fit.job import Job
 from fit.predict.predictor import Predictor, load_predictor
-from fit.report.ensemble import write_ensemble
-from fit.report.text import ensemble_after, ensemble_before
+from fit.report.ensemble import write_ensemble_figures
+from fit.report.text import format_ensemble_header, format_ensemble_summary
 from fit.settings.no_effect import without_effect
 from fit.settings.replicas import replica_config
 from fit.training.checkpoint import stored_epoch
 
 
-def replicas(job: Job) -> list[Job]:
+def make_replicas(job: Job) -> list[Job]:
     """Return the jobs that a job is made of: itself, unless it asks for `cv` or `ensemble`.
 
     Raises FitError for data that cannot be, before there is a folder for each member.
@@ -34,14 +34,18 @@ def replicas(job: Job) -> list[Job]:
     with open_dict(data):
         data.folds = job.cfg.cv
     pose(build_dataset(data))
-    replicas = [replica(job, number) for number in range(job.networks)]
-    job.log(ensemble_before(job.cfg, job.folder, [stored_epoch(replica.folder.last) for replica in replicas]))
+    make_replicas = [make_replica(job, number) for number in range(job.networks)]
+    job.log(
+        format_ensemble_header(
+            job.cfg, job.folder, [stored_epoch(make_replica.folder.last) for make_replica in make_replicas]
+        )
+    )
     for note in without_effect(job.cfg, job.folder.read_overrides):
         job.log(note)
-    return replicas
+    return make_replicas
 
 
-def group(jobs: Iterable[Job]) -> list[list[Job]]:
+def group_resumable(jobs: Iterable[Job]) -> list[list[Job]]:
     """Put jobs together that go on from the same epoch, as what is killed may have saved some of them later.
 
     Folds are together if they have as many rows, which differ where these do not go into equal parts.
@@ -53,51 +57,53 @@ def group(jobs: Iterable[Job]) -> list[list[Job]]:
     return list(groups.values())
 
 
-def replica(job: Job, number: int) -> Job:
+def make_replica(job: Job, number: int) -> Job:
     """Make one member, in a folder of its own below that of the job."""
     folder = job.folder.replica(number)
     folder.path.mkdir(parents=True, exist_ok=True)
     shutil.copytree(job.folder.config.parent, folder.config.parent, dirs_exist_ok=True)
     cfg = replica_config(job.cfg, number)
     with open_dict(cfg):
-        cfg.logger = moved(cfg.logger, job.folder.path, folder.path)
+        cfg.logger = move_loggers(cfg.logger, job.folder.path, folder.path)
     folder.write_config(cfg)
     return Job(cfg, folder, folder.log)
 
 
-def moved(loggers: DictConfig, before: Path, now: Path) -> DictConfig:
+def move_loggers(loggers: DictConfig, before: Path, now: Path) -> DictConfig:
     """Have loggers write into another folder."""
     text = OmegaConf.to_yaml(loggers, resolve=True).replace(str(before.absolute()), str(now.absolute()))
     return DictConfig(OmegaConf.create(text))
 
 
-def conclude(job: Job, replicas: Sequence[Job], drawn: bool) -> None:
+def finish_ensemble(job: Job, make_replicas: Sequence[Job], drawn: bool) -> None:
     """Write and tell what a job's members say together; an error of one is the job's, as is an interruption."""
-    job.error = next((replica.error for replica in replicas if replica.error is not None), None)
+    job.error = next((make_replica.error for make_replica in make_replicas if make_replica.error is not None), None)
     if job.error is not None:
         return
-    if not all(replica.metrics for replica in replicas):
+    if not all(make_replica.metrics for make_replica in make_replicas):
         job.log(f"Interrupted. To resume: python -m fit.train resume={job.folder.path}")
         return
-    metrics = average([replica.metrics for replica in replicas])
+    metrics = average_metrics([make_replica.metrics for make_replica in make_replicas])
     try:
         if job.cfg.ensemble is not None:
             problem = pose(build_dataset(job.cfg.data))
             metrics |= baselines(problem) | ensemble_errors(load_predictor(job.folder.path, trust=True), problem)
         job.folder.write_history(job.folder.mean_history())
         if drawn:
-            write_ensemble(job.folder, job.cfg, metrics)
-        diagnosis = consult([read_diagnosis(replica.folder) for replica in replicas])
+            write_ensemble_figures(job.folder, job.cfg, metrics)
+        diagnosis = merge_diagnoses([read_diagnosis(make_replica.folder) for make_replica in make_replicas])
         job.folder.write_diagnosis(diagnosis.as_json())
         job.folder.write_metrics(metrics)
     except (FitError, OSError) as error:
         job.error = error
         return
     job.metrics = metrics
-    job.log(ensemble_after(job.folder, "folds" if job.cfg.cv else "members", metrics, say(diagnosis)))
+    job.log(
+        format_ensemble_summary(job.folder, "folds" if job.cfg.cv else "members", metrics, format_diagnosis(diagnosis))
+    )
 
 
-def average(metrics: Sequence[Mapping[str, object]]) -> dict[str, object]:
+def average_metrics(metrics: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """Average what the members measured, `std/KEY` beside each `KEY`; what only one of them knows is left out."""
     mean: dict[str, object] = {"members": len(metrics)}
     for key, first in metrics[0].items():

@@ -186,7 +186,7 @@ def read_rows(path: Path) -> list[dict[str, float]]:
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
         lines = list(csv.reader(file))
     header = lines[0] if lines else []
-    whole = [is_whole(line, header) for line in lines[1:]]
+    whole = [is_complete_row(line, header) for line in lines[1:]]
     if not all(whole[:-1]):
         line = whole.index(False) + 2
         raise FitError(f"{path}, line {line}, is not what fit wrote: restore the file, or delete it.")
@@ -214,7 +214,9 @@ def rewind_rows(path: Path, epoch: int) -> None:
         path.unlink()
         return
     kept = [
-        line for line in lines[1:] if is_whole(line.strip().split(","), header) and float(line.split(",")[0]) <= epoch
+        line
+        for line in lines[1:]
+        if is_complete_row(line.strip().split(","), header) and float(line.split(",")[0]) <= epoch
     ]
     write_atomically(path, "".join([*lines[:1], *kept]).encode())
 
@@ -227,7 +229,7 @@ def read_yaml(path: Path) -> object:
         raise FitError(f"{path} is not a configuration that fit wrote: restore it, or move its folder away.") from None
 
 
-def is_whole(line: list[str], header: list[str]) -> bool:
+def is_complete_row(line: list[str], header: list[str]) -> bool:
     """Whether a line of numbers has all of them."""
     try:
         return len([float(cell) for cell in line]) == len(header)
@@ -235,7 +237,7 @@ def is_whole(line: list[str], header: list[str]) -> bool:
         return False
 
 
-def finite(value: object) -> float:
+def finite_or_infinity(value: object) -> float:
     """Return a number of metrics.json, which has null for what is not finite."""
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.inf
 

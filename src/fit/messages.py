@@ -18,12 +18,12 @@ def shown(value: object) -> str:
     return str(value)
 
 
-def text(value: object, digits: int = 4) -> str:
+def format_value(value: object, digits: int = 4) -> str:
     """Write a value as people type it: null, true, 1e-3, [64,64]."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ",".join(text(item, digits) for item in value) + "]"
+        return "[" + ",".join(format_value(item, digits) for item in value) + "]"
     if isinstance(value, float) and math.isfinite(value):
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         return min(f"{value:.{digits}g}", f"{float(mantissa):.{digits}g}e{int(exponent)}", key=len)

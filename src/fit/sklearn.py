@@ -12,7 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fit.errors import FitError, lacking
+from fit.errors import FitError, missing_extra
 from fit.execute import finished, run_jobs
 from fit.folder import RunFolder
 from fit.job import Job
@@ -26,7 +26,7 @@ try:
     from sklearn.utils import check_random_state
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
-    raise lacking("fit.FitRegressor", "sklearn", error) from None
+    raise missing_extra("fit.FitRegressor", "sklearn", error) from None
 
 # Held-out rows that are enough to choose an epoch by.
 FEWEST_HELD_OUT = 10
@@ -82,7 +82,7 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Raises ValueError for data that are not numbers or of one row, and FitError for settings that cannot be.
         """
         cfg = self._settings()
-        if not whole(1).test(plain(self.ensemble)):
+        if not whole(1).test(to_python(self.ensemble)):
             raise FitError(f"ensemble={self.ensemble} is not allowed: give {whole(1).allowed}.")
         X, y = validate_data(  # noqa: N806
             self, X, y, dtype=np.float64, y_numeric=True, multi_output=True, ensure_min_samples=2
@@ -95,14 +95,16 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             cfg.trainer.check_val_every_n_epoch = cfg.trainer.max_epochs
         with TemporaryDirectory() as scratch:
             path = Path(scratch, "data.npz")
-            save(path, X, y.reshape(len(y), -1).astype(np.float64), held_out)
+            save_rows(path, X, y.reshape(len(y), -1).astype(np.float64), held_out)
             jobs = [make_job(cfg, path, seed + number) for number in range(int(self.ensemble))]
             run_jobs([jobs], shown=bool(self.verbose), swept=[])
             if not finished(jobs):
                 raise KeyboardInterrupt
             self.metrics_ = [job.metrics for job in jobs]
             self.history_ = [job.folder.read_history() for job in jobs]
-            self.checkpoints_: list[Any] = [light(job.folder.best if held_out else job.folder.last) for job in jobs]
+            self.checkpoints_: list[Any] = [
+                read_light_checkpoint(job.folder.best if held_out else job.folder.last) for job in jobs
+            ]
         lost = sum(bool(each["diverged"]) for each in self.metrics_)
         if lost:
             message = (
@@ -133,7 +135,7 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _settings(self) -> DictConfig:
         """Return the settings as a configuration; raise FitError for one that cannot be, whether or not it is used."""
-        cfg = composed(str(self.optimizer), str(self.scheduler)).copy()
+        cfg = compose_settings(str(self.optimizer), str(self.scheduler)).copy()
         cfg.data.path = "data.npz"
         cfg.trainer.check_val_every_n_epoch = 1
         for key, value in {
@@ -148,18 +150,18 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             "early_stopping.patience": self.patience,
         }.items():
             try:
-                OmegaConf.update(cfg, key, plain(value))
+                OmegaConf.update(cfg, key, to_python(value))
             except OmegaConfBaseException:
                 raise FitError(f"{key}={value} is not allowed: give {RULES[key].allowed}.") from None
         check(cfg)
         return cfg
 
 
-def plain(value: object) -> object:
+def to_python(value: object) -> object:
     """Return a setting as Python's own numbers, words and lists, where it is of NumPy's, or a tuple."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
-    return list(map(plain, value)) if isinstance(value, tuple | list) else value
+    return list(map(to_python, value)) if isinstance(value, tuple | list) else value
 
 
 def make_job(cfg: DictConfig, path: Path, seed: int) -> Job:
@@ -172,12 +174,12 @@ def make_job(cfg: DictConfig, path: Path, seed: int) -> Job:
 
 
 @cache
-def composed(optimizer: str, scheduler: str) -> DictConfig:
+def compose_settings(optimizer: str, scheduler: str) -> DictConfig:
     """Compose a configuration, once for each choice, as that takes longer than a small fit."""
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
 
-    from fit.hydra_adapter.command import CONF, sentence
+    from fit.hydra_adapter.command import CONF, describe_error
     from fit.hydra_adapter.private import VERSION
 
     groups = ["data=arrays", "logger=none", f"optimizer={optimizer}", f"scheduler={scheduler}"]
@@ -185,16 +187,16 @@ def composed(optimizer: str, scheduler: str) -> DictConfig:
         with initialize_config_dir(str(CONF), **VERSION):
             return compose("train", groups)
     except HydraException as error:
-        raise FitError(sentence(error)) from None
+        raise FitError(describe_error(error)) from None
 
 
-def save(path: Path, inputs: np.ndarray, targets: np.ndarray, held_out: bool) -> None:
+def save_rows(path: Path, inputs: np.ndarray, targets: np.ndarray, held_out: bool) -> None:
     """Write the rows; where none are held out, those trained on are looked at, and nothing is chosen by them."""
     looked_at = {} if held_out else {"val_inputs": inputs, "val_targets": targets}
     np.savez(path, allow_pickle=False, inputs=inputs, targets=targets, **looked_at)
 
 
-def light(path: Path) -> dict[str, Any]:
+def read_light_checkpoint(path: Path) -> dict[str, Any]:
     """Read of a checkpoint what predicting takes."""
     from fit.training.checkpoint import load
 

@@ -13,11 +13,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from doctor.cases import FILES, write_files
 from doctor.faulty import FAULTY
 from doctor.healthy import HEALTHY
-from fit.doctor.__main__ import train_all
-from fit.doctor.cures.attempt import attempt, plan
+from fit.doctor.__main__ import train_jobs
+from fit.doctor.cures.attempt import plan_cure, read_attempt
 from fit.doctor.finding import read_diagnosis
 from fit.execute import finished, run_jobs
-from fit.hydra_adapter.python import opened
+from fit.hydra_adapter.python import opened_run
 from fit.job import Job
 from fit.settings.rules import check
 
@@ -26,7 +26,7 @@ def run(case, folder):
     """Train what a case types."""
     overrides = [each.replace(FILES, str(folder)) for each in case.overrides]
     number = len(list(folder.glob("run*")))
-    with opened([*overrides, "logger=none", f"hydra.run.dir={folder / f'run{number}'}"], None) as (cfg, place):
+    with opened_run([*overrides, "logger=none", f"hydra.run.dir={folder / f'run{number}'}"], None) as (cfg, place):
         OmegaConf.resolve(cfg)
         check(cfg)
         job = Job(cfg, place, lambda text: None)
@@ -39,9 +39,9 @@ def cured(job, finding):
     """Try a prescription as `--cure` does, and say how it went; None where there is none."""
     if not finding.cure:
         return None
-    trial = plan(job.folder, job.cfg, finding.cure)
-    train_all([trial.job, *trial.before, *trial.after])
-    return attempt(job.folder, job.cfg, trial).verdict
+    trial = plan_cure(job.folder, job.cfg, finding.cure)
+    train_jobs([trial.job, *trial.before, *trial.after])
+    return read_attempt(job.folder, job.cfg, trial).verdict
 
 
 def main():

@@ -8,7 +8,7 @@ from doctor.cases import formula, table
 from fit.doctor.__main__ import main as doctor
 from fit.doctor.__main__ import try_cures
 from fit.doctor.cases import case_of_folder
-from fit.doctor.cures.attempt import errors_of
+from fit.doctor.cures.attempt import format_errors
 from fit.doctor.finding import Diagnosis, Finding
 from fit.folder import RunFolder
 from fit.sweep.results.jobs import StoredJob
@@ -44,7 +44,7 @@ def test_the_articles_failures_are_cured(fit, capfd, experiment, first, more):
 def test_what_the_picture_says_of_a_cure_are_its_errors(fit):
     run = fit("data=random_linear", "trainer.max_epochs=1", "logger=none")
     folder = RunFolder(run.folder)
-    line = errors_of(case_of_folder(folder, StoredJob(folder).cfg))
+    line = format_errors(case_of_folder(folder, StoredJob(folder).cfg))
     for key in ("train/rmse", "train/r2", "val/rmse", "val/r2"):
         assert f"{run.metrics[key]:.6g}".replace("-", "−") in line
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fit.doctor.cures.verdict import judge
-from fit.doctor.diagnose import one_story
+from fit.doctor.diagnose import reconcile
 from fit.doctor.finding import Finding
 from fit.predict.__main__ import main as predict
 
@@ -75,7 +75,7 @@ def test_cures_that_ask_for_several_lengths_get_the_longest():
         Finding("inputs_unscaled", "certain", {}, "", ["optimizer.lr=0.1", "trainer.max_epochs=500"]),
         Finding("targets_unscaled", "certain", {}, "", ["optimizer.lr=0.2", "trainer.max_epochs=4000"]),
     ]
-    cures = [list(finding.cure) for finding in one_story(findings)]
+    cures = [list(finding.cure) for finding in reconcile(findings)]
     assert cures == [["optimizer.lr=0.1", "trainer.max_epochs=4000"]] * 2
 
 

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from fit.sweep.results.figures import Point, draw_sweep
-from fit.sweep.results.table import Table
+from fit.sweep.results.table import SweepTable
 
 QUICK = ("-m", "trainer.max_epochs=5", "data.points=20", "model.hidden=[6]", "logger=none", "sweep.figures=none")
 HERE = "hydra.sweep.dir=s"
@@ -70,7 +70,7 @@ def test_the_answer(fit, tmp_path):
     assert done.out.splitlines()[2].split()[:3] == ["1", best, f"{middle:.6g}"]
     best_yaml = (tmp_path / "s" / "best.yaml").read_text()
     assert f"val/loss {own:.6g}, the median of its 3 seeds {middle:.6g}." in best_yaml
-    shown = Table(Path("s"), "val/loss")
+    shown = SweepTable(Path("s"), "val/loss")
     figure = draw_sweep([Point(each.values, each.errors) for each in shown.settings], shown.metric)
     told = figure.texts[0].get_text()
     assert told.endswith(f"median val/loss {middle:.6g} over 3 seeds; its best job {own:.6g}")

@@ -12,7 +12,7 @@ from fit.errors import FitError
 from fit.settings.build import build, find_class
 
 # What can be squared and added up in double precision.
-LARGEST, SMALLEST = 1e100, 1e-100
+LARGEST_VALUE, SMALLEST_VALUE = 1e100, 1e-100
 # The part of its size that a column has to vary by: what varies by less is the rounding of double precision.
 LEAST_SPREAD = 1e-12
 
@@ -63,11 +63,13 @@ def check_columns(names: Sequence[str], values: Tensor, trained_on: bool) -> Non
     """Raise FitError for a column of values `[rows, columns]` too large, or to train on too small or too much alike."""
     for index, (low, high) in enumerate(zip(values.amin(0).tolist(), values.amax(0).tolist(), strict=True)):
         size, spread = max(abs(low), abs(high)), high - low
-        if not size <= LARGEST:
-            raise FitError(f"{names[index]} has numbers that are not finite or beyond {LARGEST:g}: give smaller ones.")
-        if trained_on and 0 < (spread or size) < SMALLEST:
+        if not size <= LARGEST_VALUE:
             raise FitError(
-                f"{names[index]} spans {spread or size:.3g}: give it in a unit in which that is above {SMALLEST:g}."
+                f"{names[index]} has numbers that are not finite or beyond {LARGEST_VALUE:g}: give smaller ones."
+            )
+        if trained_on and 0 < (spread or size) < SMALLEST_VALUE:
+            raise FitError(
+                f"{names[index]} spans {spread or size:.3g}: give it in a unit in which that is above {SMALLEST_VALUE:g}."
             )
         if trained_on and 0 < spread < LEAST_SPREAD * size:
             raise FitError(

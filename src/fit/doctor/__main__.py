@@ -34,16 +34,16 @@ def main(arguments: list[str] | None = None) -> int:
     typed = parser.parse_args(arguments)
     fix_products()
     try:
-        return examine(RunFolder(typed.folder), typed.cure, typed.trust)
+        return report_diagnosis(RunFolder(typed.folder), typed.cure, typed.trust)
     except MENDABLE as error:
         return refuse(error)
     except KeyboardInterrupt:
         return 130
 
 
-def examine(folder: RunFolder, cure: bool, trust: bool) -> int:
+def report_diagnosis(folder: RunFolder, cure: bool, trust: bool) -> int:
     """Say what a run suffers from, and with `cure` try what is prescribed."""
-    from fit.doctor.text import say
+    from fit.doctor.text import format_diagnosis
     from fit.settings.rules import check
     from fit.sweep.results.jobs import StoredJob
 
@@ -56,7 +56,7 @@ def examine(folder: RunFolder, cure: bool, trust: bool) -> int:
         check_trust(cfg, folder.path, "give --trust")
     check(cfg)
     diagnosis = diagnose_folder(folder, cfg)
-    print(say(diagnosis, folder.read_overrides()) or "Healthy: there is nothing to say.")
+    print(format_diagnosis(diagnosis, folder.read_overrides()) or "Healthy: there is nothing to say.")
     try:
         folder.write_diagnosis(diagnosis.as_json())
     except (FitError, OSError) as error:
@@ -74,60 +74,68 @@ def examine(folder: RunFolder, cure: bool, trust: bool) -> int:
 def diagnose_folder(folder: RunFolder, cfg: "DictConfig") -> "Diagnosis":
     """Diagnose a run, or what the members of a committee have in common."""
     from fit.doctor.cases import case_of_folder
-    from fit.doctor.diagnose import consult, diagnose
+    from fit.doctor.diagnose import diagnose, merge_diagnoses
     from fit.settings.replicas import replica_config
 
     if folder.replicas:
         cases = [case_of_folder(replica, replica_config(cfg, number)) for number, replica in enumerate(folder.replicas)]
-        return consult([diagnose(case) for case in cases])
+        return merge_diagnoses([diagnose(case) for case in cases])
     return diagnose(case_of_folder(folder, cfg))
 
 
 def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> int:
     """Train what is prescribed, together what one stack can, then what is prescribed after that, until it works."""
-    from fit.doctor.cures.attempt import Attempt, attempt, compare, draw, plan, prescriptions, stacks
+    from fit.doctor.cures.attempt import (
+        Attempt,
+        draw_attempt,
+        format_comparison,
+        group_cures,
+        list_cures,
+        plan_cure,
+        read_attempt,
+    )
     from fit.doctor.finding import read_diagnosis
-    from fit.doctor.text import quoted
+    from fit.doctor.text import quote_overrides
     from fit.interruption import StopNow
-    from fit.report.run import draw_run
+    from fit.report.run import write_run_figures
     from fit.settings.identity import identity, plain
 
     known = {identity(plain(cfg))}
-    left, tried = stacks(cfg, prescriptions(diagnosis), known), list[Attempt]()
+    left, tried = group_cures(cfg, list_cures(diagnosis), known), list[Attempt]()
     if not left:
         print("\nThere is no setting to try.")
         return 1
     while left and len(tried) < MOST_CURES:
         print("       That did not cure it; the next:\n" if tried else "", flush=True)
         stack = left.pop(0)
-        trials = [plan(folder, cfg, overrides) for overrides in stack]
+        trials = [plan_cure(folder, cfg, overrides) for overrides in stack]
         try:
-            done = train_all([job for trial in trials for job in (trial.job, *trial.after, *trial.before)])
+            done = train_jobs([job for trial in trials for job in (trial.job, *trial.after, *trial.before)])
         except StopNow:
             return 130
         if not done:
             print("Interrupted: type it again to go on from there.")
             return 130
         for trial in trials if cfg.figures else ():
-            draw_run(trial.job.folder, trial.job.cfg, trial.job.folder.read_metrics())
-        tried += [attempt(folder, cfg, trial) for trial in trials]
-        print("\n".join(compare(tried[-len(stack) :])))
-        best = min(tried, key=lambda each: (each.verdict.rank, each.after.worst))
-        figure = draw(folder, best)
+            write_run_figures(trial.job.folder, trial.job.cfg, trial.job.folder.read_metrics())
+        tried += [read_attempt(folder, cfg, trial) for trial in trials]
+        print("\n".join(format_comparison(tried[-len(stack) :])))
+        best = min(tried, key=lambda each: (each.verdict.rank, each.after.worst_error))
+        figure = draw_attempt(folder, best)
         if best.verdict.word == "cured":
             if figure is not None:
                 print(f"       figure {figure}")
             return 0
         if not left:
-            left = stacks(cfg, prescriptions(read_diagnosis(best.folder), best.overrides), known)
+            left = group_cures(cfg, list_cures(read_diagnosis(best.folder), best.overrides), known)
     if best.verdict.worked:
-        print(f"\nNothing that was prescribed cured it; this helped most: {' '.join(quoted(best.overrides))}")
+        print(f"\nNothing that was prescribed cured it; this helped most: {' '.join(quote_overrides(best.overrides))}")
         return 0
     print("\nNothing that was prescribed made it better.")
     return 1
 
 
-def train_all(jobs: "Sequence[Job]") -> bool:
+def train_jobs(jobs: "Sequence[Job]") -> bool:
     """Train the jobs that are not done yet, as few stacks; raise what goes wrong with one, return whether all ended."""
     from fit.execute import finished, run_jobs
     from fit.settings.identity import shared

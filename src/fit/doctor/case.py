@@ -12,25 +12,25 @@ from torch import Tensor
 from fit.catalog.optimizers import State
 from fit.data.dataset import Rows
 from fit.data.problem import Problem
-from fit.doctor.measurements.attainable import Attainable, attainable, sample
+from fit.doctor.measurements.attainable import Attainable, estimate_attainable, sample_rows
 from fit.doctor.measurements.loss_curve import LossCurve
-from fit.doctor.measurements.network import MOST_ROWS, Network
+from fit.doctor.measurements.network import MOST_MEASURED_ROWS, MeasuredNetwork
 from fit.doctor.measurements.noise import Structure, ratio_at_least, structure_of
-from fit.doctor.measurements.outliers import outliers_by_targets, ratio, usual_errors
+from fit.doctor.measurements.outliers import inlier_errors, outliers_by_targets, relative_error
 from fit.doctor.settings import Settings
 from fit.doctor.thresholds import (
+    CERTAIN_FACTOR,
     FEW_ROWS,
     GOOD_NRMSE,
-    GRAY_NRMSE,
+    NEARLY_GOOD_NRMSE,
     NOISE_ROOM,
     NOTHING_NRMSE,
     RISEN,
     SETTLED,
-    SURELY,
     USEFUL_NRMSE,
 )
 from fit.evaluation.floor import floor
-from fit.folder import finite
+from fit.folder import finite_or_infinity
 from fit.model.architecture import MLP
 from fit.training.recipe import build_schedule
 
@@ -82,17 +82,17 @@ class Case:
         return self.network.model.affine
 
     @cached_property
-    def usual_targets(self) -> Tensor:
+    def inlier_targets(self) -> Tensor:
         """The targets as the network sees them, without strays."""
         train = self.problem.train
         odd = not self.problem.dataset.knows_truth and bool(outliers_by_targets(train).any())
         return self.scaled.targets[~self.attainable.outliers] if odd else self.scaled.targets
 
     @cached_property
-    def network(self) -> Network:
+    def network(self) -> MeasuredNetwork:
         """The network, to be measured."""
         theta = None if self.diverged else self.theta
-        return Network(self.cfg, self.scaled, theta, self.state, self.problem.dataset.batch_size)
+        return MeasuredNetwork(self.cfg, self.scaled, theta, self.state, self.problem.dataset.batch_size)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -112,8 +112,10 @@ class Case:
         one. Where the function is known, the rows judged on have a spread of their own, if they vary.
         """
         if self.robust and not self.diverged and self.attainable.outliers.any():
-            some = sample(self.problem.train if region == "train" else self.problem.fresh[region], MOST_ROWS)
-            return usual_errors(self.errors_on(some), some.targets, self.problem.train.targets)
+            some = sample_rows(
+                self.problem.train if region == "train" else self.problem.fresh[region], MOST_MEASURED_ROWS
+            )
+            return inlier_errors(self.errors_on(some), some.targets, self.problem.train.targets)
         measured = self.metrics["targets"]
         assert isinstance(measured, Mapping)
         train, fresh = self.problem.train, list(self.problem.fresh.values())
@@ -122,8 +124,8 @@ class Case:
             targets.std(0, correction=0) for targets in (torch.cat([each.targets for each in rows]), train.targets)
         )
         spreads = torch.where(judged > 0, judged, trained).tolist()
-        errors = [finite(each.get(f"{region}/rmse")) for each in measured.values()]
-        return [ratio(error, spread) for error, spread in zip(errors, spreads, strict=True)]
+        errors = [finite_or_infinity(each.get(f"{region}/rmse")) for each in measured.values()]
+        return [relative_error(error, spread) for error, spread in zip(errors, spreads, strict=True)]
 
     @property
     def measured(self) -> bool:
@@ -131,28 +133,28 @@ class Case:
         return not self.problem.dataset.knows_truth
 
     @property
-    def regions(self) -> list[str]:
+    def val_regions(self) -> list[str]:
         """The regions judged on, without the training rows."""
         return list(self.problem.fresh)
 
     @property
-    def judged(self) -> list[str]:
+    def judged_regions(self) -> list[str]:
         """The regions that decide whether a fit is good: with few rows held out the training rows count, too."""
         few = self.measured and sum(len(rows.inputs) for rows in self.problem.fresh.values()) < FEW_ROWS
-        return [*self.regions, "train"] if few else self.regions
+        return [*self.val_regions, "train"] if few else self.val_regions
 
     @cached_property
-    def worst(self) -> float:
+    def worst_error(self) -> float:
         """The largest error of any target in any region judged on, over its spread; infinite where the run diverged."""
-        return math.inf if self.diverged else max(max(self.errors(region)) for region in self.judged)
+        return math.inf if self.diverged else max(max(self.errors(region)) for region in self.judged_regions)
 
     def worst_of(self, robust: bool) -> float:
         """Return the same with outliers left out or not, whatever the loss."""
         if robust == self.robust:
-            return self.worst
+            return self.worst_error
         other = replace(self)
         vars(other).update(robust=robust, network=self.network)
-        return other.worst
+        return other.worst_error
 
     @cached_property
     def train_error(self) -> float:
@@ -160,9 +162,9 @@ class Case:
         return max(self.errors("train"))
 
     @property
-    def attainable(self) -> Attainable:
+    def estimate_attainable(self) -> Attainable:
         """What can be explained of the targets at all."""
-        return attainable(self.problem)
+        return estimate_attainable(self.problem)
 
     @cached_property
     def noise(self) -> Tensor | None:
@@ -176,7 +178,7 @@ class Case:
         targets = self.problem.train.targets
         if not self.trained or self.diverged or self.excess > 1 or bool((targets.amin(0) == targets.amax(0)).all()):
             return False
-        errors = ((target, error) for region in self.judged for target, error in enumerate(self.errors(region)))
+        errors = ((target, error) for region in self.judged_regions for target, error in enumerate(self.errors(region)))
         return all(error <= GOOD_NRMSE or self.is_noise(error, target) for target, error in errors)
 
     def is_noise(self, error: float, target: int) -> bool:
@@ -189,7 +191,7 @@ class Case:
             noise = float(self.noise[target])
             return error <= NOISE_ROOM * noise and noise < NOTHING_NRMSE
         enough = not self.measured or len(self.problem.train.inputs) >= FEW_ROWS
-        alike = self.gap(target) < SURELY and self.risen <= RISEN
+        alike = self.generalization_gap(target) < CERTAIN_FACTOR and self.val_loss_growth_limit <= RISEN
         if not (enough and alike and error < USEFUL_NRMSE):
             return False
         return float(self.structure.left[target]) >= min(NOTHING_NRMSE, float(self.structure.by_chance[target]))
@@ -204,25 +206,25 @@ class Case:
 
     def gap(self, target: int) -> float:
         """Return how many times larger a target's error is on rows held out than on those trained on, at least."""
-        train, val = (self.errors(region)[target] for region in ("train", self.regions[0]))
-        rows = (len(self.problem.train.inputs), len(self.problem.fresh[self.regions[0]].inputs))
+        train, val = (self.errors(region)[target] for region in ("train", self.val_regions[0]))
+        rows = (len(self.problem.train.inputs), len(self.problem.fresh[self.val_regions[0]].inputs))
         return ratio_at_least(val, train, *rows)
 
     @property
-    def gray(self) -> bool:
+    def nearly_good(self) -> bool:
         """Whether errors are so near to good that only a cause which is certain is worth a word."""
-        return not self.diverged and self.excess <= 1 and self.worst <= GRAY_NRMSE
+        return not self.diverged and self.excess <= 1 and self.worst_error <= NEARLY_GOOD_NRMSE
 
     @cached_property
-    def rise(self) -> float:
+    def val_loss_growth(self) -> float:
         """How many times larger the validation loss is at the end than it was at its lowest."""
-        best, last = (finite(self.metrics.get(key)) for key in ("best/val/loss", "val/loss"))
+        best, last = (finite_or_infinity(self.metrics.get(key)) for key in ("best/val/loss", "val/loss"))
         return last / best if best > 0 else 1.0
 
     @cached_property
-    def risen(self) -> float:
+    def val_loss_growth_limit(self) -> float:
         """The same, less two standard errors of a mean square over so few rows."""
-        return self.rise * math.exp(-2 * math.sqrt(2 / len(self.problem.fresh[self.regions[0]].inputs)))
+        return self.val_loss_growth * math.exp(-2 * math.sqrt(2 / len(self.problem.fresh[self.val_regions[0]].inputs)))
 
     @cached_property
     def floor(self) -> float | None:
@@ -239,25 +241,25 @@ class Case:
         penalized = cfg.regularization.l1 or cfg.regularization.l2 or cfg.optimizer.get("weight_decay")
         if not self.affine or self.floor is None or not self.trained or penalized:
             return 0.0
-        room = SETTLED * self.floor + GOOD_NRMSE**2 * self.spread
+        room = SETTLED * self.floor + GOOD_NRMSE**2 * self.baseline_loss
         return (self.train_loss - self.floor) / room if room > 0 else 0.0
 
     @property
     def train_loss(self) -> float:
         """The loss on the training rows at the end."""
-        return finite(self.metrics.get("train/loss"))
+        return finite_or_infinity(self.metrics.get("train/loss"))
 
     @cached_property
-    def spread(self) -> float:
+    def baseline_loss(self) -> float:
         """The loss of always answering the training mean."""
         loss, targets = self.network.loss, self.scaled.targets
         error = (targets.mean(0) - targets).unsqueeze(0)
         return float(loss.value(error).sum()) * loss.weight(error)
 
     @property
-    def useless(self) -> bool:
+    def no_better_than_mean(self) -> bool:
         """Whether always answering the mean is about as good."""
-        return self.diverged or self.train_loss > 0.9 * self.spread
+        return self.diverged or self.train_loss > 0.9 * self.baseline_loss
 
     @cached_property
     def loss_curve(self) -> LossCurve:
@@ -270,16 +272,16 @@ class Case:
         return LossCurve.of(self.history, 0.0, "val/loss")
 
     @cached_property
-    def spent(self) -> float:
+    def mean_rate_fraction(self) -> float:
         """The learning rate that the schedule gave, on average, over optimizer.lr."""
-        schedule = build_schedule(OmegaConf.create({"scheduler": self.cfg.scheduler.plain()}))
+        schedule = build_schedule(OmegaConf.create({"scheduler": self.cfg.scheduler.to_dict()}))
         factors = schedule.factors(range(max(1, self.loss_curve.epochs)), 1, self.cfg.trainer.max_epochs)
         return float(factors.mean())
 
     @cached_property
     def residuals(self) -> Tensor:
         """Errors on some training rows over each target's spread `[rows, targets]`."""
-        rows = sample(self.problem.train, MOST_ROWS)
+        rows = sample_rows(self.problem.train, MOST_MEASURED_ROWS)
         return self.errors_on(rows) / self.problem.train.targets.std(0, correction=0)
 
     def errors_on(self, rows: Rows) -> Tensor:

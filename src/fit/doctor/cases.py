@@ -15,7 +15,7 @@ from fit.training.run import Run
 from fit.training.update import member_state
 
 # What a diagnosis may take: so many seconds, or this part of the training.
-LEAST_SECONDS = 0.5
+LEAST_TIME_LIMIT = 0.5
 PART_OF_TRAINING = 0.1
 
 
@@ -29,7 +29,7 @@ def case_of_run(run: Run, module: StackModule, metrics: Mapping[str, object], ru
         member_state(module.engine.optimizer.state[theta], theta, run.member),
         run.folder.read_history(),
         metrics,
-        seconds=seconds_for(metrics) / runs_in_stack,
+        seconds=time_limit_for(metrics) / runs_in_stack,
     )
 
 
@@ -50,10 +50,10 @@ def case_of_folder(folder: RunFolder, cfg: DictConfig) -> Case:
         checkpoint["optimizer"],
         folder.read_history(),
         metrics,
-        seconds=seconds_for(metrics),
+        seconds=time_limit_for(metrics),
     )
 
 
-def seconds_for(metrics: Mapping[str, object]) -> float:
+def time_limit_for(metrics: Mapping[str, object]) -> float:
     """Return how long a diagnosis may take."""
-    return max(LEAST_SECONDS, PART_OF_TRAINING * float(str(metrics["seconds/fit"])))
+    return max(LEAST_TIME_LIMIT, PART_OF_TRAINING * float(str(metrics["seconds/fit"])))

@@ -26,29 +26,29 @@ LENGTH = "trainer.max_epochs"
 def diagnose(case: Case) -> Diagnosis:
     """Look for every cause that explains why a run is not good; a good one has none."""
     began = time.perf_counter()
-    findings = [] if case.good else explain(case)
-    healthy = case.good or (case.gray and not findings)
+    findings = [] if case.good else find_causes(case)
+    healthy = case.good or (case.nearly_good and not findings)
     return Diagnosis(healthy, findings, time.perf_counter() - began)
 
 
-def explain(case: Case) -> list[Finding]:
+def find_causes(case: Case) -> list[Finding]:
     """Look for causes: what ends the search, what spoils a fit, and, where nothing of that is sure, what it lacks."""
     for find in HOPELESS:
         finding = find(case)
         if finding is not None:
             return [finding]
-    findings = found(SPOILING, case)
+    findings = collect_findings(SPOILING, case)
     sure = {finding.id for finding in findings if finding.certainty == "certain"}
     if sure <= {"dead_units"}:  # units may be dead for where they started
-        findings += found(LACKING, case)
-    findings = one_story(ordered(findings))
-    if case.gray:
+        findings += collect_findings(LACKING, case)
+    findings = reconcile(sort_by_certainty(findings))
+    if case.nearly_good:
         return [finding for finding in findings if finding.certainty == "certain"]
     surer = [finding for finding in findings if finding.certainty != "possible"]
     return surer or findings or [unexplained(case)]
 
 
-def one_story(findings: Sequence[Finding]) -> list[Finding]:
+def reconcile(findings: Sequence[Finding]) -> list[Finding]:
     """Leave out what contradicts a more important finding, and give cures that set the same thing the same value."""
     story: list[Finding] = []
     for finding in findings:
@@ -67,7 +67,7 @@ def one_story(findings: Sequence[Finding]) -> list[Finding]:
     return story
 
 
-def found(finds: Sequence[Find], case: Case) -> list[Finding]:
+def collect_findings(finds: Sequence[Find], case: Case) -> list[Finding]:
     """Return what is found, each cause once."""
     first: dict[str, Finding] = {}
     for find in finds:
@@ -77,7 +77,7 @@ def found(finds: Sequence[Find], case: Case) -> list[Finding]:
     return list(first.values())
 
 
-def consult(diagnoses: Sequence[Diagnosis]) -> Diagnosis:
+def merge_diagnoses(diagnoses: Sequence[Diagnosis]) -> Diagnosis:
     """Put the diagnoses of a committee's members together: every finding once, with how many members have it."""
     first: dict[str, Finding] = {}
     members = Counter(finding.id for diagnosis in diagnoses for finding in diagnosis.findings)
@@ -88,14 +88,14 @@ def consult(diagnoses: Sequence[Diagnosis]) -> Diagnosis:
             )
     common = sorted(first.values(), key=lambda finding: -members[finding.id])
     healthy = all(diagnosis.healthy for diagnosis in diagnoses)
-    return Diagnosis(healthy, one_story(ordered(common)), sum(diagnosis.seconds for diagnosis in diagnoses))
+    return Diagnosis(healthy, reconcile(sort_by_certainty(common)), sum(diagnosis.seconds for diagnosis in diagnoses))
 
 
-def foresee(case: Case) -> list[Finding]:
+def diagnose_before_training(case: Case) -> list[Finding]:
     """Look for what can be known before the first step."""
-    return one_story(ordered(found(BEFORE, case)))
+    return reconcile(sort_by_certainty(collect_findings(BEFORE, case)))
 
 
-def ordered(findings: list[Finding]) -> list[Finding]:
+def sort_by_certainty(findings: list[Finding]) -> list[Finding]:
     """Put what is sure first, and keep the order of importance within that."""
     return sorted(findings, key=lambda finding: CERTAINTIES.index(finding.certainty))

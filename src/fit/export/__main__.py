@@ -35,9 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
 def export(folder: Path, kind: str, output: Path | None, which: str, trust: bool = False) -> None:
     """Write a run's network as one file and say what it takes; raise FitError if its answers are not the run's."""
     if output is not None:
-        refuse_output(output, kind)
+        check_output(output, kind)
     path = output or folder / f"network{ENDINGS[kind]}"
-    from fit.export.network import ROWS, compare, draw_samples, read_network
+    from fit.export.network import SAMPLE_ROWS, draw_samples, largest_difference, read_network
 
     network, form = read_network(folder, which, trust), load_format(kind)
     samples = draw_samples(network)
@@ -47,9 +47,9 @@ def export(folder: Path, kind: str, output: Path | None, which: str, trust: bool
         form.write(network, draft)
         answers = form.answer(network, draft, samples)
         if answers is not None:
-            difference = compare(network, samples, answers)
+            difference = largest_difference(network, samples, answers)
             off = f"differs from the run by at most {difference:.1e} of a target's standard deviation"
-            checked = f"{off} on {ROWS}, 1 and 0 rows of the training range"
+            checked = f"{off} on {SAMPLE_ROWS}, 1 and 0 rows of the training range"
         write_atomically(path, draft.read_bytes())
     print("\n".join(network.describe()))
     print(f"export   {path}\nchecked  {checked}\nuse      {form.usage(network, path)}")
@@ -63,7 +63,7 @@ def load_format(kind: str) -> "Format":
     return forms[kind]
 
 
-def refuse_output(path: Path, kind: str) -> None:
+def check_output(path: Path, kind: str) -> None:
     """Raise FitError if a file cannot be written there, or could not be used under that name."""
     if path.is_dir():
         raise FitError(f"--output {path} is not allowed, it is a folder: give a file name ending in {ENDINGS[kind]}.")

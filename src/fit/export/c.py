@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from fit.errors import FitError
-from fit.export.network import Layer, Network, Numbers, written_out
+from fit.export.network import DenseLayer, ExportNetwork, Numbers, written_out
 
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-pedantic", "-O1")
@@ -84,7 +84,7 @@ int main(int count, char **paths)
 """
 
 
-def write(network: Network, path: Path) -> None:
+def write(network: ExportNetwork, path: Path) -> None:
     """Write the header, its functions named after the file."""
     name = path.stem
     used = written_out(network, "c", lambda activation: activation.c)
@@ -98,13 +98,13 @@ def write(network: Network, path: Path) -> None:
         inputs=len(network.inputs),
         targets=len(network.targets),
         widest=max(max(layer.weight.shape) for layer in network.layers),
-        constants=indent("\n".join(constants(network)), " " * 4),
-        layers="".join(code_of(name, index, layer) for index, layer in enumerate(network.layers, 1)),
+        format_constants=indent("\n".join(format_constants(network)), " " * 4),
+        layers="".join(format_layer(name, index, layer) for index, layer in enumerate(network.layers, 1)),
     )
     path.write_text(text, encoding="utf-8")
 
 
-def code_of(name: str, index: int, layer: Layer) -> str:
+def format_layer(name: str, index: int, layer: DenseLayer) -> str:
     """Return the code of a layer."""
     inputs, outputs = layer.weight.shape
     start = "0" if layer.bias is None else f"bias_{index}[i]"
@@ -113,24 +113,24 @@ def code_of(name: str, index: int, layer: Layer) -> str:
     )
 
 
-def constants(network: Network) -> Iterator[str]:
+def format_constants(network: ExportNetwork) -> Iterator[str]:
     """Yield the code of every array of numbers."""
     for side, scaler in (("input", network.input_scaler), ("target", network.target_scaler)):
-        yield array(f"{side}_center", scaler.center)
-        yield array(f"{side}_factor", scaler.factor)
+        yield format_array(f"{side}_center", scaler.center)
+        yield format_array(f"{side}_factor", scaler.factor)
     for index, layer in enumerate(network.layers, 1):
-        yield array(f"weight_{index}", layer.weight)
+        yield format_array(f"weight_{index}", layer.weight)
         if layer.bias is not None:
-            yield array(f"bias_{index}", layer.bias)
+            yield format_array(f"bias_{index}", layer.bias)
 
 
-def array(name: str, values: Tensor) -> str:
+def format_array(name: str, values: Tensor) -> str:
     """Return an array with the digits that give back exactly its numbers as doubles."""
     digits = fill(", ".join(map(repr, values.double().flatten().tolist())), 108, break_on_hyphens=False)
     return f"static const double {name}[{values.numel()}] = {{\n{indent(digits, ' ' * 4)}\n}};"
 
 
-def answer(network: Network, path: Path, samples: Sequence[Numbers]) -> list[Numbers] | None:
+def predict(network: ExportNetwork, path: Path, samples: Sequence[Numbers]) -> list[Numbers] | None:
     """Compile and run the header; return None where there is no compiler, raise FitError if it fails."""
     compiler = next((found for found in map(shutil.which, COMPILERS) if found), None)
     if compiler is None:
@@ -139,16 +139,16 @@ def answer(network: Network, path: Path, samples: Sequence[Numbers]) -> list[Num
     with TemporaryDirectory() as folder:
         main, program, asked, answered = (Path(folder, each) for each in ("main.c", "main", "asked", "answered"))
         main.write_text(CHECK.format(header=path.resolve().as_posix(), name=path.stem, **sizes), encoding="utf-8")
-        call([compiler, *FLAGS, "-o", str(program), str(main), "-lm"])
+        run_command([compiler, *FLAGS, "-o", str(program), str(main), "-lm"])
         answers = []
         for each in samples:
             each.tofile(asked)
-            call([str(program), str(asked), str(answered)])
+            run_command([str(program), str(asked), str(answered)])
             answers.append(np.fromfile(answered).reshape(-1, len(network.targets)))
         return answers
 
 
-def call(command: list[str]) -> None:
+def run_command(command: list[str]) -> None:
     """Run a command; raise FitError if it fails or says anything."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or done.stderr:
@@ -156,6 +156,6 @@ def call(command: list[str]) -> None:
         raise FitError(f"The C header cannot be compiled and run, so it was not written: {said}.")
 
 
-def usage(network: Network, path: Path) -> str:
+def usage(network: ExportNetwork, path: Path) -> str:
     """Say how the file is used."""
     return f'#include "{path.name}", {path.stem}_predict(inputs, targets) for a row of doubles; needs libm (-lm)'

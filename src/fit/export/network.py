@@ -24,12 +24,12 @@ from fit.training.checkpoint import Checkpoint, diverged, model_of, predictor
 Numbers = NDArray[np.float64]
 
 # Rows that an export is compared on; the last bits of float32 differ between libraries, those of float64 hardly.
-ROWS = 1000
-ROUNDINGS = 16
+SAMPLE_ROWS = 1000
+ROUNDING_ERRORS = 16
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 
 
-class Layer(NamedTuple):
+class DenseLayer(NamedTuple):
     """A linear layer, weight `[inputs, outputs]` and bias `[outputs]` or None, and the activation of its sums."""
 
     weight: Tensor
@@ -37,7 +37,7 @@ class Layer(NamedTuple):
     activation: str
 
 
-class Network(NamedTuple):
+class ExportNetwork(NamedTuple):
     """A run's network: scaled in float64, computed in `dtype`, scaled back in float64.
 
     It is computed layer by layer, or, where there are no `layers`, as the mean of `modules` of a user's own.
@@ -53,7 +53,7 @@ class Network(NamedTuple):
     input_scaler: Scaler
     target_scaler: Scaler
     spread: Tensor
-    layers: Sequence[Layer]
+    layers: Sequence[DenseLayer]
     modules: Sequence[nn.Module]
     dtype: torch.dtype
     function: Callable[[Tensor], Tensor]
@@ -80,17 +80,17 @@ class Network(NamedTuple):
 class Format(Protocol):
     """What a format can do; `answer` returns None where its files cannot be run on this machine."""
 
-    def write(self, network: Network, path: Path) -> None:
+    def write(self, network: ExportNetwork, path: Path) -> None:
         """Write the network into a new file."""
 
-    def answer(self, network: Network, path: Path, samples: Sequence[Numbers]) -> Iterable[Numbers] | None:
+    def predict(self, network: ExportNetwork, path: Path, samples: Sequence[Numbers]) -> Iterable[Numbers] | None:
         """Load the file again and let it answer each of the samples `[rows, inputs]`."""
 
-    def usage(self, network: Network, path: Path) -> str:
+    def usage(self, network: ExportNetwork, path: Path) -> str:
         """Say in one line how the file is used."""
 
 
-def read_network(folder: Path, which: str, trust: bool = False) -> Network:
+def read_network(folder: Path, which: str, trust: bool = False) -> ExportNetwork:
     """Read the network of a run, of an ensemble the one that answers the mean of its networks.
 
     Raises FitError if there is none, if one has diverged, or if networks of several were trained on other data, and
@@ -102,11 +102,11 @@ def read_network(folder: Path, which: str, trust: bool = False) -> Network:
         if diverged(stored):
             raise FitError(f"The {which} checkpoint of {each} has diverged: give another run, or --checkpoint best.")
     checkpoint, parts = checkpoints[0], [predictor(each, trust) for each in checkpoints]
-    if not all(alike(checkpoint, each) for each in checkpoints):
+    if not all(have_same_form(checkpoint, each) for each in checkpoints):
         raise FitError(f"{folder} holds networks of different rows, as folds are: give one of them, as {folders[0]}.")
     epochs = ", ".join(dict.fromkeys(str(each["epoch"]) for each in checkpoints))
     mean = f", mean of {len(parts)} networks" if len(parts) > 1 else ""
-    return Network(
+    return ExportNetwork(
         source=f"{folder}, {which} checkpoint, epoch {epochs}{mean}",
         inputs=checkpoint["inputs"],
         targets=checkpoint["targets"],
@@ -117,14 +117,14 @@ def read_network(folder: Path, which: str, trust: bool = False) -> Network:
         input_scaler=Scaler(**checkpoint["input_scaler"]),
         target_scaler=Scaler(**checkpoint["target_scaler"]),
         spread=checkpoint["spread"],
-        layers=join([read_layers(each) for each in checkpoints]) if len(parts) > 1 else read_layers(checkpoint),
+        layers=join_layers([read_layers(each) for each in checkpoints]) if len(parts) > 1 else read_layers(checkpoint),
         modules=[module for each in checkpoints for module in read_modules(each)],
         dtype=checkpoint["theta"].dtype,
         function=lambda inputs: torch.stack([part(inputs) for part in parts]).mean(0),
     )
 
 
-def alike(one: Checkpoint, other: Checkpoint) -> bool:
+def have_same_form(one: Checkpoint, other: Checkpoint) -> bool:
     """Whether two networks have the same shape, and scale the same columns in the same way."""
     scalers = ((one["input_scaler"], other["input_scaler"]), (one["target_scaler"], other["target_scaler"]))
     return (
@@ -135,9 +135,9 @@ def alike(one: Checkpoint, other: Checkpoint) -> bool:
     )
 
 
-def join(networks: Sequence[Sequence[Layer]]) -> list[Layer]:
+def join_layers(networks: Sequence[Sequence[DenseLayer]]) -> list[DenseLayer]:
     """Return the layers of one network that answers the mean of some of the same shape, side by side in it."""
-    joined: list[Layer] = []
+    joined: list[DenseLayer] = []
     if not networks[0]:
         return joined
     for number, layers in enumerate(zip(*networks, strict=True)):
@@ -145,24 +145,24 @@ def join(networks: Sequence[Sequence[Layer]]) -> list[Layer]:
         biases = [layer.bias for layer in layers if layer.bias is not None]
         # The first layer's inputs are the same for all, those of the others are the outputs of each.
         weight = torch.block_diag(*weights) if number else torch.cat(weights, 1)  # type: ignore[no-untyped-call]
-        joined.append(Layer(weight, torch.cat(biases) if biases else None, layers[0].activation))
+        joined.append(DenseLayer(weight, torch.cat(biases) if biases else None, layers[0].activation))
     last, count = networks[0][-1], len(networks)
     mean = torch.eye(last.weight.shape[1], dtype=last.weight.dtype).repeat(count, 1) / count
     if not find_activation(last.activation).affine:
-        return [*joined, Layer(mean, None, "identity")]
+        return [*joined, DenseLayer(mean, None, "identity")]
     weight, bias, _ = joined[-1]
-    joined[-1] = Layer(weight @ mean, None if bias is None else bias @ mean, "identity")
+    joined[-1] = DenseLayer(weight @ mean, None if bias is None else bias @ mean, "identity")
     return joined
 
 
-def read_layers(checkpoint: Checkpoint) -> list[Layer]:
+def read_layers(checkpoint: Checkpoint) -> list[DenseLayer]:
     """Return the layers of a checkpoint, first to last; none of a module of a user's own."""
     model, theta = model_of(checkpoint), checkpoint["theta"].unsqueeze(0)
     if not isinstance(model, MLP):
         return []
     names = [*[model.activation] * len(model.hidden), model.output_activation]
     return [
-        Layer(weight[0].clone(), None if bias is None else bias[0, 0].clone(), name)
+        DenseLayer(weight[0].clone(), None if bias is None else bias[0, 0].clone(), name)
         for (weight, bias), name in zip(model.stack(theta).layers(theta), names, strict=True)
     ]
 
@@ -173,7 +173,7 @@ def read_modules(checkpoint: Checkpoint) -> list[nn.Module]:
     return [model.module_with(checkpoint["theta"])] if isinstance(model, OwnModule) else []
 
 
-def written_out(network: Network, kind: str, text: Callable[[Activation], str | None]) -> dict[str, str]:
+def written_out(network: ExportNetwork, kind: str, text: Callable[[Activation], str | None]) -> dict[str, str]:
     """Return each activation of a network as `text` writes it.
 
     Raises FitError, for the format `kind`, where a module or function of a user's own cannot be written.
@@ -187,15 +187,15 @@ def written_out(network: Network, kind: str, text: Callable[[Activation], str | 
     return {name: str(each) for name, each in texts.items()}
 
 
-def draw_samples(network: Network) -> list[Numbers]:
+def draw_samples(network: ExportNetwork) -> list[Numbers]:
     """Return many rows, one and none `[rows, inputs]` of the range trained on, both of its ends among the many."""
-    part = torch.rand(ROWS, len(network.inputs), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    part = torch.rand(SAMPLE_ROWS, len(network.inputs), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     part[0], part[1] = 0, 1
     many = (network.low + part * (network.high - network.low)).numpy()
     return [many, many[:1], many[:0]]
 
 
-def compare(network: Network, samples: Sequence[Numbers], answers: Iterable[Numbers]) -> float:
+def largest_difference(network: ExportNetwork, samples: Sequence[Numbers], answers: Iterable[Numbers]) -> float:
     """Return how far answers `[rows, targets]` are at most from the run's, in units of the target's spread.
 
     Raises FitError if that is more than other libraries' rounding, or the run's own answers are not finite.
@@ -214,7 +214,7 @@ def compare(network: Network, samples: Sequence[Numbers], answers: Iterable[Numb
         # Beside the tolerance, so that a target far from zero that was not centered may have its last bits.
         computed = (true - network.target_scaler.center).abs()
         parts = ((torch.float64, true.abs()), (network.dtype, computed))
-        rounding = sum(ROUNDINGS * torch.finfo(dtype).eps * size / spread for dtype, size in parts)
+        rounding = sum(ROUNDING_ERRORS * torch.finfo(dtype).eps * size / spread for dtype, size in parts)
         worst = differences.max().item() if len(differences) else 0.0
         if not (differences <= TOLERANCE[network.dtype] + rounding).all():
             raise FitError(

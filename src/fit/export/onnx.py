@@ -10,30 +10,30 @@ from pathlib import Path
 import torch
 
 from fit.catalog.activations import ACTIVATIONS
-from fit.errors import FitError, lacking
-from fit.export.network import Network, Numbers
-from fit.export.pt2 import ANY_ROWS, OwnUnits, example
+from fit.errors import FitError, missing_extra
+from fit.export.network import ExportNetwork, Numbers
+from fit.export.pt2 import DYNAMIC_ROWS, UnscaledNetwork, example_inputs
 from fit.model.functions import find_activation
 
 # What onnxruntime computes in float32 only is written out in float64.
 WRITTEN_OUT = {name: each.written_out(torch) for name, each in ACTIVATIONS.items() if each.written_out is not None}
 
 
-def write(network: Network, path: Path) -> None:
+def write(network: ExportNetwork, path: Path) -> None:
     """Write the model; raise FitError where the packages for it are missing, or onnxruntime could not compute it."""
     try:
         import onnx
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise lacking("--format onnx", "onnx", error) from None
+        raise missing_extra("--format onnx", "onnx", error) from None
     double = network.dtype == torch.float64
     lacks = next((each.activation for each in network.layers if not find_activation(each.activation).in_float64), None)
     if double and lacks is not None:
         raise FitError(
             f"--format onnx is not allowed for {lacks} in float64, which onnxruntime lacks: give another format."
         )
-    program = translate(OwnUnits(network, WRITTEN_OUT if double else {}), network)
+    program = translate(UnscaledNetwork(network, WRITTEN_OUT if double else {}), network)
     model = program.model_proto
     for node in model.graph.node:  # where in our code it stems from, with this machine's paths
         del node.metadata_props[:]
@@ -45,14 +45,14 @@ def write(network: Network, path: Path) -> None:
     onnx.save(model, path)
 
 
-def translate(module: OwnUnits, network: Network) -> torch.onnx.ONNXProgram:
+def translate(module: UnscaledNetwork, network: ExportNetwork) -> torch.onnx.ONNXProgram:
     """Have torch write a network in ONNX's operations; raise FitError where code of a user's own has none."""
     try:
-        with quiet():
+        with silence():
             program = torch.onnx.export(
                 module,
-                (example(network),),
-                dynamic_shapes=ANY_ROWS,
+                (example_inputs(network),),
+                dynamic_shapes=DYNAMIC_ROWS,
                 dynamo=True,
                 verbose=False,
                 input_names=["inputs"],
@@ -66,7 +66,7 @@ def translate(module: OwnUnits, network: Network) -> torch.onnx.ONNXProgram:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Show no warnings and log nothing for a while: what the exporter says of its own insides, nobody here can mend."""
     disabled = logging.root.manager.disable
     logging.disable(logging.ERROR)
@@ -78,7 +78,7 @@ def quiet() -> Iterator[None]:
         logging.disable(disabled)
 
 
-def answer(network: Network, path: Path, samples: Sequence[Numbers]) -> list[Numbers]:
+def predict(network: ExportNetwork, path: Path, samples: Sequence[Numbers]) -> list[Numbers]:
     """Load the model and run it."""
     from onnxruntime import InferenceSession
 
@@ -86,7 +86,7 @@ def answer(network: Network, path: Path, samples: Sequence[Numbers]) -> list[Num
     return [session.run(["targets"], {"inputs": each})[0] for each in samples]
 
 
-def usage(network: Network, path: Path) -> str:
+def usage(network: ExportNetwork, path: Path) -> str:
     """Say how the file is used."""
     call = f'onnxruntime.InferenceSession("{path.name}").run(None, {{"inputs": inputs}})[0]'
     return f"{call}, float64 [rows, {len(network.inputs)}]"

@@ -7,21 +7,21 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from fit.export.network import Layer, Network, Numbers
+from fit.export.network import DenseLayer, ExportNetwork, Numbers
 from fit.model.functions import find_function
 
-ANY_ROWS = ({0: Dim("rows")},)
+DYNAMIC_ROWS = ({0: Dim("rows")},)
 
 
-class OwnUnits(nn.Module):
+class UnscaledNetwork(nn.Module):
     """A network that scales its inputs itself and answers in the targets' own units."""
 
-    def __init__(self, network: Network, kernels: Mapping[str, Callable[[Tensor], Tensor]] | None = None) -> None:
+    def __init__(self, network: ExportNetwork, kernels: Mapping[str, Callable[[Tensor], Tensor]] | None = None) -> None:
         """Take the network, and what computes an activation where that is not torch's own function."""
         super().__init__()
-        self.scales = nn.ParameterList(map(frozen, (*network.input_scaler, *network.target_scaler)))
-        self.weights = nn.ParameterList(frozen(layer.weight) for layer in network.layers)
-        self.biases = nn.ParameterList(frozen(bias_of(layer)) for layer in network.layers)
+        self.scales = nn.ParameterList(map(constant, (*network.input_scaler, *network.target_scaler)))
+        self.weights = nn.ParameterList(constant(layer.weight) for layer in network.layers)
+        self.biases = nn.ParameterList(constant(bias_or_zeros(layer)) for layer in network.layers)
         self.functions = [(kernels or {}).get(layer.activation, kernel(layer)) for layer in network.layers]
         self.modules_of_own = nn.ModuleList(network.modules)
         self.dtype = network.dtype
@@ -40,41 +40,41 @@ class OwnUnits(nn.Module):
         return targets
 
 
-def kernel(layer: Layer) -> Callable[[Tensor], Tensor] | None:
+def kernel(layer: DenseLayer) -> Callable[[Tensor], Tensor] | None:
     """Return what computes a layer's activation; None where that is nothing."""
     function = find_function(layer.activation)
     return None if function is None else function.forward
 
 
-def bias_of(layer: Layer) -> Tensor:
+def bias_or_zeros(layer: DenseLayer) -> Tensor:
     """Return what a layer adds, zeros if it has no bias."""
     return torch.zeros_like(layer.weight[0]) if layer.bias is None else layer.bias
 
 
-def frozen(values: Tensor) -> nn.Parameter:
+def constant(values: Tensor) -> nn.Parameter:
     """Return numbers that move with a module and are not trained."""
     return nn.Parameter(values, requires_grad=False)
 
 
-def example(network: Network) -> Tensor:
+def example_inputs(network: ExportNetwork) -> Tensor:
     """Return inputs `[rows, inputs]` to follow through the network; from two rows on, any number is meant."""
     return torch.stack([network.low, network.high])
 
 
-def write(network: Network, path: Path) -> None:
+def write(network: ExportNetwork, path: Path) -> None:
     """Write the program, what its columns are beside it."""
-    program = torch.export.export(OwnUnits(network), (example(network),), dynamic_shapes=ANY_ROWS)
+    program = torch.export.export(UnscaledNetwork(network), (example_inputs(network),), dynamic_shapes=DYNAMIC_ROWS)
     for node in program.graph.nodes:  # where in our code it stems from, with this machine's paths
         node.meta.pop("stack_trace", None)
     torch.export.save(program, path, extra_files={"columns.txt": "\n".join(network.describe())})
 
 
-def answer(network: Network, path: Path, samples: Sequence[Numbers]) -> list[Numbers]:
+def predict(network: ExportNetwork, path: Path, samples: Sequence[Numbers]) -> list[Numbers]:
     """Load the program and run it."""
     module = torch.export.load(path).module()
     return [module(torch.from_numpy(each)).numpy() for each in samples]
 
 
-def usage(network: Network, path: Path) -> str:
+def usage(network: ExportNetwork, path: Path) -> str:
     """Say how the file is used."""
     return f'torch.export.load("{path.name}").module()(inputs), float64 [rows, {len(network.inputs)}]; needs torch'

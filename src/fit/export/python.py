@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from fit.errors import FitError
-from fit.export.network import Layer, Network, Numbers, written_out
+from fit.export.network import DenseLayer, ExportNetwork, Numbers, written_out
 
 FILE = '''"""A fitted function: predict(inputs) needs NumPy alone."""
 
@@ -47,7 +47,7 @@ with np.load(sys.argv[2]) as samples:
 """
 
 
-def write(network: Network, path: Path) -> None:
+def write(network: ExportNetwork, path: Path) -> None:
     """Write the function."""
     # A column may be called anything; whatever it is called, it stays text.
     description = "\n".join(network.describe()).replace("\\", "\\\\").replace('"""', r"\"\"\"")
@@ -56,16 +56,16 @@ def write(network: Network, path: Path) -> None:
         targets=len(network.targets),
         inputs=len(network.inputs),
         description=indent(description, " " * 4),
-        layers="\n".join(lines_of(index, layer, used) for index, layer in enumerate(network.layers, 1)),
+        layers="\n".join(format_layer(index, layer, used) for index, layer in enumerate(network.layers, 1)),
         dtype=str(network.dtype).removeprefix("torch."),
-        constants="\n".join(constants(network)),
+        format_constants="\n".join(format_constants(network)),
     )
     if "math.erf" not in text:
         text = text.replace("import math\n\n", "", 1)
     path.write_text(text, encoding="utf-8")
 
 
-def lines_of(index: int, layer: Layer, used: Mapping[str, str]) -> str:
+def format_layer(index: int, layer: DenseLayer, used: Mapping[str, str]) -> str:
     """Return the code of a layer."""
     sums = f"values @ WEIGHT_{index}" + ("" if layer.bias is None else f" + BIAS_{index}")
     if used[layer.activation] == "sums":
@@ -73,24 +73,24 @@ def lines_of(index: int, layer: Layer, used: Mapping[str, str]) -> str:
     return f"    sums = {sums}\n    values = {used[layer.activation]}"
 
 
-def constants(network: Network) -> Iterator[str]:
+def format_constants(network: ExportNetwork) -> Iterator[str]:
     """Yield the code of every array of numbers."""
     for side, scaler in (("INPUT", network.input_scaler), ("TARGET", network.target_scaler)):
-        yield f"{side}_CENTER = np.array({numbers(scaler.center)}, dtype=np.float64)"
-        yield f"{side}_FACTOR = np.array({numbers(scaler.factor)}, dtype=np.float64)"
+        yield f"{side}_CENTER = np.array({format_numbers(scaler.center)}, dtype=np.float64)"
+        yield f"{side}_FACTOR = np.array({format_numbers(scaler.factor)}, dtype=np.float64)"
     for index, layer in enumerate(network.layers, 1):
-        yield f"WEIGHT_{index} = np.array({numbers(layer.weight)}, dtype=DTYPE).reshape{tuple(layer.weight.shape)}"
+        yield f"WEIGHT_{index} = np.array({format_numbers(layer.weight)}, dtype=DTYPE).reshape{tuple(layer.weight.shape)}"
         if layer.bias is not None:
-            yield f"BIAS_{index} = np.array({numbers(layer.bias)}, dtype=DTYPE)"
+            yield f"BIAS_{index} = np.array({format_numbers(layer.bias)}, dtype=DTYPE)"
 
 
-def numbers(values: Tensor) -> str:
+def format_numbers(values: Tensor) -> str:
     """Write numbers with the digits that give back exactly them in their own precision."""
     digits = fill(", ".join(map(str, values.numpy().ravel())), 112, break_on_hyphens=False)
     return f"[\n{indent(digits, ' ' * 4)},\n]"
 
 
-def answer(network: Network, path: Path, samples: Sequence[Numbers]) -> list[Numbers]:
+def predict(network: ExportNetwork, path: Path, samples: Sequence[Numbers]) -> list[Numbers]:
     """Run the function in a fresh interpreter; raise FitError if it fails."""
     with TemporaryDirectory() as folder:
         asked, answered = Path(folder, "asked.npz"), Path(folder, "answered.npz")
@@ -104,6 +104,6 @@ def answer(network: Network, path: Path, samples: Sequence[Numbers]) -> list[Num
             return [answers[name] for name in answers.files]
 
 
-def usage(network: Network, path: Path) -> str:
+def usage(network: ExportNetwork, path: Path) -> str:
     """Say how the file is used."""
     return f"from {path.stem} import predict; predict(inputs), [rows, {len(network.inputs)}]; needs NumPy"

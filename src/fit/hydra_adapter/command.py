@@ -44,7 +44,7 @@ def command(task: Callable[[DictConfig], object]) -> None:
     # A terminal that lacks a letter, or is gone, is no reason to fail.
     logging.raiseExceptions = False
     # TensorBoard writes in a thread of its own, and what it cannot write it tells the main one.
-    threading.excepthook = leave_files_to_the_main_thread
+    threading.excepthook = print_thread_error
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
@@ -54,11 +54,11 @@ def command(task: Callable[[DictConfig], object]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
-        sys.exit(refuse(FitError(sentence(error))))
+        sys.exit(refuse(FitError(describe_error(error))))
     except UnicodeDecodeError as error:
         if not any("config_source" in frame.filename for frame in extract_tb(error.__traceback__)):
             raise
-        sys.exit(refuse(FitError(sentence(error))))
+        sys.exit(refuse(FitError(describe_error(error))))
     except (FitError, OSError, MemoryError) as error:
         sys.exit(refuse(error))
     except KeyboardInterrupt:
@@ -100,7 +100,7 @@ def options_with(key: str) -> list[str]:
     return [f"{group}={path.stem}" for path in files if f"\n{name}:" in f"\n{path.read_text(encoding='utf-8')}"]
 
 
-def leave_files_to_the_main_thread(failure: threading.ExceptHookArgs) -> None:
+def print_thread_error(failure: threading.ExceptHookArgs) -> None:
     """Print what ended a thread, as Python does, unless it was a file: that the main thread hears of, too."""
     if not isinstance(failure.exc_value, OSError):
         threading.__excepthook__(failure)
@@ -124,7 +124,7 @@ def alone() -> bool:
     return bool(HydraConfig.get().mode == RunMode.RUN)
 
 
-def sentence(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Say what Hydra or OmegaConf found wrong, with what there is instead."""
     if isinstance(error, MissingConfigException) and "/" in (error.missing_cfg_file or ""):
         group, _, name = (error.missing_cfg_file or "").rpartition("/")

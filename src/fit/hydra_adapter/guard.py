@@ -25,12 +25,12 @@ class Guard(Callback):
             if config.resume is None:
                 check(config)
             if config.resume is None and not config.hydra.job.chdir and config.data._target_ == TABLE:
-                from fit.data.table.columns import glance
+                from fit.data.table.columns import check_first_rows
 
-                glance(config.data)
-            self.settle(config)
+                check_first_rows(config.data)
+            self.prepare_folder(config)
 
-    def settle(self, config: DictConfig) -> None:
+    def prepare_folder(self, config: DictConfig) -> None:
         """Check the settings and make the folder."""
         if config.resume is None:
             check(config)

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fit.errors import FitError
 from fit.folder import RunFolder
-from fit.hydra_adapter.command import CONF, check_choices, sentence
+from fit.hydra_adapter.command import CONF, check_choices, describe_error
 from fit.hydra_adapter.guard import Guard
 from fit.hydra_adapter.job_context import JobContext, hydra_config
 from fit.hydra_adapter.private import VERSION, Callbacks
@@ -21,7 +21,7 @@ from fit.predict.frame import save_data
 
 
 @contextmanager
-def opened(overrides: Sequence[str], data: Any) -> Iterator[tuple[DictConfig, RunFolder]]:  # noqa: ANN401
+def opened_run(overrides: Sequence[str], data: Any) -> Iterator[tuple[DictConfig, RunFolder]]:  # noqa: ANN401
     """Compose a run and make its folder, as Hydra does for the command; raise FitError for what cannot be.
 
     What fails before anything was trained leaves no folder behind.
@@ -33,7 +33,7 @@ def opened(overrides: Sequence[str], data: Any) -> Iterator[tuple[DictConfig, Ru
             loader = GlobalHydra.instance().config_loader()
         Guard().settle(config)
     except (HydraException, OmegaConfBaseException) as error:
-        raise FitError(sentence(error)) from None
+        raise FitError(describe_error(error)) from None
     folder = RunFolder(config.hydra.run.dir)
     path = folder.path.absolute() / ("data.parquet" if hasattr(data, "columns") else "data.npz")
     try:

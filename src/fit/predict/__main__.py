@@ -15,7 +15,6 @@ from fit.settings.rules import RULES
 from fit.settings.schema import is_number
 
 if TYPE_CHECKING:  # torch takes seconds to import
-    from fit.data.table.dialect import Text
     from fit.predict.predictor import Predictor
 
 
@@ -57,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
             import fit.data.table.file  # noqa: F401  says what to install if pyarrow is not there
             from fit.predict.file import predict_file
 
-            predict_file(predictor, source, typed.output or "-", read_options(predictor.text, typed))
+            predict_file(predictor, source, typed.output or "-", override_dialect(predictor.text, typed))
     except BrokenPipeError:  # who reads it has enough, and Python would say so once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except MENDABLE as error:
@@ -65,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def read_options(text: "Text", typed: argparse.Namespace) -> "Text":
+def override_dialect(text: "Text", typed: argparse.Namespace) -> "Text":
     """Return how the input is written; raise FitError for an option that cannot be."""
     for name in text._fields:
         value = getattr(typed, name)
@@ -81,9 +80,9 @@ def read_options(text: "Text", typed: argparse.Namespace) -> "Text":
 
 def predict_point(predictor: "Predictor", typed: Sequence[str]) -> None:
     """Print the targets at one point, `NAME=VALUE` for every input; raise FitError for what is no such point."""
-    from fit.predict.inputs import columns, encode, needed
+    from fit.predict.inputs import encode_inputs, input_columns, required_columns
 
-    values, names = dict[str, str](), columns(predictor)
+    values, names = dict[str, str](), input_columns(predictor)
     for each in typed:
         # A name may have an equals sign in it.
         name = max((name for name in names if each.startswith(f"{name}=")), key=len, default=None)
@@ -93,9 +92,9 @@ def predict_point(predictor: "Predictor", typed: Sequence[str]) -> None:
         if name in values:
             raise FitError(f"{name} is given twice: give it one value.")
         values[name] = each[len(name) + 1 :]
-    if lacking := [name for name in needed(predictor) if name not in values]:
+    if lacking := [name for name in required_columns(predictor) if name not in values]:
         raise FitError(f"{lacking[0]} is missing: give {' '.join(f'{name}=VALUE' for name in needed(predictor))}.")
-    inputs = encode(predictor, {name: read_value(predictor, name, value) for name, value in values.items()})
+    inputs = encode_inputs(predictor, {name: parse_value(predictor, name, value) for name, value in values.items()})
     means, deviations = predictor(inputs)
     for index, name in enumerate(predictor.targets):
         spread = "" if deviations is None else f" ± {float(deviations[0, index]):.3g} (standard deviation)"
@@ -108,7 +107,7 @@ def predict_point(predictor: "Predictor", typed: Sequence[str]) -> None:
         print(f"This point lies outside the range of the training rows: {ranges}.", file=sys.stderr)
 
 
-def read_value(predictor: "Predictor", name: str, value: str) -> "Sequence[str] | Sequence[float]":
+def parse_value(predictor: "Predictor", name: str, value: str) -> "Sequence[str] | Sequence[float]":
     """Return what was typed for an input as one row: a word, or a finite number, which a date is in years."""
     if name in predictor.categories:
         words = predictor.categories[name]
@@ -118,14 +117,14 @@ def read_value(predictor: "Predictor", name: str, value: str) -> "Sequence[str] 
     try:
         number = float({"true": "1", "false": "0"}.get(value.lower(), value))
     except ValueError:
-        number = year_of(value) if name in predictor.dates else math.nan
+        number = parse_year(value) if name in predictor.dates else math.nan
     if not is_number(number):
         others = f", or {DATES}" if name in predictor.dates else ""
         raise FitError(f"{name}={value} is not allowed: give {RULES['data.low'].allowed}{others}.")
     return [number]
 
 
-def year_of(text: str) -> float:
+def parse_year(text: str) -> float:
     """Return a date in years, NaN for what is none."""
     import numpy as np
 

@@ -16,34 +16,34 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from fit.data.table.dialect import SEPARATORS, Text
-from fit.data.table.file import TableFile, plain
+from fit.data.table.dialect import SEPARATORS, Dialect
+from fit.data.table.file import TableFile, decode_dictionary
 from fit.errors import FitError
 from fit.messages import nearest, plural
-from fit.predict.inputs import columns, encode, needed
+from fit.predict.inputs import encode_inputs, input_columns, required_columns
 from fit.predict.predictor import Predictor
 from fit.settings.schema import LARGEST
 
 # Rows that are computed at once.
-ROWS = 2**14
+BATCH_ROWS = 2**14
 
 
-def predict_file(predictor: Predictor, source: str, target: str, text: Text) -> None:
+def predict_file(predictor: Predictor, source: str, target: str, text: Dialect) -> None:
     """Write the rows of a file with their predictions, and say how many extrapolate; `-` is standard input or output.
 
     `text` is how the file is written, unless it is Parquet. Raises FitError for a row that cannot be predicted; nothing
     is left of the output then.
     """
     total = outside = 0
-    with opened(source, text) as file, writing(target) as sink:
+    with open_input(source, text) as file, open_output(target) as sink:
         check_columns(predictor, file)
         read_by_eye = target == "-" and sys.stdout.isatty()
-        writer = Writer(sink, file, as_parquet=target.endswith(".parquet"), read_by_eye=read_by_eye)
+        writer = PredictionWriter(sink, file, as_parquet=target.endswith(".parquet"), read_by_eye=read_by_eye)
         for first, whole in file.batches(file.columns):
-            for start in range(0, max(1, len(whole)), ROWS):
-                batch = whole.slice(start, ROWS)
-                given = read(predictor, file, batch, first + start)
-                answers = answer(predictor, given, len(batch))
+            for start in range(0, max(1, len(whole)), BATCH_ROWS):
+                batch = whole.slice(start, BATCH_ROWS)
+                given = read_inputs(predictor, file, batch, first + start)
+                answers = predict_batch(predictor, given, len(batch))
                 writer.write(batch, given, answers)
                 total += len(batch)
                 outside += int(answers["extrapolation"].sum())
@@ -55,15 +55,15 @@ def predict_file(predictor: Predictor, source: str, target: str, text: Text) -> 
 
 def check_columns(predictor: Predictor, file: TableFile) -> None:
     """Raise FitError for an input that the file lacks."""
-    for name in needed(predictor):
+    for name in required_columns(predictor):
         if name not in file.columns:
             raise FitError(f"{file.title} lacks the column {name}{nearest(name, file.columns)}.")
 
 
-def read(predictor: Predictor, file: TableFile, batch: pa.RecordBatch, first: int) -> dict[str, np.ndarray]:
+def read_inputs(predictor: Predictor, file: TableFile, batch: pa.RecordBatch, first: int) -> dict[str, np.ndarray]:
     """Return the columns of a batch, whose first row is `first`, that the function takes."""
     given: dict[str, np.ndarray] = {}
-    for name in columns(predictor):
+    for name in input_columns(predictor):
         if name not in file.columns:
             continue
         if name in predictor.categories:
@@ -73,9 +73,9 @@ def read(predictor: Predictor, file: TableFile, batch: pa.RecordBatch, first: in
     return given
 
 
-def answer(predictor: Predictor, given: Mapping[str, np.ndarray], rows: int) -> dict[str, np.ndarray]:
+def predict_batch(predictor: Predictor, given: Mapping[str, np.ndarray], rows: int) -> dict[str, np.ndarray]:
     """Return the columns that are added to a batch of so many rows."""
-    inputs = encode(predictor, given, rows)
+    inputs = encode_inputs(predictor, given, rows)
     means, deviations = predictor(inputs)
     added = dict(zip(predictor.targets, means.numpy().T, strict=True))
     if deviations is not None:
@@ -108,7 +108,7 @@ def read_words(predictor: Predictor, file: TableFile, batch: pa.RecordBatch, nam
     return said
 
 
-class Writer:
+class PredictionWriter:
     """Writes batches with their predictions, as Parquet or the way the file that they are from is written.
 
     Numbers have all their digits, so that reading them gives the same numbers, unless a person reads them.
@@ -128,7 +128,7 @@ class Writer:
         if not self._names:
             self._names = [*self.file.columns]
             for name in added:
-                self._names.append(unused(name, self._names))
+                self._names.append(unused_name(name, self._names))
             self._header = [self.separator.join(self._quoted(pa.array(self._names)).to_pylist())]
         if self.as_parquet:
             typed = {} if self.file.is_parquet else {name: pa.array(values) for name, values in given.items()}
@@ -150,7 +150,7 @@ class Writer:
     def _as_text(self, name: str, cells: pa.Array) -> pa.Array:
         """Return cells as text, empty where there is no value; raise FitError for what is none, such as lists."""
         try:
-            return pc.fill_null(plain(cells).cast(pa.string()), "")
+            return pc.fill_null(decode_dictionary(cells).cast(pa.string()), "")
         except pa.ArrowException:
             message = f"{self.file.title}: {name} holds {cells.type}, which cannot be written as text"
             raise FitError(f"{message}; give --output FILE.parquet.") from None
@@ -179,14 +179,14 @@ class Writer:
             self._write_lines([])
 
 
-def unused(name: str, names: Sequence[str]) -> str:
+def unused_name(name: str, names: Sequence[str]) -> str:
     """Return what a column that is added is called, beside those that are there."""
     others = (f"{name} predicted" + (f" {number}" if number > 1 else "") for number in count(1))
     return next(each for each in chain([name], others) if each not in names)
 
 
 @contextmanager
-def opened(source: str, text: Text) -> Iterator[TableFile]:
+def open_input(source: str, text: Dialect) -> Iterator[TableFile]:
     """Open a file; what cannot be read twice, such as standard input, goes by way of a temporary one."""
     if source != "-" and (not Path(source).exists() or Path(source).is_file() or Path(source).is_dir()):
         yield TableFile(source, text)
@@ -203,7 +203,7 @@ def opened(source: str, text: Text) -> Iterator[TableFile]:
 
 
 @contextmanager
-def writing(target: str) -> Iterator[BinaryIO]:
+def open_output(target: str) -> Iterator[BinaryIO]:
     """Open a file that is there, whole, only when everything went well; `-` is standard output."""
     if target == "-":
         yield sys.stdout.buffer

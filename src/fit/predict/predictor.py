@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fit.data.table.dialect import Text
+from fit.data.table.dialect import Dialect
 from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.settings.rules import RULES
@@ -32,7 +32,7 @@ class Predictor:
     low: Tensor
     high: Tensor
     networks: Sequence[Callable[[Tensor], Tensor]]
-    text: Text
+    text: Dialect
     diverged: bool = False
 
     def __call__(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -69,19 +69,19 @@ def load_predictor(path: str | Path, which: str = "last", trust: bool = False) -
         low,
         high,
         networks=[predictor(each, trust) for each in checkpoints],
-        text=read_text(first),
+        text=read_dialect(first),
         diverged=any(map(diverged, checkpoints)),
     )
 
 
-def read_text(checkpoint: Checkpoint) -> Text:
+def read_dialect(checkpoint: Checkpoint) -> Dialect:
     """Return how the table that was trained on is written, as far as its settings say so and can be."""
     data, known = checkpoint["config"].get("data"), {}
-    for name in Text._fields:
+    for name in Dialect._fields:
         value = data.get(name) if isinstance(data, dict) else None
         if value is not None and RULES[f"data.{name}"].test(value):
             known[name] = value
-    return Text(**known)
+    return Dialect(**known)
 
 
 def load_checkpoint(path: str | Path, which: str = "last") -> Checkpoint:

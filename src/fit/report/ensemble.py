@@ -14,15 +14,15 @@ from fit.predict.predictor import load_predictor
 from fit.report.drawing import Drawing
 from fit.report.figures import draw_fit, draw_parity
 from fit.report.style import to_png
-from fit.report.summary import write_loss
+from fit.report.summary import write_loss_figure
 from fit.settings.replicas import replica_config
 from fit.settings.trust import foreign
 
 
-def write_ensemble(folder: RunFolder, cfg: DictConfig, metrics: Mapping[str, object]) -> None:
+def write_ensemble_figures(folder: RunFolder, cfg: DictConfig, metrics: Mapping[str, object]) -> None:
     """Write the figures of a committee whose members have ended."""
     write_atomically(folder.fit_figure, to_png(draw_ensemble(folder, cfg)))
-    write_loss(folder, metrics)
+    write_loss_figure(folder, metrics)
 
 
 def draw_ensemble(folder: RunFolder, cfg: DictConfig, which: str = "last") -> Figure:

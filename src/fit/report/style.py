@@ -14,15 +14,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from torch import Tensor
 
-from fit.messages import text
+from fit.messages import format_value
 
-Colors = dict[str, Any]  # whatever matplotlib takes
+Style = dict[str, Any]  # whatever matplotlib takes
 # By Okabe and Ito, told apart by the colour-blind too; each means the same in all figures.
 TRAIN, VAL, FIT, GREY = "#0072B2", "#009E73", "#D55E00", "#555555"
 MISSING = "#eeeeee"
 SERIES = ((TRAIN, "o"), ("#E69F00", "s"), (VAL, "D"), ("#CC79A7", "^"), ("#56B4E9", "v"), ("#000000", "P"))
 TICKS = 5
-LETTER = 0.08  # inches that a letter of a tick label takes
+LETTER_WIDTH = 0.08  # inches that a letter of a tick label takes
 
 
 class Picture(Figure):
@@ -56,10 +56,10 @@ def add_panel(figure: Figure, left: float, bottom: float, width: float, height: 
     return panel
 
 
-def write(figure: Figure, left: float, top: float, words: str, **style: Any) -> None:  # noqa: ANN401
+def add_text(figure: Figure, left: float, top: float, words: str, **style: Any) -> None:  # noqa: ANN401
     """Write at a place in inches from the left and the top."""
     across, up = figure.get_size_inches()
-    looks: Colors = {"va": "top", "color": GREY, "fontsize": 9}
+    looks: Style = {"va": "top", "color": GREY, "fontsize": 9}
     figure.text(left / across, 1 - top / up, words, **(looks | style))
 
 
@@ -68,7 +68,7 @@ def add_legend(figure: Figure, entries: Mapping[str, Artist], top: float = 0.05)
     if not entries:
         return
     across, up = figure.get_size_inches()
-    widths = [0.55 + LETTER * len(label) for label in entries]
+    widths = [0.55 + LETTER_WIDTH * len(label) for label in entries]
     columns = next(
         count
         for count in range(len(entries), 0, -1)
@@ -88,20 +88,20 @@ def add_legend(figure: Figure, entries: Mapping[str, Artist], top: float = 0.05)
             handle.set(alpha=1.0, markersize=max(handle.get_markersize(), 5.0))
 
 
-def dots(rows: int) -> Colors:
+def marker_style(rows: int) -> Style:
     """Return markers that are seen where there are few rows, and let see what is below where there are many."""
     size, alpha = (6.0, 0.9) if rows <= 50 else (4.0, 0.6) if rows <= 500 else (2.5, 0.3)
     return {"linestyle": "", "markersize": size, "alpha": alpha, "markeredgewidth": 0}
 
 
-def not_finite(values: Tensor | np.ndarray) -> str:
+def describe_not_finite(values: Tensor | np.ndarray) -> str:
     """Say whether values, or some of them, are not finite; nothing if all are."""
     finite = np.isfinite(np.asarray(values))
     lost = int((~finite).sum())
     return "" if not lost else "not finite" if lost == finite.size else f"{lost} of {finite.size} not finite"
 
 
-def say(panel: Axes, words: str, **style: Any) -> None:  # noqa: ANN401
+def add_note(panel: Axes, words: str, **style: Any) -> None:  # noqa: ANN401
     """Write into the middle of a panel what it cannot show."""
     box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none"}
     panel.text(0.5, 0.5, words, transform=panel.transAxes, ha="center", va="center", color=FIT, bbox=box, **style)
@@ -115,7 +115,7 @@ def set_log_ticks(axis: Axis) -> None:
         axis.set_major_locator(MaxNLocator(TICKS))
     else:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,), numticks=8))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: text(float(value)) if isfinite(value) else ""))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: format_value(float(value)) if isfinite(value) else ""))
     if decades < 2.5:
         axis.set_minor_locator(NullLocator())
 

@@ -16,7 +16,7 @@ from fit.report.style import to_png
 from fit.training.run import Run
 
 
-def drawing(problem: Problem, predict: Callable[[Tensor], Tensor]) -> Drawing:
+def make_drawing(problem: Problem, predict: Callable[[Tensor], Tensor]) -> Drawing:
     """Collect what the figure of the fit shows."""
     drawn = problem.dataset.drawn()
     return Drawing(problem.dataset, problem.train, drawn, predict(drawn.inputs), fitted=predict(problem.train.inputs))
@@ -33,13 +33,13 @@ def write_figures(
     folder: RunFolder, problem: Problem, predict: Callable[[Tensor], Tensor], metrics: Mapping[str, object]
 ) -> bytes:
     """Write the figures and return that of the fit."""
-    picture = to_png(draw_fit(drawing(problem, predict)))
+    picture = to_png(draw_fit(make_drawing(problem, predict)))
     write_atomically(folder.fit_figure, picture)
-    write_loss(folder, metrics)
+    write_loss_figure(folder, metrics)
     return picture
 
 
-def write_loss(folder: RunFolder, metrics: Mapping[str, object]) -> None:
+def write_loss_figure(folder: RunFolder, metrics: Mapping[str, object]) -> None:
     """Write the figure of the loss, of a run or of several networks."""
     floor, diverged = metrics.get("floor/loss"), metrics.get("diverged_epoch")
     figure = draw_loss(

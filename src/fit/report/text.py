@@ -17,20 +17,20 @@ from fit.messages import ends, plural
 from fit.settings.no_effect import without_effect
 from fit.training.run import Run
 
-MOST_TARGETS = 4
-MOST_INPUTS = 6
+MOST_LISTED_TARGETS = 4
+MOST_LISTED_INPUTS = 6
 
 
-def before(run: Run, device: object) -> str:
+def format_run_header(run: Run, device: object) -> str:
     """Say in one block what is about to be trained."""
     cfg, problem, optimizer, trainer = run.cfg, run.problem, run.cfg.optimizer, run.cfg.trainer
     rows = len(problem.train.inputs)
     batch = min(problem.dataset.batch_size or rows, rows)
     lines = {
-        "data": describe_data(problem, cfg.data._target_.split(".")[-2], batch),
+        "data": format_data(problem, cfg.data._target_.split(".")[-2], batch),
         "model": f"{run.model}; {plural(run.model.parameters, 'parameter')}",
         "optimizer": f"{optimizer._target_.rsplit('.', 1)[1]}, lr {optimizer.lr:g}, "
-        f"{schedule_name(cfg.scheduler._target_)} schedule; loss {cfg.loss}; "
+        f"{format_schedule(cfg.scheduler._target_)} schedule; loss {cfg.loss}; "
         f"{plural(trainer.max_epochs, 'epoch')} of {plural(-(-rows // batch), 'step')}",
         "device": f"{device}, {trainer.precision}",
         "run": str(run.folder.path),
@@ -41,16 +41,16 @@ def before(run: Run, device: object) -> str:
         lines["resumed"] = "from the start: the run had ended before its first checkpoint"
     if notes := [*problem.dataset.notes, *without_effect(cfg, run.folder.read_overrides)]:
         lines["note"] = "\n".join(notes)
-    return block(lines) + "\n"
+    return align_labels(lines) + "\n"
 
 
-def schedule_name(target: str) -> str:
+def format_schedule(target: str) -> str:
     """Name a schedule as its configuration file is named: one_cycle for OneCycle."""
     kind = target.rsplit(".", 1)[1].replace("Schedule", "Constant")
     return re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
 
 
-def after(run: Run, outcome: Outcome, metrics: Mapping[str, object], diagnosis: str) -> str:
+def format_run_summary(run: Run, outcome: Outcome, metrics: Mapping[str, object], diagnosis: str) -> str:
     """Say how it went: errors beside the simplest answers, an affine network's formula, a diagnosis, where to look."""
     folder, problem = run.folder, run.problem
     epochs, steps = (plural(int(str(metrics[f"{unit}s"])), unit) for unit in ("epoch", "step"))
@@ -65,15 +65,20 @@ def after(run: Run, outcome: Outcome, metrics: Mapping[str, object], diagnosis: 
         epoch = metrics["diverged_epoch"]
         paragraphs = f"Diverged: the loss stopped being finite at epoch {epoch}, and the run ended there."
     else:
-        lines = [*results(problem, outcome.predict), "", *losses(metrics), *formulas(problem, outcome.affine)]
+        lines = [
+            *format_error_table(problem, outcome.predict),
+            "",
+            *format_losses(metrics),
+            *format_formulas(problem, outcome.affine),
+        ]
         if run.stopped:
             waited = plural(run.cfg.early_stopping.patience, "epoch")
             lines.append(f"stopped      early (trainer.max_epochs={run.max_epochs}): no lower val/loss for {waited}")
         paragraphs = "\n".join(lines)
-    return "\n\n".join([paragraphs, *([diagnosis] if diagnosis else []), block(places)])
+    return "\n\n".join([paragraphs, *([diagnosis] if diagnosis else []), align_labels(places)])
 
 
-def ensemble_before(cfg: DictConfig, folder: RunFolder, epochs: Sequence[int]) -> str:
+def format_ensemble_header(cfg: DictConfig, folder: RunFolder, epochs: Sequence[int]) -> str:
     """Say which networks are about to be trained; `epochs` is how far each had been trained before, -1: not at all."""
     count = len(epochs)
     title, each = (
@@ -85,10 +90,10 @@ def ensemble_before(cfg: DictConfig, folder: RunFolder, epochs: Sequence[int]) -
     if max(epochs) >= 0:
         resumed = str(max(epochs)) if min(epochs) == max(epochs) else f"{max(min(epochs), 0)} to {max(epochs)}"
         lines["resumed"] = f"after epoch {resumed} of {cfg.trainer.max_epochs}, from checkpoints/last.ckpt of each"
-    return block(lines) + "\n"
+    return align_labels(lines) + "\n"
 
 
-def ensemble_after(folder: RunFolder, noun: str, metrics: Mapping[str, object], diagnosis: str) -> str:
+def format_ensemble_summary(folder: RunFolder, noun: str, metrics: Mapping[str, object], diagnosis: str) -> str:
     """Say how the members of a committee did, on average and apart, and where to look."""
     together = any(key.startswith("ensemble/") for key in metrics)
     title = f"{metrics['members']} {noun}"
@@ -103,11 +108,15 @@ def ensemble_after(folder: RunFolder, noun: str, metrics: Mapping[str, object], 
     if metrics["diverged"]:
         rows.append(f"At least one of the {noun} diverged: its error is infinite.")
     places = {"figures": f"{folder.fit_figure}\n{folder.loss_figure}"} if folder.fit_figure.exists() else {}
-    paragraphs = ["\n".join(rows), *([diagnosis] if diagnosis else []), block(places | {"run": str(folder.path)})]
+    paragraphs = [
+        "\n".join(rows),
+        *([diagnosis] if diagnosis else []),
+        align_labels(places | {"run": str(folder.path)}),
+    ]
     return "\n\n".join(paragraphs)
 
 
-def losses(metrics: Mapping[str, object]) -> Iterator[str]:
+def format_losses(metrics: Mapping[str, object]) -> Iterator[str]:
     """Say what was minimized, in scaled units, beside the lowest that the model can reach, and when it was best."""
     train, val, best = (metrics[key] for key in ("train/loss", "val/loss", "best/epoch"))
     yield f"loss         {train:.6g} train, {val:.6g} val, lowest val at epoch {best}"
@@ -115,13 +124,13 @@ def losses(metrics: Mapping[str, object]) -> Iterator[str]:
         yield f"floor        {metrics['floor/loss']:.6g}: no weights of this model can do better on the training rows"
 
 
-def describe_data(problem: Problem, name: str, batch: int) -> str:
+def format_data(problem: Problem, name: str, batch: int) -> str:
     """Say what is trained on and judged on."""
     dataset, train = problem.dataset, problem.train
-    inputs = column_ranges(dataset.input_names, train.inputs, MOST_INPUTS)
-    targets = column_ranges(dataset.target_names, train.targets, MOST_TARGETS)
+    inputs = format_column_ranges(dataset.input_names, train.inputs, MOST_LISTED_INPUTS)
+    targets = format_column_ranges(dataset.target_names, train.targets, MOST_LISTED_TARGETS)
     judged = ", ".join(
-        f"{region} ({count_rows(len(rows.inputs), dataset.val_rows if region == 'val' else 'fresh rows')})"
+        f"{region} ({format_row_count(len(rows.inputs), dataset.val_rows if region == 'val' else 'fresh rows')})"
         for region, rows in problem.fresh.items()
     )
     rows = len(train.inputs)
@@ -133,12 +142,12 @@ def describe_data(problem: Problem, name: str, batch: int) -> str:
     return f"{title}: {plural(rows, 'row')}, {batches}\n{inputs} → {targets}\njudged on {judged}"
 
 
-def count_rows(count: int, kind: str) -> str:
+def format_row_count(count: int, kind: str) -> str:
     """Write a count with the kind of rows that they are."""
     return f"{count} {kind.replace('rows', 'row', 1) if count == 1 else kind}"
 
 
-def column_ranges(names: tuple[str, ...], values: Tensor, most: int) -> str:
+def format_column_ranges(names: tuple[str, ...], values: Tensor, most: int) -> str:
     """Name columns with the range of their values."""
     parts = [
         f"{name} in [{', '.join(ends(low, high))}]" if low < high else f"{name} (always {low:.4g})"
@@ -147,7 +156,7 @@ def column_ranges(names: tuple[str, ...], values: Tensor, most: int) -> str:
     return ", ".join(parts[:most]) + (f" … ({len(parts)} columns)" if len(parts) > most else "")
 
 
-def block(lines: dict[str, str]) -> str:
+def align_labels(lines: dict[str, str]) -> str:
     """Align labelled paragraphs."""
     width = max(map(len, lines)) + 2
     return "\n".join(
@@ -157,7 +166,7 @@ def block(lines: dict[str, str]) -> str:
     )
 
 
-def results(problem: Problem, predict: Callable[[Tensor], Tensor]) -> list[str]:
+def format_error_table(problem: Problem, predict: Callable[[Tensor], Tensor]) -> list[str]:
     """Tabulate errors in own units, target by target, beside those of the simplest answers.
 
     Both simple answers are fitted on the training rows.
@@ -172,23 +181,23 @@ def results(problem: Problem, predict: Callable[[Tensor], Tensor]) -> list[str]:
     if len(names) > 1:
         columns = [
             (0, "both targets" if len(names) == 2 else f"all {len(names)} targets"),
-            *(columns if len(names) <= MOST_TARGETS else []),
+            *(columns if len(names) <= MOST_LISTED_TARGETS else []),
         ]
     for column, name in columns:
         lines.append(name)
         for region, rows in regions.items():
             lines.append(
-                error_line(f"  {region}, {plural(len(rows.inputs), 'row')}", predictions[region], rows, column)
+                format_error_row(f"  {region}, {plural(len(rows.inputs), 'row')}", predictions[region], rows, column)
             )
         for region, rows in problem.fresh.items():
-            lines.append(error_line(f"  always the mean, on {region}", mean(rows.inputs), rows, column))
-            lines.append(error_line(f"  best affine function, on {region}", affine(rows.inputs), rows, column))
-    if len(names) > MOST_TARGETS:
+            lines.append(format_error_row(f"  always the mean, on {region}", mean(rows.inputs), rows, column))
+            lines.append(format_error_row(f"  best affine function, on {region}", affine(rows.inputs), rows, column))
+    if len(names) > MOST_LISTED_TARGETS:
         lines.append("(target by target: metrics.json)")
     return lines
 
 
-def error_line(label: str, predictions: Tensor, rows: Rows, column: int) -> str:
+def format_error_row(label: str, predictions: Tensor, rows: Rows, column: int) -> str:
     """Write one row of the table; column 0 is all targets together."""
     measured = errors(predictions.unsqueeze(0), rows.targets.unsqueeze(0))
     rmse, largest, r2 = (float(measured[key][0, column]) for key in ("rmse", "max_error", "r2"))
@@ -203,18 +212,18 @@ def format_r2(r2: float) -> str:
     return "> 0.999999" if text == "1.000000" and r2 < 1 else text
 
 
-def formulas(problem: Problem, network: Affine | None) -> Iterator[str]:
+def format_formulas(problem: Problem, network: Affine | None) -> Iterator[str]:
     """Write an affine network as a formula in own units, beside the closed form of least squares."""
     names = problem.dataset.target_names
-    if network is None or len(names) > MOST_TARGETS or len(problem.dataset.input_names) > MOST_INPUTS:
+    if network is None or len(names) > MOST_LISTED_TARGETS or len(problem.dataset.input_names) > MOST_LISTED_INPUTS:
         return
     label = max(len(name) for name in names)
     for index, name in enumerate(names):
         for title, affine in (("network", network), ("closed form", least_squares(problem.train))):
-            yield f"{title:<12} {name:>{label}} = {formula(problem, affine, index)}"
+            yield f"{title:<12} {name:>{label}} = {format_formula(problem, affine, index)}"
 
 
-def formula(problem: Problem, affine: Affine, target: int) -> str:
+def format_formula(problem: Problem, affine: Affine, target: int) -> str:
     """Write one target as a sum over the inputs that vary; what is constant goes into the offset."""
     constant = problem.train.inputs.amin(0) == problem.train.inputs.amax(0)
     offset = float(affine.offset[target] + (affine.slopes[:, target] * problem.train.inputs[0])[constant].sum())

@@ -24,7 +24,7 @@ OWN_MODULE = (64, 64)
 FILES = 2
 
 
-def group(jobs: Iterable[Job], most: int | None, at_once: int = 1) -> list[list[Job]]:
+def group_jobs(jobs: Iterable[Job], most: int | None, at_once: int = 1) -> list[list[Job]]:
     """Put jobs together that may share a stack, at most so many (None: as many as fit into memory).
 
     Of stacks that are trained `at_once`, there are as many where there are jobs enough.
@@ -32,10 +32,12 @@ def group(jobs: Iterable[Job], most: int | None, at_once: int = 1) -> list[list[
     groups: dict[object, list[Job]] = {}
     for job in jobs:
         groups.setdefault((shared(job.cfg), job.environment), []).append(job)
-    return [part for members in groups.values() for part in split(members, most or most_members(members, at_once))]
+    return [
+        part for members in groups.values() for part in split_evenly(members, most or most_members(members, at_once))
+    ]
 
 
-def split(members: Sequence[Job], most: int) -> Iterator[list[Job]]:
+def split_evenly(members: Sequence[Job], most: int) -> Iterator[list[Job]]:
     """Split a group into as few stacks of about equal size as may be."""
     parts = -(-len(members) // most)
     size = -(-len(members) // parts)

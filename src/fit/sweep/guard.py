@@ -22,7 +22,7 @@ class SweepGuard(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
         """Refuse what a sweep cannot do, and settle its folder."""
         with errors_exit():
-            settle(config)
+            prepare_folder(config)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: object) -> None:
         """Write and print the results; leave with an exit code if a job failed."""
@@ -35,7 +35,7 @@ class SweepGuard(Callback):
             raise SystemExit(1)
 
 
-def settle(config: DictConfig) -> None:
+def prepare_folder(config: DictConfig) -> None:
     """Find the folder of a sweep, new or gone on with, and take up what was typed for it before if nothing is now."""
     from fit.sweep.results.jobs import read_sweep
 
@@ -51,7 +51,7 @@ def settle(config: DictConfig) -> None:
     for line in typed(config, "hydra"):
         subdir = PurePath(line.partition("=")[2].strip("'\""))
         outside = subdir.is_absolute() or ".." in subdir.parts or subdir == PurePath()
-        if key_of(line) == "hydra.sweep.subdir" and outside:
+        if override_key(line) == "hydra.sweep.subdir" and outside:
             raise FitError(f"{line} is not allowed: give a folder within that of the sweep.")
     if not str(config.hydra.sweep.dir):
         raise FitError("hydra.sweep.dir is empty: give the folder of the sweep.")
@@ -87,7 +87,7 @@ def settle(config: DictConfig) -> None:
     check_code(config, stored, folder)
     with read_write(config), open_dict(config):
         # What was typed before holds, unless it is typed anew.
-        lines = {key_of(line): line for line in [*typed(stored), *typed(config)]}
+        lines = {override_key(line): line for line in [*typed(stored), *typed(config)]}
         lines["sweep.resume"] = f"sweep.resume={folder}"
         overrides.task = list(lines.values())
         config.hydra.sweep.dir = str(folder)
@@ -96,8 +96,8 @@ def settle(config: DictConfig) -> None:
 
 def check_same_hydra(config: DictConfig, stored: DictConfig) -> None:
     """Raise FitError if a sweep was started with something for Hydra itself that was not typed again."""
-    now = {key_of(line) for line in hydra_overrides(config)} | {"hydra.sweep.dir"}
-    missing = [line for line in hydra_overrides(stored) if key_of(line) not in now]
+    now = {override_key(line) for line in hydra_overrides(config)} | {"hydra.sweep.dir"}
+    missing = [line for line in hydra_overrides(stored) if override_key(line) not in now]
     if stored.hydra.job.config_name != config.hydra.job.config_name:
         missing.insert(0, f"--config-name {stored.hydra.job.config_name}")
     places = [source.path for source in config.hydra.runtime.config_sources]
@@ -117,19 +117,19 @@ def check_code(config: DictConfig, stored: DictConfig, folder: Path) -> None:
         if is_foreign(key.lstrip("+"), value) and line not in typed(config):
             raise FitError(f"{folder} names code to be run, {key}={value}: type that as well if you trust it.")
     # What a job was started with is built again to draw it, whatever the sweep as a whole says.
-    vouched = [*(f"{key}={value}" for key, value in foreign(config).items()), *choices(typed(config))]
+    vouched = [*(f"{key}={value}" for key, value in foreign(config).items()), *typed_choices(typed(config))]
     for job in stored_jobs(folder):
         with suppress(UnreadableError):  # cut off by a kill: nothing is built of it
             check_trust(job.cfg, job.folder.path, "type {} as well", vouched)
 
 
-def choices(overrides: list[str]) -> Iterator[str]:
+def typed_choices(overrides: list[str]) -> Iterator[str]:
     """Yield what was typed with several values, value by value."""
     for override in OverridesParser.create().parse_overrides(overrides):
         if override.is_choice_sweep():
             yield from (f"{override.key_or_group}={value}" for value in override.sweep_string_iterator())
 
 
-def key_of(override: str) -> str:
+def override_key(override: str) -> str:
     """Return the setting that an override is of."""
     return override.split("=")[0].lstrip("+~")

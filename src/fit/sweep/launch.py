@@ -24,7 +24,7 @@ from fit.settings.machine import CORES
 from fit.settings.names import check_names
 from fit.settings.rules import check, check_settings
 from fit.settings.schema import BOOLEAN, Rule, choice, whole
-from fit.sweep.grouping import group, raise_file_limit
+from fit.sweep.grouping import group_jobs, raise_file_limit
 from fit.sweep.results.jobs import StoredJob, stored_jobs
 
 RULES = {
@@ -54,10 +54,10 @@ def launch(
         basic = BasicLauncher()
         basic.setup(hydra_context=context, task_function=task_function, config=config)
         return basic.launch(job_overrides, first)
-    return Batch(config, context, task_function, settings).run(job_overrides, first)
+    return JobBatch(config, context, task_function, settings).run(job_overrides, first)
 
 
-class Batch:
+class JobBatch:
     """The jobs that a sweeper wants launched together."""
 
     def __init__(
@@ -90,21 +90,21 @@ class Batch:
                 pending = [
                     job
                     for number, overrides in enumerate(job_overrides, start=first)
-                    if (job := self.open(overrides, number)) is not None
+                    if (job := self.open_job(overrides, number)) is not None
                 ]
                 if pending and not self.failed_fast and not interruption():
                     self.train_all(pending, interruption)
                 self.close()
         except StopNow:
-            print(f"Stopped at once. To resume: python -m fit.train -m {self.again}")
+            print(f"Stopped at once. To resume: python -m fit.train -m {self.resume_command}")
             raise SystemExit(130) from None
         if interruption():
-            print(f"Interrupted. To resume: python -m fit.train -m {self.again}")
+            print(f"Interrupted. To resume: python -m fit.train -m {self.resume_command}")
             raise SystemExit(interruption.exit_code)
         return self.returns
 
     @property
-    def again(self) -> str:
+    def resume_command(self) -> str:
         """What to type after -m to go on."""
         kept = [each for each in hydra_overrides(self.config) if not each.startswith("hydra.sweep.dir=")]
         return " ".join(quote(each) for each in [*kept, f"sweep.resume={self.folder}"])
@@ -114,7 +114,7 @@ class Batch:
         """Whether a job failed and no other is to be begun."""
         return bool(self.settings["fail_fast"]) and any(job.error is not None for job in self.jobs)
 
-    def open(self, overrides: Sequence[str], number: int) -> Job | None:
+    def open_job(self, overrides: Sequence[str], number: int) -> Job | None:
         """Open one job, and return it unless it is done or cannot be."""
         config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
         alike = self.stored.get(identity(plain(task_config(config)))) if self.stored else None
@@ -145,7 +145,7 @@ class Batch:
             if known is None:
                 check_names(config)
         except MENDABLE as error:
-            self.fail(job, error)
+            self.record_failure(job, error)
             return None
         return job
 
@@ -162,7 +162,7 @@ class Batch:
         """Train what is pending, stack by stack."""
         most, cpus, on_ray = self.settings["max_members"], self.settings["ray_cpus"], self.settings["engine"] == "ray"
         at_once = (cpus if isinstance(cpus, int) else CORES) if on_ray else 1
-        stacks = group(pending, most if isinstance(most, int) else None, at_once)
+        stacks = group_jobs(pending, most if isinstance(most, int) else None, at_once)
         message = f"{plural(len(pending), 'job')} in {plural(len(stacks), 'stack')}"
         message += f" of up to {max(map(len, stacks))}" * (len(stacks) > 1) + f", into {self.folder}"
         done = sum(bool(job.metrics) for job in self.jobs)
@@ -179,9 +179,9 @@ class Batch:
         finally:
             for job in pending:
                 if job.error is not None:
-                    self.fail(job, job.error)
+                    self.record_failure(job, job.error)
 
-    def fail(self, job: Job, error: Exception) -> None:
+    def record_failure(self, job: Job, error: Exception) -> None:
         """Note what ended a job, in its own log too."""
         job.error = error
         with suppress(OSError):

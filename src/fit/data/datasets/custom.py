@@ -20,7 +20,7 @@ class Custom(FunctionData):
     targets: Sequence[str] | None = None
 
     @cached_property
-    def called(self) -> Callable[[Tensor], object]:
+    def imported(self) -> Callable[[Tensor], object]:
         """The function itself; raise FitError if there is none of that name."""
         allowed = "give MODULE.FUNCTION, the module in this folder or installed"
         found = import_named("data.function", self.function, allowed)
@@ -60,7 +60,7 @@ class Custom(FunctionData):
         """Call the function on a copy, and have `[rows, targets]`, float64."""
         what = self.formula(0)
         try:
-            values = torch.as_tensor(self.called(inputs.clone()), dtype=torch.float64).detach().cpu()
+            values = torch.as_tensor(self.imported(inputs.clone()), dtype=torch.float64).detach().cpu()
         except FitError:
             raise
         except (Exception, SystemExit) as error:  # it is somebody's own code

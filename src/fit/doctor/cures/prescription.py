@@ -48,7 +48,7 @@ def prescribe(case: Case, changes: Changes | None = None, steps: int = FIT_STEPS
     the settings that the run had is there.
     """
     wanted = fix_shape(case) | fix_scaling(case) | dict(changes or {}) | reach_high_frequencies(case)
-    wanted |= training(case_with(case, wanted), steps)
+    wanted |= prescribe_training(case_with(case, wanted), steps)
     if "early_stopping.patience" not in wanted:
         wanted |= keep_running(case, int(str(wanted.get("trainer.max_epochs", case.cfg.trainer.max_epochs))))
     if case.mlp is None:  # a module of a user's own has settings of its own
@@ -61,12 +61,12 @@ def fix_shape(case: Case) -> dict[str, object]:
     changes: dict[str, object] = {}
     if case.mlp is None:
         return changes
-    if cannot_bend(case):
+    if needs_nonlinearity(case):
         changes["model.activation"] = "gelu"
         if not case.mlp.hidden:
             changes["model.hidden"] = [64, 64]
     bounded = not find_activation(case.mlp.output_activation).affine
-    if bounded and (case.floor or 0) > FLOOR_PART * case.spread:
+    if bounded and (case.floor or 0) > FLOOR_PART * case.baseline_loss:
         changes["model.output_activation"] = "identity"
     if (changes.get("model.hidden") or case.mlp.hidden) and not isinstance(case.cfg.model.init, str):
         changes["model.init"] = "default"
@@ -89,7 +89,7 @@ def reach_high_frequencies(case: Case) -> dict[str, object]:
     return high_frequency_start(case) if missed else {}
 
 
-def cannot_bend(case: Case) -> bool:
+def needs_nonlinearity(case: Case) -> bool:
     """Whether the model is affine and the targets are not."""
     known = case.attainable if case.affine else None
     return known is not None and bool(((known.smooth < SHAPE_ROOM * known.affine) & (known.affine > GOOD_NRMSE)).any())
@@ -109,14 +109,14 @@ def high_frequency_start(case: Case) -> dict[str, object]:
 def fix_scaling(case: Case) -> dict[str, object]:
     """Standardize what is far from it; the targets, too, where they are off and the inputs are to be changed anyway."""
     data, changes = case.cfg.data, dict[str, object]()
-    if data.scale_inputs != "standardize" and is_unscaled(case):
+    if data.scale_inputs != "standardize" and inputs_are_unscaled(case):
         changes["data.scale_inputs"] = "standardize"
-    if data.scale_targets != "standardize" and targets_off(case) > (OFF_TARGETS if changes else UNSCALED_TARGETS):
+    if data.scale_targets != "standardize" and target_misscaling(case) > (OFF_TARGETS if changes else UNSCALED_TARGETS):
         changes["data.scale_targets"] = "standardize"
     return changes
 
 
-def is_unscaled(case: Case) -> bool:
+def inputs_are_unscaled(case: Case) -> bool:
     """Whether the inputs make a loss far steeper in one direction than in another, or are next to nothing."""
     inputs = case.scaled.inputs
     spread = inputs.std(0)[inputs.amin(0) < inputs.amax(0)]
@@ -124,9 +124,9 @@ def is_unscaled(case: Case) -> bool:
     return small or (seen.condition > UNSCALED_CONDITION and seen.condition > 10 * seen.standardized_condition)
 
 
-def targets_off(case: Case) -> float:
+def target_misscaling(case: Case) -> float:
     """Return how far the targets, as the network sees them, are from numbers about one: the factor, or the offset."""
-    targets = case.usual_targets
+    targets = case.inlier_targets
     spread = targets.std(0, correction=0)
     varying = spread > 0
     if not varying.any():
@@ -137,7 +137,7 @@ def targets_off(case: Case) -> float:
 
 def case_with(case: Case, changes: Changes) -> Case:
     """Return the case before its first step, had these settings been typed."""
-    cfg, train, problem = case.cfg.changed(changes), case.problem.train, case.problem
+    cfg, train, problem = case.cfg.with_changes(changes), case.problem.train, case.problem
     data = {key.removeprefix("data."): value for key, value in changes.items() if key.startswith("data.")}
     if data.keys() <= {"scale_inputs", "scale_targets"}:  # the rows stay as they are
         inputs = Scaler.fit(cfg.data.scale_inputs, train.inputs)
@@ -146,12 +146,14 @@ def case_with(case: Case, changes: Changes) -> Case:
     return Case(cfg, pose(replace(problem.dataset, **data)))  # type: ignore[arg-type]
 
 
-def training(case: Case, steps: int) -> dict[str, object]:
+def prescribe_training(case: Case, steps: int) -> dict[str, object]:
     """Return how to train: a rate that the curvature bears, annealed, for long enough."""
-    return descend(case) if case.affine and case.network.optimizer.descent else adapt(case, steps)
+    return (
+        prescribe_descent(case) if case.affine and case.network.optimizer.descent else prescribe_adaptive(case, steps)
+    )
 
 
-def descend(case: Case) -> dict[str, object]:
+def prescribe_descent(case: Case) -> dict[str, object]:
     """Return the rate at which gradient descent settles fastest on a quadratic loss, and how long that takes.
 
     Source: Nesterov, Introductory Lectures on Convex Optimization (2004), the step 2/(λmax+λmin).
@@ -159,13 +161,13 @@ def descend(case: Case) -> dict[str, object]:
     low, high = second_moments(case.scaled.inputs, case.cfg.model.bias)
     low, high = case.network.moment_factor * low, case.network.moment_factor * high
     momentum, batches = float(case.cfg.optimizer.get("momentum") or 0.0), case.steps_per_epoch
-    rate = rounded((1 - momentum) * 2 / (low + high) * (DESCENT_PART if batches > 1 else 1.0))
+    rate = round_rate((1 - momentum) * 2 / (low + high) * (DESCENT_PART if batches > 1 else 1.0))
     slowest = -math.log(max(abs(1 - rate / (1 - momentum) * low), 1e-6))
     epochs = math.ceil(DIGITS_GAINED * math.log(10) / slowest / batches)
-    return {"optimizer.lr": rate} | (anneal(case) if batches > 1 else {}) | lengthen(case, epochs)
+    return {"optimizer.lr": rate} | (prescribe_schedule(case) if batches > 1 else {}) | prescribe_epochs(case, epochs)
 
 
-def adapt(case: Case, steps: int) -> dict[str, object]:
+def prescribe_adaptive(case: Case, steps: int) -> dict[str, object]:
     """Return an adaptive optimizer with a rate that suits a small network, annealed."""
     optimizer, hidden, wanted = case.cfg.optimizer, case.mlp.hidden if case.mlp else (), dict[str, object]()
     rate = DEEP_RATE if len(hidden) >= DEEP or max([0, *hidden]) > WIDE else DEFAULT_RATE
@@ -177,23 +179,25 @@ def adapt(case: Case, steps: int) -> dict[str, object]:
     if clip is not None and clip < TIGHT_CLIP:
         wanted["trainer.gradient_clip_val"] = None
     needed = AFFINE_STEPS if case.affine else steps
-    return wanted | anneal(case) | lengthen(case, math.ceil(needed / case.steps_per_epoch))
+    return wanted | prescribe_schedule(case) | prescribe_epochs(case, math.ceil(needed / case.steps_per_epoch))
 
 
-def anneal(case: Case) -> dict[str, object]:
+def prescribe_schedule(case: Case) -> dict[str, object]:
     """Return a schedule that ends low, unless there is one, and that does not warm up for long."""
     warmup = case.cfg.scheduler.get("warmup_epochs") if not isinstance(case.cfg.scheduler, str) else 0.0
     long = float(warmup or 0.0) > LONG_WARMUP * case.cfg.trainer.max_epochs
-    return ({} if ends_low(case) else {"scheduler": "cosine"}) | ({"scheduler.warmup_epochs": 0.0} if long else {})
+    return ({} if decays_to_zero(case) else {"scheduler": "cosine"}) | (
+        {"scheduler.warmup_epochs": 0.0} if long else {}
+    )
 
 
-def ends_low(case: Case) -> bool:
+def decays_to_zero(case: Case) -> bool:
     """Whether the learning rate falls to nothing at the end of the run, and not before."""
     schedule = case.cfg.scheduler
-    return isinstance(schedule, str) or build_schedule(OmegaConf.create({"scheduler": schedule.plain()})).ends_low
+    return isinstance(schedule, str) or build_schedule(OmegaConf.create({"scheduler": schedule.to_dict()})).ends_low
 
 
-def lengthen(case: Case, epochs: int) -> dict[str, object]:
+def prescribe_epochs(case: Case, epochs: int) -> dict[str, object]:
     """Return a longer run where it was shorter, two digits being enough."""
     if epochs <= case.cfg.trainer.max_epochs:
         return {}
@@ -201,7 +205,7 @@ def lengthen(case: Case, epochs: int) -> dict[str, object]:
     return {"trainer.max_epochs": -(-epochs // unit) * unit}
 
 
-def rounded(rate: float) -> float:
+def round_rate(rate: float) -> float:
     """Return a learning rate as a person writes it, not larger than it is."""
     if not math.isfinite(rate) or rate <= 0:
         return DEFAULT_RATE

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fit.doctor.case import Case
-from fit.doctor.thresholds import ALONE, BETTER, CURED
+from fit.doctor.thresholds import BETTER_RATIO, CURED_RATIO, SINGLE_RATIO
 
 # The 95 % quantile of Student's t for 1, 2, … degrees of freedom: that a cure improves by chance is one-sided.
-STUDENT = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833)
-LEAST, MOST = 1e-12, 1e3
+STUDENT_T_95 = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833)
+SMALLEST_ERROR, LARGEST_ERROR = 1e-12, 1e3
 
 
 class Verdict(NamedTuple):
@@ -51,13 +51,13 @@ def judge(before: Sequence[Case], after: Sequence[Case]) -> Verdict:
     """
     robust = any(case.robust for case in (*before, *after))
     pairs = [(was.worst_of(robust), now.worst_of(robust)) for was, now in zip(before, after, strict=True)]
-    logs = [change(*pair) for number, pair in enumerate(pairs) if number == 0 or not same(pair, pairs[0])]
+    logs = [log_ratio(*pair) for number, pair in enumerate(pairs) if number == 0 or not same(pair, pairs[0])]
     mean, count = statistics.fmean(logs), len(logs)
-    half = STUDENT[count - 2] * statistics.stdev(logs) / math.sqrt(count) if count > 1 else -math.log(ALONE)
-    room = max(half, -math.log(BETTER))
-    small = 2 * sum(case.good for case in after) > len(after) or mean <= math.log(CURED)
+    half = STUDENT_T_95[count - 2] * statistics.stdev(logs) / math.sqrt(count) if count > 1 else -math.log(SINGLE_RATIO)
+    room = max(half, -math.log(BETTER_RATIO))
+    small = 2 * sum(case.good for case in after) > len(after) or mean <= math.log(CURED_RATIO)
     if mean + room <= 0:
-        word = "cured" if small and (after[0].good or logs[0] <= math.log(CURED)) else "better"
+        word = "cured" if small and (after[0].good or logs[0] <= math.log(CURED_RATIO)) else "better"
     else:
         word = "worse" if mean - room > 0 else "no better"
     return Verdict(word, math.exp(mean), math.exp(mean - half), math.exp(mean + half), count)
@@ -68,7 +68,7 @@ def same(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return all(math.isclose(first, second, rel_tol=1e-9) for first, second in zip(one, other, strict=True))
 
 
-def change(before: float, after: float) -> float:
+def log_ratio(before: float, after: float) -> float:
     """Return the logarithm of what an error was multiplied by.
 
     An error above that of always answering the mean, or of a run that diverged, counts as that of the mean: a cure is
@@ -76,4 +76,4 @@ def change(before: float, after: float) -> float:
     """
     if before > 1:
         before, after = 1.0, min(after, 1.0)
-    return math.log(min(max(after, LEAST), MOST) / max(before, LEAST))
+    return math.log(min(max(after, SMALLEST_ERROR), LARGEST_ERROR) / max(before, SMALLEST_ERROR))

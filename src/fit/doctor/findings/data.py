@@ -5,13 +5,14 @@ from torch import Tensor
 
 from fit.data.scalers import Scaler
 from fit.doctor.case import Case
-from fit.doctor.cures.prescription import is_unscaled, prescribe, targets_off
+from fit.doctor.cures.prescription import inputs_are_unscaled, prescribe, target_misscaling
 from fit.doctor.finding import Finding
-from fit.doctor.measurements.attainable import sample
-from fit.doctor.measurements.network import MOST_ROWS
-from fit.doctor.text import percent
+from fit.doctor.measurements.attainable import sample_rows
+from fit.doctor.measurements.network import MOST_MEASURED_ROWS
+from fit.doctor.text import format_percent
 from fit.doctor.thresholds import (
     BESIDE_JUMP,
+    CERTAIN_FACTOR,
     CONSTANT_SPREAD,
     DOMINANCE,
     DOMINATED,
@@ -25,7 +26,6 @@ from fit.doctor.thresholds import (
     NO_SLOPE,
     NOISE_ROOM,
     NOTHING_NRMSE,
-    SURELY,
     UNSCALED_TARGETS,
 )
 
@@ -97,9 +97,9 @@ def undersampled(case: Case) -> Finding | None:
 
 def inputs_unscaled(case: Case) -> Finding | None:
     """Find inputs of such sizes that a step which is right for one direction is wrong for another."""
-    if not is_unscaled(case):
+    if not inputs_are_unscaled(case):
         return None
-    before, after = case.network.condition, case.network.standardized_condition
+    before, after = case.network.condition_number, case.network.standardized_condition_number
     return Finding(
         "inputs_unscaled",
         "certain" if before > 1e3 * after else "likely",
@@ -113,10 +113,10 @@ def inputs_unscaled(case: Case) -> Finding | None:
 
 def targets_unscaled(case: Case) -> Finding | None:
     """Find targets far from the numbers that start values answer."""
-    off = targets_off(case)
+    off = target_misscaling(case)
     if off <= UNSCALED_TARGETS or case.cfg.data.scale_targets == "standardize":
         return None
-    low, high = float(case.usual_targets.min()), float(case.usual_targets.max())
+    low, high = float(case.inlier_targets.min()), float(case.inlier_targets.max())
     return Finding(
         "targets_unscaled",
         "certain" if off > UNSCALED_TARGETS**2 else "likely",
@@ -143,7 +143,7 @@ def one_target_dominates(case: Case) -> Finding | None:
         "certain",
         {"large": names[large], "small": names[small], "ratio": weight, "nrmse_small": errors[small]},
         f"{names[large]} weighs {weight:.3g} times as much in the loss as {names[small]}, whose error is "
-        f"{percent(errors[small])} of its standard deviation.",
+        f"{format_percent(errors[small])} of its standard deviation.",
         prescribe(case, {"data.scale_targets": "standardize"}),
         "all targets weigh the same",
     )
@@ -152,15 +152,15 @@ def one_target_dominates(case: Case) -> Finding | None:
 def unexplained(case: Case) -> Finding:
     """Say that a fit is not good although nothing that the doctor looks for explains it."""
     smooth = float(case.attainable.smooth.nan_to_num(0.0).max())
-    alike = all(case.gap(target) < SURELY for target in range(len(case.errors("val"))))
-    better = smooth * NOISE_ROOM < (min(case.worst, case.train_error) if alike else case.worst)
+    alike = all(case.generalization_gap(target) < CERTAIN_FACTOR for target in range(len(case.errors("val"))))
+    better = smooth * NOISE_ROOM < (min(case.worst_error, case.train_error) if alike else case.worst_error)
     hope = "something better is possible" if better else "nothing better was found"
     return Finding(
         "unexplained",
         "possible",
-        {"nrmse": case.worst, "nrmse_train": case.train_error, "nrmse_smooth": smooth},
-        f"The error is {percent(case.worst)} of the standard deviation, {percent(case.train_error)} on the training "
-        f"rows, and the doctor does not know why; a smooth function of the inputs leaves {percent(smooth)} on rows "
+        {"nrmse": case.worst_error, "nrmse_train": case.train_error, "nrmse_smooth": smooth},
+        f"The error is {format_percent(case.worst_error)} of the standard deviation, {format_percent(case.train_error)} on the training "
+        f"rows, and the doctor does not know why; a smooth function of the inputs leaves {format_percent(smooth)} on rows "
         f"that it did not see: {hope}.",
         (),
         "try other layers and settings" if better else "inputs that tell more, or more rows",
@@ -171,7 +171,7 @@ def jump(case: Case) -> Finding | None:
     """Find targets that jump, where the rows beside the jump hold most of the squared error."""
     if case.diverged:
         return None
-    rows = sample(case.problem.train, MOST_ROWS)
+    rows = sample_rows(case.problem.train, MOST_MEASURED_ROWS)
     inputs, targets = (Scaler.fit("standardize", each).transform(each) for each in rows)
     distances = torch.cdist(inputs, inputs).fill_diagonal_(torch.inf)
     nearest = distances.topk(min(NEIGHBOURS, len(inputs) - 1), largest=False).indices
@@ -195,7 +195,7 @@ def jump(case: Case) -> Finding | None:
             "jump",
             "certain" if part > 1 - JUMP_PART / 2 else "likely",
             {"target": name, "height": height, "rows": count, "part": part},
-            f"{name} jumps by about {height:.3g}{place(case, rows.inputs[beside])}, {size / max(usual, 1e-3):.2g} "
+            f"{name} jumps by about {height:.3g}{describe_location(case, rows.inputs[beside])}, {size / max(usual, 1e-3):.2g} "
             f"times what neighbours differ by elsewhere, and the rows beside the jump hold {part:.0%} of the squared "
             "error: a network is a smooth function, and crosses a jump on a slope.",
             (),
@@ -204,7 +204,7 @@ def jump(case: Case) -> Finding | None:
     return None
 
 
-def place(case: Case, inputs: Tensor) -> str:
+def describe_location(case: Case, inputs: Tensor) -> str:
     """Say near which value of which input some rows `[rows, inputs]` lie, if it is one."""
     train = case.problem.train.inputs
     width = (inputs.amax(0) - inputs.amin(0)) / (train.amax(0) - train.amin(0))

@@ -6,12 +6,12 @@ from dataclasses import replace
 import torch
 
 from fit.doctor.case import Case
-from fit.doctor.cures.other_seeds import trial
-from fit.doctor.cures.prescription import cannot_bend, high_frequency_start, prescribe
+from fit.doctor.cures.other_seeds import try_other_seeds
+from fit.doctor.cures.prescription import high_frequency_start, needs_nonlinearity, prescribe
 from fit.doctor.finding import Finding
 from fit.doctor.findings.steps import settled
 from fit.doctor.findings.units import dead_units, saturated_units
-from fit.doctor.text import percent
+from fit.doctor.text import format_percent
 from fit.doctor.thresholds import (
     BENDS_STEPS,
     FEW_WEIGHTS,
@@ -38,11 +38,11 @@ from fit.model.functions import find_activation
 def output_range(case: Case) -> Finding | None:
     """Find targets that the output activation cannot reach."""
     targets = case.scaled.targets
-    if case.mlp is None or find_activation(case.mlp.output_activation).affine or case.spread <= 0:
+    if case.mlp is None or find_activation(case.mlp.output_activation).affine or case.baseline_loss <= 0:
         return None
     activation = case.mlp.output_activation
     lowest = floor(replace(case.mlp, bias=True), case.cfg.loss, case.scaled)
-    if lowest is None or lowest < FLOOR_PART * case.spread:
+    if lowest is None or lowest < FLOOR_PART * case.baseline_loss:
         return None
     reach, low, high = find_activation(activation), float(targets.min()), float(targets.max())
     if reach.bounded:
@@ -62,7 +62,7 @@ def output_range(case: Case) -> Finding | None:
 
 def affine_model(case: Case) -> Finding | None:
     """Find an affine function for targets that are not affine."""
-    if not cannot_bend(case):
+    if not needs_nonlinearity(case):
         return None
     known = case.attainable
     target = int((known.affine * (known.smooth < SHAPE_ROOM * known.affine)).nan_to_num(0.0).argmax())
@@ -74,9 +74,9 @@ def affine_model(case: Case) -> Finding | None:
         "certain" if smooth < SHAPE_ROOM**2 * affine else "likely",
         {"target": name, "nrmse_affine": affine, "nrmse_smooth": smooth},
         f"Without {bent}, the network is one affine function; the best one has an error "
-        f"of {percent(affine)} of the standard deviation of {name}, a smooth function one of {percent(smooth)}.",
+        f"of {format_percent(affine)} of the standard deviation of {name}, a smooth function one of {format_percent(smooth)}.",
         prescribe(case),
-        f"an error of about {percent(smooth)} of the standard deviation",
+        f"an error of about {format_percent(smooth)} of the standard deviation",
     )
 
 
@@ -90,13 +90,13 @@ def float_floor(case: Case) -> Finding | None:
         varying = values.amin(0) < values.amax(0)
         parts.append(2.0**-24 * float((values.abs().amax(0) / values.std(0))[varying].max()) if varying.any() else 0.0)
     limit = FLOAT_UNITS * max(parts)
-    if limit < 0.1 * GOOD_NRMSE or case.worst > FLOAT_TIMES * limit:
+    if limit < 0.1 * GOOD_NRMSE or case.worst_error > FLOAT_TIMES * limit:
         return None
     return Finding(
         "float_floor",
         "likely",
-        {"rounding_inputs": parts[0], "rounding_targets": parts[1], "nrmse": case.worst},
-        f"Rounding to single precision alone changes the numbers by {percent(max(parts))} of their standard deviation.",
+        {"rounding_inputs": parts[0], "rounding_targets": parts[1], "nrmse": case.worst_error},
+        f"Rounding to single precision alone changes the numbers by {format_percent(max(parts))} of their standard deviation.",
         prescribe(case, {"trainer.precision": "64-true"}),
         "sixteen digits instead of seven",
     )
@@ -109,7 +109,7 @@ def over_regularized(case: Case) -> Finding | None:
     # Of the start: weights that a penalty has taken away cost nothing any more.
     cfg, weights = case.cfg, case.network.start.theta.data
     l1, l2, decay = cfg.regularization.l1, cfg.regularization.l2, float(cfg.optimizer.get("weight_decay") or 0.0)
-    part = (l1 * float(weights.abs().sum()) + l2 * float(weights.square().sum())) / max(case.spread, 1e-300)
+    part = (l1 * float(weights.abs().sum()) + l2 * float(weights.square().sum())) / max(case.baseline_loss, 1e-300)
     causes = [f"penalties that weigh {part:.2g} times the loss of always answering the mean"] * (part > PENALTY_PART)
     causes += [f"a weight decay of {decay:g}"] * (decay > PENALTY_PART)
     dropout = float(cfg.model.get("dropout", 0.0))
@@ -122,7 +122,7 @@ def over_regularized(case: Case) -> Finding | None:
         "likely",
         {"penalty_at_start": part, "weight_decay": decay, "dropout": dropout},
         f"What should keep the network from overfitting keeps it from fitting: {' and '.join(causes)}; the error is "
-        f"{percent(case.train_error)} of the standard deviation on the training rows themselves.",
+        f"{format_percent(case.train_error)} of the standard deviation on the training rows themselves.",
         prescribe(case, off | ({"optimizer.weight_decay": 0.0} if decay else {})),
         "a network that can follow the training rows",
     )
@@ -153,10 +153,10 @@ def network_too_small(case: Case) -> Finding | None:
         "network_too_small",
         "likely" if small or short else "possible",
         {"weights": weights, "nrmse_train": case.train_error, "nrmse_smooth": smooth, "length": length},
-        f"{plural(weights, 'weight')} leave an error of {percent(case.train_error)} of the standard deviation on the "
-        f"training rows themselves, a smooth function one of {percent(smooth)} on rows that it did not see{bend}.",
+        f"{plural(weights, 'weight')} leave an error of {format_percent(case.train_error)} of the standard deviation on the "
+        f"training rows themselves, a smooth function one of {format_percent(smooth)} on rows that it did not see{bend}.",
         prescribe(case, changes, steps=BENDS_STEPS),
-        f"an error of about {percent(smooth)} of the standard deviation",
+        f"an error of about {format_percent(smooth)} of the standard deviation",
     )
 
 
@@ -207,7 +207,7 @@ def bad_start(case: Case) -> Finding | None:
     """Find start values from which this training does not get where it gets from others."""
     if case.affine or not settled(case) or case.loss_curve.jitter > JITTER:
         return None
-    found = trial(case)
+    found = try_other_seeds(case)
     if found is None:
         return None
     return Finding(

@@ -4,11 +4,12 @@ import math
 
 from fit.catalog.optimizers import class_name
 from fit.doctor.case import Case
-from fit.doctor.cures.prescription import ends_low, high_frequency_start, prescribe
+from fit.doctor.cures.prescription import decays_to_zero, high_frequency_start, prescribe
 from fit.doctor.finding import Evidence, Finding
-from fit.doctor.text import percent
+from fit.doctor.text import format_percent
 from fit.doctor.thresholds import (
     ADAPTIVE_RATES,
+    CERTAIN_FACTOR,
     DEFAULT_RATE,
     FEW_EVALUATIONS,
     FEW_STEPS,
@@ -18,6 +19,7 @@ from fit.doctor.thresholds import (
     HARDLY_MOVED,
     JITTER,
     LARGE_MOVE,
+    LOW_SCHEDULE,
     MOST_FIT_STEPS,
     MOST_SILENT,
     NO_STEPS,
@@ -26,9 +28,7 @@ from fit.doctor.thresholds import (
     SMALL_RATE,
     SMALL_STEP,
     SMALL_TRAVEL,
-    SPENT,
     STILL_FALLING,
-    SURELY,
     WELL_FALLEN,
 )
 from fit.messages import plural
@@ -91,7 +91,7 @@ def descent_step_too_large(case: Case) -> tuple[str, Evidence, str] | None:
             f"optimizer.lr = {lr:g} is below the stability limit {limit:.3g} that was measured {where}, and yet too "
             "large for batches or places that are steeper"
         )
-    return "certain" if case.diverged or over > SURELY else "likely", evidence, message
+    return "certain" if case.diverged or over > CERTAIN_FACTOR else "likely", evidence, message
 
 
 def adaptive_step_too_large(case: Case) -> tuple[str, Evidence, str] | None:
@@ -102,8 +102,8 @@ def adaptive_step_too_large(case: Case) -> tuple[str, Evidence, str] | None:
     if case.network.weight_size < NO_WEIGHTS:
         return None
     move = lr / case.network.weight_size
-    wild = loss_growth(case) > GROWN or jumpy or (case.useless and move > NO_STEPS * LARGE_MOVE)
-    jumps = jumpy and case.steps_per_epoch == 1 and not ends_low(case)
+    wild = loss_growth(case) > GROWN or jumpy or (case.no_better_than_mean and move > NO_STEPS * LARGE_MOVE)
+    jumps = jumpy and case.steps_per_epoch == 1 and not decays_to_zero(case)
     if not case.diverged and not jumps and not (wild and move >= LARGE_MOVE):
         return None
     evidence = {"lr": lr, "move": move, "limit": case.network.end_limit}
@@ -116,25 +116,27 @@ def adaptive_step_too_large(case: Case) -> tuple[str, Evidence, str] | None:
 
 def step_too_small(case: Case) -> Finding | None:
     """Find steps that hardly move."""
-    loss_curve, moved = case.loss_curve, case.network.moved
+    loss_curve, moved = case.loss_curve, case.network.relative_movement
     fell = loss_curve.first / max(loss_curve.last, 1e-300)
     # What does not move at all gets no gradient, whatever the step; what was stopped at once could not move.
-    dead = max((layer.dead for layer in case.network.end_units[:-1]), default=0.0) > MOST_SILENT
+    dead = max((layer.dead for layer in case.network.end_layers[:-1]), default=0.0) > MOST_SILENT
     if case.diverged or fell > WELL_FALLEN or moved < NO_WEIGHTS or dead or cut_short(case):
         return None
-    still = moved < HARDLY_MOVED or case.spent < SPENT
+    still = moved < HARDLY_MOVED or case.mean_rate_fraction < LOW_SCHEDULE
     found = (
         descent_step_too_small(case, still) if case.network.optimizer.descent else adaptive_step_too_small(case, still)
     )
     if found is None:
         return None
     evidence, message = found
-    early = f", as the schedule allows only {percent(case.spent)} of that rate on average" * (case.spent < SPENT)
+    early = f", as the schedule allows only {format_percent(case.mean_rate_fraction)} of that rate on average" * (
+        case.mean_rate_fraction < LOW_SCHEDULE
+    )
     return Finding(
         "step_too_small",
         "certain" if still or loss_curve.falling > STILL_FALLING else "likely",
-        {**evidence, "fell": fell, "moved": moved, "spent": case.spent},
-        f"{message}; in {plural(loss_curve.epochs, 'epoch')} the weights moved by {percent(moved)} of their size and "
+        {**evidence, "fell": fell, "moved": moved, "spent": case.mean_rate_fraction},
+        f"{message}; in {plural(loss_curve.epochs, 'epoch')} the weights moved by {format_percent(moved)} of their size and "
         f"the loss fell by {f'a factor of {fell:.2g}' if fell > 2 else f'{1 - 1 / fell:.1%}'}{early}.",
         prescribe(case),
         "the same in far fewer steps",
@@ -155,7 +157,7 @@ def descent_step_too_small(case: Case, still: bool) -> tuple[Evidence, str] | No
     return {
         "lr": lr,
         "limit": limit,
-    }, f"optimizer.lr = {lr:g} is {percent(lr / limit)} of the stability limit {limit:.3g}"
+    }, f"optimizer.lr = {lr:g} is {format_percent(lr / limit)} of the stability limit {limit:.3g}"
 
 
 def adaptive_step_too_small(case: Case, still: bool) -> tuple[Evidence, str] | None:
@@ -165,16 +167,21 @@ def adaptive_step_too_small(case: Case, still: bool) -> tuple[Evidence, str] | N
     if not still and (not case.network.optimizer.adaptive or lr >= SMALL_RATE or travel > SMALL_TRAVEL):
         return None
     message = f"{kind} moves each weight by about optimizer.lr = {lr:g} in a step"
-    return {"lr": lr, "travel": travel}, message + " at most" * (case.spent < SPENT)
+    return {"lr": lr, "travel": travel}, message + " at most" * (case.mean_rate_fraction < LOW_SCHEDULE)
 
 
 def noisy_plateau(case: Case) -> Finding | None:
     """Find a loss that jumps about a level, as the steps of small batches do."""
-    if case.diverged or case.steps_per_epoch == 1 or case.loss_curve.falling > 2 or case.spent < SPENT:
+    if (
+        case.diverged
+        or case.steps_per_epoch == 1
+        or case.loss_curve.falling > 2
+        or case.mean_rate_fraction < LOW_SCHEDULE
+    ):
         return None
     jitter, noise, size = case.loss_curve.jitter, case.network.gradient_noise, case.problem.dataset.batch_size
-    torn = (noise >= GRADIENT_NOISE and settled(case)) or (case.useless and jitter > JITTER / 2)
-    if jitter < JITTER and (ends_low(case) or not torn):
+    torn = (noise >= GRADIENT_NOISE and settled(case)) or (case.no_better_than_mean and jitter > JITTER / 2)
+    if jitter < JITTER and (decays_to_zero(case) or not torn):
         return None
     seen = "The loss stands still at a level that steps of this size do not get below"
     if jitter >= JITTER / 2:
@@ -189,15 +196,15 @@ def noisy_plateau(case: Case) -> Finding | None:
         "likely",
         {"jitter": jitter, "gradient_noise": noise, "batch_size": size},
         f"{seen}.",
-        prescribe(case, calmer(case)),
+        prescribe(case, smaller_steps(case)),
         "steps that end small enough to average over batches",
     )
 
 
-def calmer(case: Case) -> dict[str, object]:
+def smaller_steps(case: Case) -> dict[str, object]:
     """Return a schedule that ends low, or where there is one a lower rate; an adaptive rate is lowered, too."""
     lr = float(case.cfg.optimizer.lr)
-    if ends_low(case):
+    if decays_to_zero(case):
         return {"optimizer.lr": float(f"{lr / 10:.3g}")}
     adaptive = not case.network.optimizer.descent
     return {"scheduler": "cosine"} | ({"optimizer.lr": min(lr, DEFAULT_RATE)} if adaptive else {})
@@ -218,7 +225,7 @@ def too_few_epochs(case: Case) -> Finding | None:
             prescribe(case),
             "a loss that goes on falling",
         )
-    few = steps < FIT_STEPS * (0.5 if loss_curve.looks < FEW_EVALUATIONS else FEW_STEPS)
+    few = steps < FIT_STEPS * (0.5 if loss_curve.evaluations < FEW_EVALUATIONS else FEW_STEPS)
     # What falls on the training rows alone is learned by heart.
     falling = min(loss_curve.falling, case.val_loss_curve.falling)
     if falling < (1.0 if few else STILL_FALLING):
@@ -232,14 +239,14 @@ def too_few_epochs(case: Case) -> Finding | None:
             prescribe(case),
             "a loss that goes on falling",
         )
-    per_epoch = 1 - loss_curve.lately ** (-4 / max(loss_curve.epochs, 1))
+    per_epoch = 1 - loss_curve.falling_lately ** (-4 / max(loss_curve.epochs, 1))
     rate = f", by {per_epoch:.2%} an epoch at the end" if per_epoch > 1e-4 else ""
     # On a power law each doubling of the steps lowers the loss as much as the last did.
     longer = min(10 ** (2 / math.log2(falling)), 1e4)
     needed = min(max(longer, 4) * steps, max(MOST_FIT_STEPS, 4 * steps))
     return Finding(
         "too_few_epochs",
-        "likely" if falling > SURELY else "possible",
+        "likely" if falling > CERTAIN_FACTOR else "possible",
         {"falling": falling, "per_epoch": per_epoch, "epochs": loss_curve.epochs},
         f"The loss was still falling{rate}, on rows held out too; the last half of the steps lowered it "
         f"{falling:.2g} times.",

@@ -3,17 +3,17 @@
 from fit.doctor.case import Case
 from fit.doctor.cures.prescription import prescribe
 from fit.doctor.finding import Finding
-from fit.doctor.text import percent
+from fit.doctor.text import format_percent
 from fit.doctor.thresholds import FEW_LAYERS, FEW_UNITS, MOST_SILENT, SILENT_UNITS, VANISHED
 
 
 def dead_units(case: Case) -> Finding | None:
     """Find units that answer to no row, and so are never trained again."""
-    dead = [look.dead for look in case.network.end_units[:-1]]
+    dead = [look.dead for look in case.network.end_layers[:-1]]
     if max(dead, default=0.0) < SILENT_UNITS:
         return None
     layer = dead.index(max(dead))
-    before, activation = case.network.start_units[layer].dead, case.cfg.model.activation
+    before, activation = case.network.start_layers[layer].dead, case.cfg.model.activation
     changes: dict[str, object] = {
         "model.activation": next(each for each in ("gelu", "leaky_relu") if each != activation)
     }
@@ -34,7 +34,7 @@ def saturated_units(case: Case) -> Finding | None:
     """Find bounded units at their bounds, where their slope is nothing."""
     start, end = (
         max((look.saturated for look in looks[:-1]), default=0.0)
-        for looks in (case.network.start_units, case.network.end_units)
+        for looks in (case.network.start_layers, case.network.end_layers)
     )
     if max(start, end) < SILENT_UNITS:
         return None
@@ -52,7 +52,7 @@ def saturated_units(case: Case) -> Finding | None:
 
 def vanishing_gradient(case: Case) -> Finding | None:
     """Find a gradient that does not reach the first layers."""
-    looks = case.network.start_units
+    looks = case.network.start_layers
     if len(looks) <= FEW_LAYERS:
         return None
     first, last = looks[0].gradient, looks[-1].gradient
@@ -62,7 +62,7 @@ def vanishing_gradient(case: Case) -> Finding | None:
         "vanishing_gradient",
         "certain" if first / last < 0.1 * VANISHED else "likely",
         {"gradient_first": first, "gradient_last": last, "ratio": first / last},
-        f"At the start the gradient of the first layer is {f'{percent(first / last)} of' if first else 'zero beside'} "
+        f"At the start the gradient of the first layer is {f'{format_percent(first / last)} of' if first else 'zero beside'} "
         f"that of the last, {len(looks) - 1} layers of {case.cfg.model.activation} further on: the layers near the "
         "inputs are hardly trained.",
         prescribe(case, {"model.activation": "gelu", "model.init": "kaiming_normal"}),

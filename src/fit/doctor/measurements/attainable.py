@@ -13,7 +13,7 @@ from fit.doctor.measurements.outliers import outliers_by_inputs, outliers_by_tar
 from fit.doctor.thresholds import MISSES, SHAPE_ROOM
 
 # Rows that are looked at; a kernel matrix of so many takes a few hundredths of a second.
-MOST_ROWS = 256
+MOST_KERNEL_ROWS = 256
 # Of polynomials of inputs.
 POWERS = (2, 3)
 LENGTHS = (0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 3.0)
@@ -37,25 +37,25 @@ class Attainable(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def attainable(problem: Problem) -> Attainable:
+def estimate_attainable(problem: Problem) -> Attainable:
     """Estimate what can be reached on the training rows; of measured ones, without strays if these hide it."""
     train = problem.train
     none = torch.zeros(len(train.inputs), dtype=torch.bool)
     if problem.dataset.knows_truth:
-        return estimate(sample(train, MOST_ROWS), none)
+        return cross_validate(sample_rows(train, MOST_KERNEL_ROWS), none)
     outliers = outliers_by_targets(train) | outliers_by_inputs(train)
     if not outliers.any():
-        return estimate(sample(train, MOST_ROWS), none)
+        return cross_validate(sample_rows(train, MOST_KERNEL_ROWS), none)
     usual, odd = (train.take(which.nonzero()[:, 0]) for which in (~outliers, outliers))
-    odd = sample(odd, MOST_ROWS // 4)
-    among = sample(usual, MOST_ROWS - len(odd.inputs))
-    whole = estimate(Rows(torch.cat([among.inputs, odd.inputs]), torch.cat([among.targets, odd.targets])), none)
-    clean = estimate(sample(usual, MOST_ROWS), outliers)
+    odd = sample_rows(odd, MOST_KERNEL_ROWS // 4)
+    among = sample_rows(usual, MOST_KERNEL_ROWS - len(odd.inputs))
+    whole = cross_validate(Rows(torch.cat([among.inputs, odd.inputs]), torch.cat([among.targets, odd.targets])), none)
+    clean = cross_validate(sample_rows(usual, MOST_KERNEL_ROWS), outliers)
     hidden = (whole.smooth > MISSES) & (clean.smooth < SHAPE_ROOM * whole.smooth)
     return clean if bool(hidden.any()) else whole
 
 
-def estimate(rows: Rows, outliers: Tensor) -> Attainable:
+def cross_validate(rows: Rows, outliers: Tensor) -> Attainable:
     """Leave one row out, predict it from the others.
 
     The smooth function is an affine one plus kernel ridge regression on what that leaves, its kernel (Gaussians of some
@@ -67,7 +67,7 @@ def estimate(rows: Rows, outliers: Tensor) -> Attainable:
     inputs = inputs[:, inputs.amin(0) < inputs.amax(0)]
     design = torch.cat([inputs, torch.ones_like(targets[:, :1])], 1)
     spread = targets.std(0, correction=0)
-    affine = rms(left_out(design @ design.T, targets, 1e-8 * len(targets))) / spread
+    affine = rms(leave_one_out_errors(design @ design.T, targets, 1e-8 * len(targets))) / spread
     best, by_length = affine.clone(), dict[float, Tensor]()
     if inputs.shape[1]:
         distances = torch.cdist(inputs, inputs).square() / inputs.shape[1]
@@ -79,7 +79,7 @@ def estimate(rows: Rows, outliers: Tensor) -> Attainable:
         for power in POWERS if inputs.shape[1] > 1 else ():
             kernel = (1 + inputs @ inputs.T / inputs.shape[1]) ** power
             best = torch.minimum(best, ridge_errors(kernel, targets) / spread)
-    enough = (length for length in reversed(LENGTHS) if length in by_length and explains(by_length[length], best))
+    enough = (length for length in reversed(LENGTHS) if length in by_length and is_near_best(by_length[length], best))
     return Attainable(affine, best, next(enough, LENGTHS[-1]), len(targets), outliers)
 
 
@@ -94,12 +94,12 @@ def ridge_errors(kernel: Tensor, targets: Tensor) -> Tensor:
     return torch.stack(errors).amin(0)
 
 
-def explains(reached: Tensor, best: Tensor) -> bool:
+def is_near_best(reached: Tensor, best: Tensor) -> bool:
     """Whether errors are about as small as the best, or small."""
     return bool((reached <= (ROOM * best).clamp(min=SMALL)).all() or best.isnan().all())
 
 
-def left_out(kernel: Tensor, targets: Tensor, ridge: float) -> Tensor:
+def leave_one_out_errors(kernel: Tensor, targets: Tensor, ridge: float) -> Tensor:
     """Return each row's error when it is predicted from the others by ridge regression `[rows, targets]`."""
     inverse = torch.linalg.inv(kernel + ridge * torch.eye(len(kernel), dtype=kernel.dtype))
     errors: Tensor = inverse @ targets / inverse.diagonal()[:, None]
@@ -111,7 +111,7 @@ def rms(values: Tensor) -> Tensor:
     return values.square().mean(0).sqrt()
 
 
-def sample(rows: Rows, most: int) -> Rows:
+def sample_rows(rows: Rows, most: int) -> Rows:
     """Return at most so many rows, always the same ones."""
     count = len(rows.inputs)
     if count <= most:

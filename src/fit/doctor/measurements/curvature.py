@@ -9,18 +9,18 @@ from fit.evaluation.losses import LossFunction
 from fit.model.architecture import Networks
 
 # Lanczos has the largest eigenvalue to a percent long before this; each costs two passes forward and back.
-MOST_PRODUCTS = 24
+MOST_HESSIAN_PRODUCTS = 24
 # Numbers that the vectors of one Lanczos run may take together.
 MOST_NUMBERS = 2**24
 # A change of the largest Ritz value below this part of it ends the iteration.
 TOLERANCE = 1e-3
 
-Product = Callable[[Tensor], Tensor]
+HessianProduct = Callable[[Tensor], Tensor]
 
 
 def hessian_product(
     stack: Networks, inputs: Tensor, targets: Tensor, loss: LossFunction, l2: Tensor | float = 0.0
-) -> Product:
+) -> HessianProduct:
     """Return what multiplies vectors `[members, parameters]` with each member's Hessian, at the stack's weights.
 
     Inputs and targets are `[members or 1, rows, columns]`, of the precision of the weights. Source: Pearlmutter, Fast
@@ -41,7 +41,7 @@ def hessian_product(
     return product
 
 
-def largest_eigenvalue(product: Product, like: Tensor, most: int = MOST_PRODUCTS) -> Tensor:
+def largest_eigenvalue(product: HessianProduct, like: Tensor, most: int = MOST_HESSIAN_PRODUCTS) -> Tensor:
     """Return each member's largest eigenvalue `[members]` of a symmetric product; `like` is `[members, parameters]`.
 
     A Ritz value is never above the true one; fewer products (`most`) make it lower, not wrong.
@@ -59,7 +59,7 @@ def largest_eigenvalue(product: Product, like: Tensor, most: int = MOST_PRODUCTS
             image = product(basis[-1])
             for index, each in enumerate(basis):
                 projected[:, step, index] = projected[:, index, step] = (image * each).sum(1)
-            before, value = value, highest(projected[:, : step + 1, : step + 1])
+            before, value = value, largest_dense_eigenvalue(projected[:, : step + 1, : step + 1])
             settled = step > 2 and bool(((value - before).abs() <= TOLERANCE * value.abs()).all())
             if settled or step + 1 == most:
                 break
@@ -71,7 +71,7 @@ def largest_eigenvalue(product: Product, like: Tensor, most: int = MOST_PRODUCTS
         return value
 
 
-def highest(matrices: Tensor) -> Tensor:
+def largest_dense_eigenvalue(matrices: Tensor) -> Tensor:
     """Return the largest eigenvalue of symmetric matrices `[members, size, size]`; NaN where they are not finite."""
     finite = matrices.isfinite().all(2).all(1)
     values: Tensor = torch.linalg.eigvalsh(torch.where(finite[:, None, None], matrices, 0.0))[:, -1]

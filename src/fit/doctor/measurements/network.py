@@ -8,28 +8,28 @@ from torch import Tensor
 from fit.catalog.optimizers import State, optimizer_of
 from fit.data.dataset import Rows
 from fit.data.scalers import Scaler
-from fit.doctor.measurements.attainable import sample
-from fit.doctor.measurements.curvature import MOST_PRODUCTS as MOST_TIMES
+from fit.doctor.measurements.attainable import sample_rows
+from fit.doctor.measurements.curvature import MOST_MULTIPLICATIONS as MOST_TIMES
 from fit.doctor.measurements.curvature import hessian_product, largest_eigenvalue
 from fit.doctor.measurements.moments import second_moments
-from fit.doctor.measurements.units import Layer, measure_units
+from fit.doctor.measurements.units import LayerStatistics, measure_layers
 from fit.doctor.settings import Settings
 from fit.evaluation.losses import find_loss
 from fit.model.architecture import Networks, architecture
 from fit.model.stack import Stack
 
 # Rows on which it is measured, and products of rows and weights that one pass may take.
-MOST_ROWS = 1024
-MOST_PRODUCTS = 2e7
+MOST_MEASURED_ROWS = 1024
+MOST_MULTIPLICATIONS = 2e7
 # Products of rows and weights that one curvature may take, each time that the Hessian is applied; at least so often.
-CURVATURE_PRODUCTS = 1e8
-LEAST_TIMES = 6
+CURVATURE_MULTIPLICATIONS = 1e8
+LEAST_HESSIAN_PRODUCTS = 6
 # Batches whose curvature is looked at, and whose gradients are compared.
-BATCHES = 4
-GRADIENTS = 16
+CURVATURE_BATCHES = 4
+GRADIENT_BATCHES = 16
 
 
-class Network:
+class MeasuredNetwork:
     """A network of some settings on scaled training rows; `theta [parameters]` and `state` are of its last step.
 
     `batch_size` is None where every step takes all rows.
@@ -50,7 +50,7 @@ class Network:
     @cached_property
     def start(self) -> Networks:
         """The network before its first step."""
-        return self.stack(self.starts(self.cfg.seed).double())
+        return self.stack(self.start_values(self.cfg.seed).double())
 
     @cached_property
     def end(self) -> Networks:
@@ -66,7 +66,7 @@ class Network:
     @cached_property
     def rows(self) -> Rows:
         """So many of the rows as are measured on."""
-        return sample(self.scaled, max(16, min(MOST_ROWS, int(MOST_PRODUCTS / self.parameters))))
+        return sample_rows(self.scaled, max(16, min(MOST_MEASURED_ROWS, int(MOST_MULTIPLICATIONS / self.parameters))))
 
     @property
     def parameters(self) -> int:
@@ -79,7 +79,7 @@ class Network:
         return float(self.start.theta.data.square().mean().sqrt())
 
     @cached_property
-    def moved(self) -> float:
+    def relative_movement(self) -> float:
         """How far training moved the weights, over their size at the start."""
         start = self.start.theta.data
         return float(torch.linalg.vector_norm(self.end.theta.data - start) / torch.linalg.vector_norm(start))
@@ -101,13 +101,13 @@ class Network:
         quadratic = self.model.affine and len(self.model.sizes) == 2 and self.loss.kind.squared
         if divisor is None and self.batch_size is None and quadratic:
             return second_moments(self.scaled.inputs, self.bias).high * self.moment_factor
-        inputs, targets = self.batches(BATCHES)
+        inputs, targets = self.batches(CURVATURE_BATCHES)
         theta = stack.theta.data.expand(len(inputs), -1).contiguous()
         times = hessian_product(self.stack(theta), inputs, targets, self.loss, self.cfg.regularization.l2)
         part = 1.0 if self.loss.kind.mean or self.batch_size else len(self.scaled.inputs) / inputs.shape[1]
         scale = torch.ones_like(theta) if divisor is None else divisor.clamp(min=1e-12).rsqrt().unsqueeze(0)
-        often = int(CURVATURE_PRODUCTS / (inputs.shape[0] * inputs.shape[1] * self.parameters))
-        often = max(LEAST_TIMES, min(MOST_TIMES, often))
+        often = int(CURVATURE_MULTIPLICATIONS / (inputs.shape[0] * inputs.shape[1] * self.parameters))
+        often = max(LEAST_HESSIAN_PRODUCTS, min(MOST_TIMES, often))
         values = largest_eigenvalue(lambda vector: part * scale * times(scale * vector), theta, often)
         return float(values.max())
 
@@ -118,12 +118,12 @@ class Network:
         return 2 / targets if self.loss.kind.mean else 2.0 * rows
 
     @cached_property
-    def condition(self) -> float:
+    def condition_number(self) -> float:
         """The condition number of the inputs' second moments, with the bias's one."""
         return second_moments(self.scaled.inputs, self.bias).condition
 
     @cached_property
-    def standardized_condition(self) -> float:
+    def standardized_condition_number(self) -> float:
         """The same if the inputs were standardized."""
         inputs = self.scaled.inputs
         return second_moments(Scaler.fit("standardize", inputs).transform(inputs), self.bias).condition
@@ -159,20 +159,20 @@ class Network:
         return self.optimizer.limit(self.cfg.optimizer) / sharpness if sharpness > 0 else float("inf")
 
     @cached_property
-    def start_units(self) -> list[Layer]:
+    def start_layers(self) -> list[LayerStatistics]:
         """The layers before the first step."""
         return self.units(self.start)
 
     @cached_property
-    def end_units(self) -> list[Layer]:
+    def end_layers(self) -> list[LayerStatistics]:
         """The layers after the last step."""
         return self.units(self.end)
 
-    def units(self, stack: Networks) -> list[Layer]:
+    def units(self, stack: Networks) -> list[LayerStatistics]:
         """Measure the layers of a network; a module of a user's own has none that are known."""
         if not isinstance(stack, Stack):
             return []
-        return measure_units(stack, self.rows, self.loss, self.cfg.model.activation)
+        return measure_layers(stack, self.rows, self.loss, self.cfg.model.activation)
 
     @cached_property
     def gradient_noise(self) -> float:
@@ -180,7 +180,7 @@ class Network:
         if self.batch_size is None:
             return 0.0
         whole = self.gradients(Rows(*(each.unsqueeze(0) for each in self.rows)))
-        parts = self.gradients(self.batches(GRADIENTS))
+        parts = self.gradients(self.batches(GRADIENT_BATCHES))
         differ, agree = (parts - whole).square().sum(1).mean(), whole.square().sum()
         return float(differ / agree) if float(agree) > 1e-20 else 0.0
 

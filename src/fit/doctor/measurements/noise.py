@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fit.data.dataset import Rows
-from fit.doctor.measurements.attainable import MOST_ROWS, estimate, sample
+from fit.doctor.measurements.attainable import MOST_KERNEL_ROWS, cross_validate, sample_rows
 from fit.doctor.measurements.outliers import outliers_by_inputs, outliers_by_targets
 
 # Of so many orders of the errors drawn at random, a smooth function explains as much of one as of the errors themselves
@@ -32,11 +32,11 @@ def structure_of(errors: Rows) -> Structure:
     Source: Good, Permutation, Parametric and Bootstrap Tests of Hypotheses (2005), section 3.
     """
     usual = ~(outliers_by_targets(errors) | outliers_by_inputs(errors))
-    rows = sample(errors.take(usual.nonzero()[:, 0]), MOST_ROWS)
+    rows = sample_rows(errors.take(usual.nonzero()[:, 0]), MOST_KERNEL_ROWS)
     generator, count = torch.Generator().manual_seed(0), len(rows.inputs)
     orders = [torch.arange(count), *(torch.randperm(count, generator=generator) for _ in range(PERMUTATIONS))]
     targets = torch.cat([rows.targets[order] for order in orders], 1)
-    left = estimate(Rows(rows.inputs, targets), torch.zeros(count, dtype=torch.bool)).smooth.nan_to_num(1.0)
+    left = cross_validate(Rows(rows.inputs, targets), torch.zeros(count, dtype=torch.bool)).smooth.nan_to_num(1.0)
     first, *others = torch.split(left, rows.targets.shape[1])
     return Structure(first, torch.stack(others).amin(0))
 

@@ -7,49 +7,49 @@ from fit.data.dataset import Rows
 from fit.doctor.thresholds import OUTLIER_DEVIATIONS, OUTLIER_GAP, OUTLIER_ROWS
 
 
-def deviation(values: Tensor) -> Tensor:
+def robust_deviation(values: Tensor) -> Tensor:
     """Return the standard deviation of the middle half of values `[rows, ...]`, as that of a normal distribution."""
     return 1.4826 * (values - values.median(0).values).abs().median(0).values
 
 
 def far_off(values: Tensor) -> Tensor:
     """Return which values `[rows, ...]` are far from the middle half of their column."""
-    usual = deviation(values)
+    usual = robust_deviation(values)
     return ((values - values.median(0).values).abs() > OUTLIER_DEVIATIONS * usual) & (usual > 0)
 
 
 def outliers_by_targets(rows: Rows) -> Tensor:
     """Return the few rows `[rows]` that have a target far off."""
-    return few(far_off(rows.targets)).any(1)
+    return only_if_rare(far_off(rows.targets)).any(1)
 
 
 def outliers_by_inputs(rows: Rows) -> Tensor:
     """Return the few rows `[rows]` that have an input far off, and far from all others: not the end of a long tail."""
-    far = few(far_off(rows.inputs))
+    far = only_if_rare(far_off(rows.inputs))
     away = (rows.inputs - rows.inputs.median(0).values).abs()
     nearest = away.masked_fill(~far, torch.inf).amin(0)
     return (far & (nearest > OUTLIER_GAP * away.masked_fill(far, 0.0).amax(0))).any(1)
 
 
-def few(far: Tensor) -> Tensor:
+def only_if_rare(far: Tensor) -> Tensor:
     """Leave out columns of `[rows, columns]` of which too many are far off to be mistakes."""
     return far & (far.double().mean(0) <= OUTLIER_ROWS)
 
 
-def usual_errors(errors: Tensor, targets: Tensor, train: Tensor) -> list[float]:
+def inlier_errors(errors: Tensor, targets: Tensor, train: Tensor) -> list[float]:
     """Return each target's RMSE over its spread `[targets]` where it is not far off, from errors and `[rows, targets]`.
 
     What is far off is told by the targets of the training rows.
     """
-    center, usual = train.median(0).values, deviation(train)
+    center, usual = train.median(0).values, robust_deviation(train)
     # Where more than half of the targets are the same number, none can be called far off.
     reach = torch.where(usual > 0, OUTLIER_DEVIATIONS * usual, torch.inf)
     columns = zip(errors.T, (targets - center).T, reach, strict=True)
     kept = [(error[away.abs() <= most], away[away.abs() <= most]) for error, away, most in columns]
     sizes = ((float(error.square().mean().sqrt()), float(away.std(correction=0))) for error, away in kept)
-    return [ratio(error, spread) for error, spread in sizes]
+    return [relative_error(error, spread) for error, spread in sizes]
 
 
-def ratio(error: float, spread: float) -> float:
+def relative_error(error: float, spread: float) -> float:
     """Return an error over its spread; a target without a spread is not judged."""
     return error / spread if spread > 0 else 0.0

@@ -15,7 +15,7 @@ LEAST_SLOPE = 0.02
 LEAST_PART, LEAST_PART_BOUNDED = 0.02, 0.15
 
 
-class Layer(NamedTuple):
+class LayerStatistics(NamedTuple):
     """A hidden layer: the parts of its units that are dead and saturated, and the size of its weights' gradient."""
 
     dead: float
@@ -23,7 +23,7 @@ class Layer(NamedTuple):
     gradient: float
 
 
-def measure_units(stack: Stack, rows: Rows, loss: LossFunction, activation: str) -> list[Layer]:
+def measure_layers(stack: Stack, rows: Rows, loss: LossFunction, activation: str) -> list[LayerStatistics]:
     """Measure each hidden layer of a network on scaled rows, and last the output layer.
 
     A unit whose slope is next to nothing on all rows but a few is saturated where its activation is bounded on both
@@ -48,5 +48,5 @@ def measure_units(stack: Stack, rows: Rows, loss: LossFunction, activation: str)
                 least = LEAST_PART_BOUNDED if bounded else LEAST_PART
                 silent = float((answers < least).double().mean())
             gradient = float(gradients[0, start:middle].square().mean().sqrt())
-            looks.append(Layer(0.0 if bounded else silent, silent if bounded else 0.0, gradient))
+            looks.append(LayerStatistics(0.0 if bounded else silent, silent if bounded else 0.0, gradient))
     return looks

@@ -11,15 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from fit.messages import text
-from fit.report.style import LETTER, Picture, add_legend, add_panel, set_log_ticks, write
-from fit.sweep.results.figure_data import Key, Sweep, label
+from fit.messages import format_value
+from fit.report.style import LETTER_WIDTH, Picture, add_legend, add_panel, add_text, set_log_ticks
+from fit.sweep.results.figure_data import SweepData, SweptKey, format_label
 
 MOST_COLUMNS = 12
-HEAD = 0.62  # inches of the lines at the top
+HEADER_HEIGHT = 0.62  # inches of the lines at the top
 
 
-def measure(sweep: Sweep, shown: Sequence[float], what: str) -> tuple[Normalize, str]:
+def choose_scale(sweep: SweepData, shown: Sequence[float], what: str) -> tuple[Normalize, str]:
     """Choose the scale of the errors shown, and name it; what is beyond its ends is drawn there."""
     finite = [value for value in shown if isfinite(value)] or [0.0, 1.0]
     low, high, positive = min(finite), max(finite), min((value for value in finite if value > 0), default=inf)
@@ -30,16 +30,16 @@ def measure(sweep: Sweep, shown: Sequence[float], what: str) -> tuple[Normalize,
         low = low or positive / 3
     if low == high:
         low, high = low - (abs(low) or 1) / 2, high + (0 if sweep.bad < 0 else (abs(high) or 1) / 2)
-    name = label(what) + (f" (lower ones at {text(low, 2)})" if min(finite) < low else "")
+    name = format_label(what) + (f" (lower ones at {format_value(low, 2)})" if min(finite) < low else "")
     return (LogNorm if log else Normalize)(low, high, clip=True), name
 
 
-def within(norm: Normalize, errors: Sequence[float] | np.ndarray) -> np.ndarray:
+def clip_to_scale(norm: Normalize, errors: Sequence[float] | np.ndarray) -> np.ndarray:
     """Move errors beyond the ends of a scale to its ends; nan where they are not finite."""
     return np.where(np.isfinite(errors), np.clip(errors, norm.vmin, norm.vmax), nan)
 
 
-def make_axes(sweep: Sweep, width: float, height: float, *boxes: Sequence[float]) -> tuple[Figure, list[Axes]]:
+def make_axes(sweep: SweepData, width: float, height: float, *boxes: Sequence[float]) -> tuple[Figure, list[Axes]]:
     """Make a figure of some inches with axes in boxes (left, bottom, width, height), and at its top what is best."""
     jobs = list(chain(*sweep.jobs))
     counts = {"settings": len(sweep.jobs), "jobs": len(jobs), "diverged (×)": jobs.count(sweep.bad)}
@@ -47,19 +47,21 @@ def make_axes(sweep: Sweep, width: float, height: float, *boxes: Sequence[float]
     message = [", ".join(f"{count} {what}" for what, count in counts.items() if count)]
     for best in sweep.best[:1]:
         pairs = zip(sweep.keys, sweep.places[best], strict=True)
-        message.append("best: " + ", ".join(f"{key.name}={text(key.values[place])}" for key, place in pairs))
+        message.append("best: " + ", ".join(f"{key.name}={format_value(key.values[place])}" for key, place in pairs))
         ended = [value for value in sweep.jobs[best] if isfinite(value)]
         own = f" over {len(sweep.jobs[best])} seeds; its best job {(max if sweep.bad < 0 else min)(ended):.6g}"
         message.append(f"{sweep.heading} {sweep.medians[best]:.6g}" + own * (sweep.seeds > 1))
     figure = Picture(figsize=(width, height), dpi=100)
-    write(figure, 0.1, 0.1, "\n".join(label(line, int(width / LETTER)) for line in message), fontsize=8.5)
+    add_text(
+        figure, 0.1, 0.1, "\n".join(format_label(line, int(width / LETTER_WIDTH)) for line in message), fontsize=8.5
+    )
     panels = [add_panel(figure, *box) for box in boxes]
     for panel in panels:
         panel.spines[["top", "right"]].set_visible(True)
     return figure, panels
 
 
-def set_errors(panel: Axes, norm: Normalize, letter: Literal["x", "y"] = "y") -> None:
+def set_error_axis(panel: Axes, norm: Normalize, letter: Literal["x", "y"] = "y") -> None:
     """Let an axis reach a little beyond the scale of the errors."""
     log = isinstance(norm, LogNorm)
     panel.set(**{f"{letter}scale": "log" if log else "linear", f"{letter}lim": norm.inverse(np.array([-0.05, 1.05]))})
@@ -67,10 +69,12 @@ def set_errors(panel: Axes, norm: Normalize, letter: Literal["x", "y"] = "y") ->
         set_log_ticks(panel.yaxis if letter == "y" else panel.xaxis)
 
 
-def set_key(panel: Axes, letter: Literal["x", "y"], key: Key, inches: float, val_loss_rose: bool = False) -> np.ndarray:
+def set_key_axis(
+    panel: Axes, letter: Literal["x", "y"], key: SweptKey, inches: float, val_loss_rose: bool = False
+) -> np.ndarray:
     """Make an axis of some inches one for a key, and return where its values stand."""
     axis = panel.xaxis if letter == "x" else panel.yaxis
-    panel.set(**{f"{letter}label": label(key.name), f"{letter}scale": "log" if key.scale == "log" else "linear"})
+    panel.set(**{f"{letter}label": format_label(key.name), f"{letter}scale": "log" if key.scale == "log" else "linear"})
     numbers = key.scale != "names"
     places = np.array(key.values, dtype=float) if numbers else np.arange(float(len(key.values)))
     if not numbers or len(key.values) <= MOST_COLUMNS:
@@ -90,8 +94,8 @@ def set_ticks(panel: Axes, norm: Normalize) -> None:
         set_log_ticks(panel.yaxis)
 
 
-def list_all(figure: Figure, entries: dict[str, Artist], shown: dict[str, bool]) -> None:
+def add_figure_legend(figure: Figure, entries: dict[str, Artist], shown: dict[str, bool]) -> None:
     """Name what is drawn, and list what is shown of it below the lines at the top."""
     for name, artist in entries.items():
         artist.set_label(name)
-    add_legend(figure, {name: artist for name, artist in entries.items() if shown.get(name, True)}, top=HEAD)
+    add_legend(figure, {name: artist for name, artist in entries.items() if shown.get(name, True)}, top=HEADER_HEIGHT)

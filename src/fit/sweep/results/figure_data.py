@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from fit.messages import text
-from fit.report.style import LETTER
+from fit.messages import format_value
+from fit.report.style import LETTER_WIDTH
 
 MOST_LETTERS = 24
 # Keys that say nothing of a setting but its luck.
@@ -23,7 +23,7 @@ class Point(NamedTuple):
     errors: Sequence[float]  # one per job; inf: diverged; nan: failed (left out of the picture, but counted)
 
 
-class Key(NamedTuple):
+class SweptKey(NamedTuple):
     """A swept key and its distinct values: numbers ascending, names in the order given."""
 
     name: str
@@ -38,13 +38,13 @@ class Key(NamedTuple):
         for place, height in enumerate(self.heights):
             if place and height - self.heights[chosen[-1]] >= apart:
                 chosen.append(place)
-        return chosen, [label(self.values[place], most) for place in chosen]
+        return chosen, [format_label(self.values[place], most) for place in chosen]
 
 
-class Sweep(NamedTuple):
+class SweepData(NamedTuple):
     """What is drawn: settings in the order of their keys' values."""
 
-    keys: list[Key]
+    keys: list[SweptKey]
     places: np.ndarray  # [settings, keys]: which of the key's values
     jobs: list[list[float]]  # errors of each setting: `bad` where diverged, nan where failed
     medians: np.ndarray  # of each setting: `bad` where half of its jobs diverged, nan where all failed
@@ -62,17 +62,17 @@ class Sweep(NamedTuple):
         """What the number of a setting is."""
         return f"median {self.error}" if self.seeds > 1 else self.error
 
-    def continuous(self, key: Key) -> bool:
+    def is_continuous(self, key: SweptKey) -> bool:
         """Whether hardly any of a key's numbers repeats, as where they were searched for."""
         return key.scale != "names" and len(key.values) > max(3, len(self.jobs) / 2)
 
-    def share(self, setting: int) -> str:
+    def diverged_share(self, setting: int) -> str:
         """Tell how many of how many jobs of a setting diverged, if it has several."""
         row = self.jobs[setting]
         return f"{row.count(self.bad)}/{len(row)}" if self.bad in row and len(row) > 1 else ""
 
 
-def gather(settings: Sequence[Point], error: str) -> Sweep:
+def gather_sweep(settings: Sequence[Point], error: str) -> SweepData:
     """Sort settings by what was swept; keys of a single value are left out, settings of the same values are one.
 
     The best are those of the table: in a median a job that failed is as bad as one that diverged, and of equal medians
@@ -83,10 +83,10 @@ def gather(settings: Sequence[Point], error: str) -> Sweep:
         name: [setting.values[name] for setting in settings] for name in (settings[0].values if settings else ())
     }
     keys = [key for key in map(gather_key, columns, columns.values()) if len(key.values) > 1]
-    indices = [{text(value, 12): place for place, value in enumerate(key.values)} for key in keys]
+    indices = [{format_value(value, 12): place for place, value in enumerate(key.values)} for key in keys]
     merged: dict[tuple[int, ...], list[float]] = {}
     for values, errors in settings:
-        place = tuple(index[text(values[key.name], 12)] for key, index in zip(keys, indices, strict=True))
+        place = tuple(index[format_value(values[key.name], 12)] for key, index in zip(keys, indices, strict=True))
         merged.setdefault(place, []).extend(bad if abs(value) == inf else value for value in errors)
     places = sorted(merged)
     jobs = [merged[place] for place in places]
@@ -97,12 +97,12 @@ def gather(settings: Sequence[Point], error: str) -> Sweep:
     medians[np.isinf(medians) & failed] = nan
     ended = [row for row in range(len(jobs)) if isfinite(medians[row])]
     best = sorted(ended, key=lambda row: (sign * medians[row], min(costs[row])))
-    return Sweep(keys, np.array(places), jobs, medians, best, bad, error)
+    return SweepData(keys, np.array(places), jobs, medians, best, bad, error)
 
 
-def gather_key(name: str, given: Sequence[Any]) -> Key:
+def gather_key(name: str, given: Sequence[Any]) -> SweptKey:
     """Find the distinct values of a key, and the scale on which they stand."""
-    values = list({text(value, 12): value for value in given}.values())
+    values = list({format_value(value, 12): value for value in given}.values())
     scale, places = "names", np.arange(float(len(values)))
     if all(isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) for value in values):
         values.sort()
@@ -111,7 +111,9 @@ def gather_key(name: str, given: Sequence[Any]) -> Key:
         elif values[0] != 0 or not is_geometric(values[1:]):  # 0, 1e-4, 1e-3 are readable in equal steps only
             scale, places = "linear", np.array(values, dtype=float)
     heights = (places - places[0]) / (places[-1] - places[0] or 1)
-    return Key(name, values, scale, heights, LETTER * (1 + max(len(label(value)) for value in values)))
+    return SweptKey(
+        name, values, scale, heights, LETTER_WIDTH * (1 + max(len(format_label(value)) for value in values))
+    )
 
 
 def is_geometric(values: Sequence[float]) -> bool:
@@ -125,9 +127,11 @@ def is_geometric(values: Sequence[float]) -> bool:
     return bool(growth.max() <= 1.5 * growth.min() or (crowded and values[-1] > 30 * values[0]))
 
 
-def label(value: object, most: int = MOST_LETTERS) -> str:
+def format_label(value: object, most: int = MOST_LETTERS) -> str:
     """Write a value in at most so many letters, all of which the font has."""
     font = get_font(findfont(FontProperties()))
-    given = "".join(letter if font.get_char_index(ord(letter)) else ascii(letter)[1:-1] for letter in text(value))
+    given = "".join(
+        letter if font.get_char_index(ord(letter)) else ascii(letter)[1:-1] for letter in format_value(value)
+    )
     shown = given if len(given) <= most else f"{given[: most // 2]}…{given[most // 2 + 1 - most :]}"
     return shown.replace("$", r"\$")

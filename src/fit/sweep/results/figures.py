@@ -16,24 +16,24 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from fit.messages import text
-from fit.report.style import FIT, GREY, LETTER, MISSING, SERIES, TRAIN, add_legend
+from fit.messages import format_value
+from fit.report.style import FIT, GREY, LETTER_WIDTH, MISSING, SERIES, TRAIN, add_legend
 from fit.sweep.results.axes import (
-    HEAD,
+    HEADER_HEIGHT,
     MOST_COLUMNS,
-    list_all,
+    add_figure_legend,
+    choose_scale,
+    clip_to_scale,
     make_axes,
-    measure,
-    set_errors,
-    set_key,
+    set_error_axis,
+    set_key_axis,
     set_ticks,
-    within,
 )
-from fit.sweep.results.figure_data import SEEDS, Point, Sweep, gather, label
+from fit.sweep.results.figure_data import SEEDS, Point, SweepData, format_label, gather_sweep
 
 __all__ = ["Point", "draw_sweep"]
 
-MOST_ROWS, MOST_MAPS, MOST_SHARES = 8, 6, 20
+MOST_WRITTEN_ROWS, MOST_MAPS, MOST_SHARES = 8, 6, 20
 # How far axes reach beyond the scale, for lines of the same value to stand apart and for those that diverged.
 BEYOND = 0.06
 
@@ -44,16 +44,16 @@ def draw_sweep(settings: Sequence[Point], error: str) -> Figure | None:
     A distribution over seeds alone; for one key a curve or dots, for two dots where one is continuous, maps for two or
     three, parallel axes for more.
     """
-    sweep = gather(settings, error)
+    sweep = gather_sweep(settings, error)
     sizes = sorted(len(key.values) for key in sweep.keys)
     if not sizes or np.isnan(sweep.medians).all():
         return None
     every = list(chain(*sweep.jobs))
     if all(key.name in SEEDS for key in sweep.keys):
-        return draw_distribution(sweep, *measure(sweep, every, error))
+        return draw_distribution(sweep, *choose_scale(sweep, every, error))
     if len(sizes) == 1:
-        return draw_row(sweep, *measure(sweep, every, error))
-    medians = measure(sweep, sweep.medians.tolist(), sweep.heading)
+        return draw_line(sweep, *choose_scale(sweep, every, error))
+    medians = choose_scale(sweep, sweep.medians.tolist(), sweep.heading)
     searched = [key for key in sweep.keys if sweep.continuous(key)]
     if len(sizes) == 2 and searched:
         return draw_scatter(sweep, *medians)
@@ -61,7 +61,7 @@ def draw_sweep(settings: Sequence[Point], error: str) -> Figure | None:
     return (draw_parallel if parallel else draw_maps)(sweep, *medians)
 
 
-def draw_row(sweep: Sweep, norm: Normalize, name: str) -> Figure:
+def draw_line(sweep: SweepData, norm: Normalize, name: str) -> Figure:
     """Draw errors over one key: a curve with its range over numbers, dots with whiskers over names."""
     (key,), count, curve = sweep.keys, len(sweep.jobs), sweep.keys[0].scale != "names"
     val_loss_rose = not curve and count * key.inches > 4.5
@@ -69,8 +69,8 @@ def draw_row(sweep: Sweep, norm: Normalize, name: str) -> Figure:
     figure, (panel,) = make_axes(sweep, width + 1.4, bottom + 3.85, (1.05, bottom, width, 2.7))
     panel.spines[["top", "right"]].set_visible(False)
     panel.set_ylabel(name)
-    x = set_key(panel, "x", key, width, val_loss_rose)
-    shown, medians = [within(norm, row) for row in sweep.jobs], within(norm, sweep.medians)
+    x = set_key_axis(panel, "x", key, width, val_loss_rose)
+    shown, medians = [clip_to_scale(norm, row) for row in sweep.jobs], clip_to_scale(norm, sweep.medians)
     entries: dict[str, Artist] = {}
     if sweep.seeds > 1:
         lows, highs = ([end.reduce(row, initial=nan) for row in shown] for end in (np.fmin, np.fmax))
@@ -86,18 +86,18 @@ def draw_row(sweep: Sweep, norm: Normalize, name: str) -> Figure:
     (entries["diverged"],) = panel.plot(x[lost], [float(sweep.bad > 0)] * len(lost), "x", **edge)
     for place in lost if len(lost) <= MOST_SHARES else []:
         panel.text(x[place], 0.03 + (sweep.bad > 0), sweep.share(place), ha="center", fontsize=7, **edge)
-    set_errors(panel, norm)
+    set_error_axis(panel, norm)
     if not sweep.best:
         panel.set_yticks([])
-    list_all(figure, entries, {"best": bool(best), "diverged": bool(lost)})
+    add_figure_legend(figure, entries, {"best": bool(best), "diverged": bool(lost)})
     return figure
 
 
-def draw_distribution(sweep: Sweep, norm: Normalize, name: str) -> Figure:
+def draw_distribution(sweep: SweepData, norm: Normalize, name: str) -> Figure:
     """Draw how the errors of jobs are spread that differ in their seeds alone: a histogram, and each below it."""
     figure, (panel, strip) = make_axes(sweep, 5.9, 4.75, (0.75, 1.15, 4.9, 2.45), (0.75, 0.65, 4.9, 0.4))
     ends = norm.inverse(np.linspace(0, 1, max(5, round(2 * len(sweep.medians) ** 0.5))))
-    shown = within(norm, sweep.medians)
+    shown = clip_to_scale(norm, sweep.medians)
     entries: dict[str, Artist] = {}
     panel.hist(shown[np.isfinite(shown)], ends.tolist(), color=TRAIN, alpha=0.35)
     (entries["jobs"],) = strip.plot(shown, [0.0] * len(shown), "|", color=TRAIN, markersize=14, markeredgewidth=1.2)
@@ -105,21 +105,21 @@ def draw_distribution(sweep: Sweep, norm: Normalize, name: str) -> Figure:
         # A job that diverged is the worst, and what is beyond the scale has its own number all the same.
         middle = median([each for each in sweep.medians if not isnan(each)])
         if isfinite(middle):
-            place = float(within(norm, [middle])[0])
+            place = float(clip_to_scale(norm, [middle])[0])
             entries[f"median {middle:.6g}"] = panel.axvline(place, color=GREY, linestyle="--", linewidth=1.2)
         (entries["best"],) = strip.plot([shown[best]], [0.0], "D", color=FIT)
     for each in (panel, strip):
-        set_errors(each, norm, "x")
+        set_error_axis(each, norm, "x")
         each.spines[["top", "right"]].set_visible(False)
     panel.set(ylabel="jobs")
     panel.tick_params(labelbottom=False)
     panel.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     strip.set(xlabel=name, yticks=[])
-    list_all(figure, entries, {})
+    add_figure_legend(figure, entries, {})
     return figure
 
 
-def draw_scatter(sweep: Sweep, norm: Normalize, name: str) -> Figure:
+def draw_scatter(sweep: SweepData, norm: Normalize, name: str) -> Figure:
     """Draw two keys, one of them continuous: errors over it, by the values of the other; coloured dots if both are."""
     order = sorted((0, 1), key=lambda key: -len(sweep.keys[key].values))
     across, other = (sweep.keys[key] for key in order)
@@ -128,17 +128,19 @@ def draw_scatter(sweep: Sweep, norm: Normalize, name: str) -> Figure:
     left = 1.05 if by_value else max(1.05, 0.6 + other.inches)
     figure, (panel, bar) = make_axes(sweep, left + 5.6, 4.6, (left, 0.65, 4.5, 2.9), (left + 4.65, 0.65, 0.15, 2.9))
     panel.spines[["top", "right"]].set_visible(False)
-    x = set_key(panel, "x", across, 4.5)[first]
+    x = set_key_axis(panel, "x", across, 4.5)[first]
     lost, best, entries = np.isinf(sweep.medians), sweep.best[:1], dict[str, Artist]()
     if by_value:
-        y = np.where(lost, norm.inverse(0.0 + (sweep.bad > 0)), within(norm, sweep.medians))
+        y = np.where(lost, norm.inverse(0.0 + (sweep.bad > 0)), clip_to_scale(norm, sweep.medians))
         for place, (value, (color, marker)) in enumerate(zip(other.values, SERIES, strict=False)):
             chosen = (second == place) & ~lost
-            (entries[label(f"{other.name}={text(value)}")],) = panel.plot(x[chosen], y[chosen], marker, color=color)
-        set_errors(panel, norm)
+            (entries[format_label(f"{other.name}={format_value(value)}")],) = panel.plot(
+                x[chosen], y[chosen], marker, color=color
+            )
+        set_error_axis(panel, norm)
         panel.set_ylabel(name)
     else:
-        y = set_key(panel, "y", other, 2.9)[second]
+        y = set_key_axis(panel, "y", other, 2.9)[second]
         colors = "viridis" if sweep.bad > 0 else "viridis_r"
         dots = panel.scatter(x[~lost], y[~lost], c=sweep.medians[~lost], norm=norm, cmap=colors, s=45)
         figure.colorbar(dots, cax=bar, label=name)
@@ -148,11 +150,11 @@ def draw_scatter(sweep: Sweep, norm: Normalize, name: str) -> Figure:
     (entries["diverged"],) = panel.plot(x[lost], y[lost], "x", color=GREY)
     ring: dict[str, Any] = {"markerfacecolor": "none", "markersize": 11, "markeredgewidth": 2}
     (entries["best"],) = panel.plot(x[best], y[best], "o", color=FIT, **ring)
-    list_all(figure, entries, {"best": bool(best), "diverged": bool(lost.any())})
+    add_figure_legend(figure, entries, {"best": bool(best), "diverged": bool(lost.any())})
     return figure
 
 
-def draw_maps(sweep: Sweep, norm: Normalize, name: str) -> Figure:
+def draw_maps(sweep: SweepData, norm: Normalize, name: str) -> Figure:
     """Draw the medians over two keys as a map; over three, as a map for each value of the key with the fewest."""
     order = sorted(range(len(sweep.keys)), key=lambda key: len(sweep.keys[key].values))
     *between, up, across = (sweep.keys[key] for key in order)
@@ -168,22 +170,24 @@ def draw_maps(sweep: Sweep, norm: Normalize, name: str) -> Figure:
     figure, axes = make_axes(sweep, left + panels * pitch + 1.1, bottom + height + 1.25, *boxes, bar)
     (x, names), (y, others) = across.ticks(0.19 / width if val_loss_rose else 0), up.ticks(0.19 / height)
     for i, (panel, cells) in enumerate(zip(axes[:-1], grid, strict=True)):
-        draw_cells(sweep, panel, cells, norm, written=0.5 * columns <= width and rows <= MOST_ROWS)
+        draw_cells(sweep, panel, cells, norm, written=0.5 * columns <= width and rows <= MOST_WRITTEN_ROWS)
         panel.set_xticks(x, names, rotation=90 if val_loss_rose else 0, fontsize=8.5)
         panel.set_yticks(y, others if i == 0 else [""] * len(y), fontsize=8.5)
-        panel.set(xlabel=label(across.name), ylabel=label(up.name) if i == 0 else "")
+        panel.set(xlabel=format_label(across.name), ylabel=format_label(up.name) if i == 0 else "")
         for key in between:
-            panel.set_title(label(f"{key.name}={text(key.values[i])}", int(width / LETTER)), fontsize=9.5)
+            panel.set_title(
+                format_label(f"{key.name}={format_value(key.values[i])}", int(width / LETTER_WIDTH)), fontsize=9.5
+            )
     if sweep.best:
         figure.colorbar(axes[0].images[0], cax=axes[-1], label=name)
         set_ticks(axes[-1], norm)
     axes[-1].set_visible(bool(sweep.best))
     drawn: dict[str, Artist] = {str(artist.get_label()): artist for panel in axes for artist in panel.get_children()}
-    add_legend(figure, {name: drawn[name] for name in ("best", "diverged") if name in drawn}, top=HEAD)
+    add_legend(figure, {name: drawn[name] for name in ("best", "diverged") if name in drawn}, top=HEADER_HEIGHT)
     return figure
 
 
-def draw_cells(sweep: Sweep, panel: Axes, cells: np.ndarray, norm: Normalize, written: bool) -> None:
+def draw_cells(sweep: SweepData, panel: Axes, cells: np.ndarray, norm: Normalize, written: bool) -> None:
     """Draw the cells of a map, given which setting is in each: crosses where it diverged, the best outlined."""
     colors = colormaps["viridis" if sweep.bad > 0 else "viridis_r"].with_extremes(bad=MISSING)
     values = np.append(sweep.medians, nan)[cells]
@@ -200,12 +204,12 @@ def draw_cells(sweep: Sweep, panel: Axes, cells: np.ndarray, norm: Normalize, wr
         message = f"\n\n{share}"  # below the cross
         if isfinite(value):
             digits = 5 if sweep.bad < 0 and value > 0.99 else 3
-            message = text(value, digits) + (f"\n{share} ×" if share else "")
+            message = format_value(value, digits) + (f"\n{share} ×" if share else "")
             color = "white" if np.dot(colors(norm(value))[:3], (0.3, 0.59, 0.11)) < 0.5 else "black"
         panel.text(column, row, message, ha="center", va="center", color=color, fontsize=8)
 
 
-def draw_parallel(sweep: Sweep, norm: Normalize, name: str) -> Figure:
+def draw_parallel(sweep: SweepData, norm: Normalize, name: str) -> Figure:
     """Draw each setting as a line across an axis for each key, to its error; the best alone stands out."""
     count, bad = len(sweep.keys), float(sweep.bad > 0)
     step, left = min(2.0, max(14 / count, 1.2)), max(1.0, 0.1 + sweep.keys[0].inches)
@@ -214,7 +218,7 @@ def draw_parallel(sweep: Sweep, norm: Normalize, name: str) -> Figure:
     errors[sweep.best] = norm(sweep.medians[sweep.best])
     lost = np.isinf(sweep.medians)
     ends = np.where(lost, bad + BEYOND * (2 * bad - 1), errors)
-    heights = [*draw_keys(sweep, panel, norm, errors, int(step / LETTER) - 1), ends]
+    heights = [*draw_keys(sweep, panel, norm, errors, int(step / LETTER_WIDTH) - 1), ends]
     lines = np.stack(np.broadcast_arrays(range(count + 1), norm.inverse(np.stack(heights, 1))), 2)
     order, best = sweep.best[::-1], sweep.best[:1]
     dashes = LineCollection(list(lines[lost]), color=GREY, linewidth=0.8, linestyle="--", alpha=0.5)
@@ -232,11 +236,11 @@ def draw_parallel(sweep: Sweep, norm: Normalize, name: str) -> Figure:
     panel.spines[["top", "left", "bottom"]].set_visible(False)
     if not sweep.best:
         panel.set_yticks([])
-    list_all(figure, entries, {"best": bool(best), "diverged": bool(lost.any()), "settings": bool(best)})
+    add_figure_legend(figure, entries, {"best": bool(best), "diverged": bool(lost.any()), "settings": bool(best)})
     return figure
 
 
-def draw_keys(sweep: Sweep, panel: Axes, norm: Normalize, errors: np.ndarray, letters: int) -> list[np.ndarray]:
+def draw_keys(sweep: SweepData, panel: Axes, norm: Normalize, errors: np.ndarray, letters: int) -> list[np.ndarray]:
     """Draw an axis for each key, and tell at which height each setting crosses it, from 0 to 1."""
     heights = []
     style: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 8.5, "zorder": 4}
@@ -246,6 +250,6 @@ def draw_keys(sweep: Sweep, panel: Axes, norm: Normalize, errors: np.ndarray, le
         heights.append(key.heights[sweep.places[:, i]] + (errors - 0.5) * apart)
         for place, tick in zip(*key.ticks(0.05 if len(key.values) <= MOST_COLUMNS else 0.12, letters), strict=True):
             panel.text(i - 0.03, norm.inverse(key.heights[place]), tick, **style)
-        panel.text(i, norm.inverse(1.1), label(key.name, letters), ha="center", fontsize=8.5)
+        panel.text(i, norm.inverse(1.1), format_label(key.name, letters), ha="center", fontsize=8.5)
         panel.vlines(i, norm.inverse(-BEYOND), norm.inverse(1 + BEYOND), color="black", linewidth=0.8)
     return heights

@@ -19,19 +19,19 @@ from fit.settings.machine import CORES
 from fit.sweep.results.best import best_config
 from fit.sweep.results.figures import Point, draw_sweep
 from fit.sweep.results.jobs import StoredJob
-from fit.sweep.results.table import Setting, Table
+from fit.sweep.results.table import Setting, SweepTable
 
-MOST_LINES = 10
-MOST_WORST = 3
-WIDEST = 28
+MOST_SETTINGS = 10
+MOST_FAILURES = 3
+WIDEST_VALUE = 28
 
 
-def report_sweep(folder: Path, metric: str, figures: str, left_out: Collection[Path] = ()) -> Table:
+def report_sweep(folder: Path, metric: str, figures: str, left_out: Collection[Path] = ()) -> SweepTable:
     """Write the answer to a sweep into its folder, tell it, and return it; `figures` is best, all or none.
 
     The jobs in the folders `left_out` are not drawn, as that runs the code that they name.
     """
-    table = Table(folder, metric)
+    table = SweepTable(folder, metric)
     write_atomically(folder / "sweep.csv", table.csv().encode())
     places = {"table": folder / "sweep.csv"}
     if table.best is not None:
@@ -41,7 +41,7 @@ def report_sweep(folder: Path, metric: str, figures: str, left_out: Collection[P
     if picture is not None:
         write_atomically(folder / "sweep.png", to_png(picture))
         places["picture"] = folder / "sweep.png"
-    print("\n".join(lines(table)))
+    print("\n".join(format_table(table)))
     print("\n".join(f"{label:<9}{place}" for label, place in places.items()))
     if any(folder.glob("*/events.*")):
         print(f"{'watch':<9}tensorboard --logdir {folder}", flush=True)
@@ -49,43 +49,43 @@ def report_sweep(folder: Path, metric: str, figures: str, left_out: Collection[P
     return table
 
 
-def draw_jobs(table: Table, figures: str, left_out: Collection[Path]) -> None:
+def draw_jobs(table: SweepTable, figures: str, left_out: Collection[Path]) -> None:
     """Draw the fits of the jobs that are worth it: the ten best and the diverged, all, or none; not those left out."""
     ended = sorted((job for job in table.jobs if job.metrics), key=lambda job: table.cost(table.error(job)))
     diverged = [job for job in ended if job.status == "diverged"]
     finished = [job for job in ended if job.status == "finished"]
-    chosen = {"best": [*finished[:MOST_LINES], *diverged], "all": ended, "none": []}[figures]
+    chosen = {"best": [*finished[:MOST_SETTINGS], *diverged], "all": ended, "none": []}[figures]
     missing = [job for job in chosen if not job.folder.fit_figure.exists() and job.folder.path not in left_out]
     processes = min(CORES, len(missing))
     try:
         if processes < 2 or sys.platform != "linux":
             for job in missing:
-                draw(job)
+                draw_job(job)
             return
         # A picture takes as long as many members, and the interpreter's lock lets one thread draw at a time.
-        with ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), leave_signals) as pool:
-            list(pool.map(draw, missing))
+        with ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), ignore_interrupts) as pool:
+            list(pool.map(draw_job, missing))
     except KeyboardInterrupt:
         print(f"Stopped. What is not drawn yet: python -m fit.report {table.folder}")
         raise SystemExit(130) from None
 
 
-def leave_signals() -> None:
+def ignore_interrupts() -> None:
     """Have a process that draws leave Ctrl-C to the one that waits for it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def draw(job: StoredJob) -> None:
+def draw_job(job: StoredJob) -> None:
     """Draw the fit of a job."""
-    from fit.report.run import draw_run
+    from fit.report.run import write_run_figures
 
     try:
-        draw_run(job.folder, job.cfg, job.metrics)
+        write_run_figures(job.folder, job.cfg, job.metrics)
     except (FitError, OSError) as error:
         refuse(FitError(f"The figures of {job.folder.path} are missing: {as_sentence(error)}"))
 
 
-def lines(table: Table) -> Iterator[str]:
+def format_table(table: SweepTable) -> Iterator[str]:
     """Yield the lines of the table that the terminal shows: the ten best settings, and what went wrong."""
     keys = table.grouped
     several = any(len(setting.jobs) > 1 for setting in table.settings)
@@ -94,16 +94,16 @@ def lines(table: Table) -> Iterator[str]:
         *(keys or ["setting"]),
         table.metric,
         *(["range"] if several else []),
-        *([in_units(table)] if in_units(table) != table.metric else []),
+        *([error_in_units(table)] if error_in_units(table) != table.metric else []),
         "R²",
         *(["diverged"] if several else []),
         "diagnosis",
         "folder",
     ]
-    rows = [row(table, place, keys, several) for place, _ in enumerate(table.settings[:MOST_LINES])]
-    yield from aligned([header, *rows])
-    if len(table.settings) > MOST_LINES:
-        yield f"… {len(table.settings) - MOST_LINES} more in sweep.csv"
+    rows = [format_setting(table, place, keys, several) for place, _ in enumerate(table.settings[:MOST_SETTINGS])]
+    yield from align_columns([header, *rows])
+    if len(table.settings) > MOST_SETTINGS:
+        yield f"… {len(table.settings) - MOST_SETTINGS} more in sweep.csv"
     yield ""
     counts = [
         f"{table.count(status)} {status}"
@@ -112,15 +112,15 @@ def lines(table: Table) -> Iterator[str]:
     ]
     what = plural(len(table.jobs), "job") + (f" of {plural(len(table.settings), 'setting')}" if several else "")
     yield f"{what}: {', '.join(counts)}; ranked by {'the median ' if several else ''}{table.metric}"
-    for job in [job for job in table.jobs if job.status == "failed"][:MOST_WORST]:
+    for job in [job for job in table.jobs if job.status == "failed"][:MOST_FAILURES]:
         yield f"  failed: {job.folder.path}: {job.error}"
     yield ""
 
 
-def row(table: Table, place: int, keys: list[str], several: bool) -> list[str]:
+def format_setting(table: SweepTable, place: int, keys: list[str], several: bool) -> list[str]:
     """Write one setting of the table."""
     setting = table.settings[place]
-    errors = numbers(setting, table.metric)
+    errors = finished_metrics(setting, table.metric)
     ranked = math.isfinite(table.median(setting))
     diverged = sum(job.status == "diverged" for job in setting.jobs)
     failed = sum(job.status in ("failed", "unfinished") for job in setting.jobs)
@@ -134,26 +134,26 @@ def row(table: Table, place: int, keys: list[str], several: bool) -> list[str]:
         *values,
         middle,
         *([spread] if several else []),
-        *([middle_of(setting, in_units(table), ".4g")] if in_units(table) != table.metric else []),
+        *([middle_of(setting, error_in_units(table), ".4g")] if error_in_units(table) != table.metric else []),
         middle_of(setting, "val/r2", ".6f"),
         *([share] if several else []),
-        common(setting),
+        most_common_diagnosis(setting),
         str(best.folder.path.relative_to(table.folder)),
     ]
 
 
-def in_units(table: Table) -> str:
+def error_in_units(table: SweepTable) -> str:
     """Return the error in the data's own units that stands beside a loss, or what is ranked by if that is none."""
     return table.metric.replace("/loss", "/rmse")
 
 
-def common(setting: Setting) -> str:
+def most_common_diagnosis(setting: Setting) -> str:
     """Return the diagnosis that most jobs of a setting share."""
     counts = Counter(job.diagnosis for job in setting.jobs if job.diagnosis)
     return counts.most_common(1)[0][0] if counts else "-"
 
 
-def numbers(setting: Setting, name: str) -> list[float]:
+def finished_metrics(setting: Setting, name: str) -> list[float]:
     """Return a metric of the jobs of a setting that finished."""
     values = (job.metrics.get(name) for job in setting.jobs if job.status == "finished")
     return [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
@@ -162,7 +162,7 @@ def numbers(setting: Setting, name: str) -> list[float]:
 def middle_of(setting: Setting, name: str, digits: str) -> str:
     """Write the median of a metric, a job without one being the worst; a dash where that is most of them."""
     lost, worst = len(setting.jobs), -math.inf if name.endswith("/r2") else math.inf
-    known = numbers(setting, name)
+    known = finished_metrics(setting, name)
     middle = median([*known, *[worst] * (lost - len(known))])
     return f"{middle:{digits}}" if math.isfinite(middle) else "-"
 
@@ -173,11 +173,11 @@ def shorten(value: str) -> str:
         number, short = float(value), f"{float(value):.5g}"
         if not number.is_integer() or float(short) == number:  # a seed is not rounded
             value = min(value, short, key=len)
-    half = WIDEST // 2 - 1
-    return value if len(value) <= WIDEST else f"{value[:half]}…{value[-half:]}"
+    half = WIDEST_VALUE // 2 - 1
+    return value if len(value) <= WIDEST_VALUE else f"{value[:half]}…{value[-half:]}"
 
 
-def aligned(rows: list[list[str]]) -> Iterator[str]:
+def align_columns(rows: list[list[str]]) -> Iterator[str]:
     """Align columns: words to the left, and the number in front to the right."""
     widths = [max(len(cells[column]) for cells in rows) for column in range(len(rows[0]))]
     for cells in rows:
