@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import fit as library
-from fit.errors import FitError, as_sentence, lacking
+from fit.errors import FitError, as_sentence, missing_extra
 
 QUICK = ("data=xy_ring", "logger=none", "trainer.max_epochs=1")
 SWEEP = ("-m", *QUICK, "seed=0,1", "hydra.sweep.dir=s", "sweep.figures=none")
@@ -26,11 +26,11 @@ def broken(error):
 @pytest.mark.parametrize(
     "place",
     [
-        "fit.sweep.guard.settle",
-        "fit.sweep.grid.run",
+        "fit.sweep.guard.prepare_folder",
+        "fit.sweep.grid.run_grid",
         "fit.hydra_adapter.loader.QuickLoader.load_sweep_config",
         "fit.sweep.launch.launch",
-        "fit.sweep.launch.group",
+        "fit.sweep.launch.group_jobs",
         "fit.sweep.results.report.Table",
         "fit.hydra_adapter.guard.Guard.settle",
     ],
@@ -80,10 +80,10 @@ def test_a_sweep_from_python_that_breaks_says_how(monkeypatch, tmp_path):
 def test_a_plugin_that_hydra_cannot_import_says_why(monkeypatch):
     from hydra.errors import MissingConfigException
 
-    from fit.hydra_adapter.command import sentence
+    from fit.hydra_adapter.command import describe_error
 
     monkeypatch.setitem(sys.modules, "hydra_plugins.fit_launcher.launcher", None)
-    told = sentence(MissingConfigException("", missing_cfg_file="hydra/launcher/stacked"))
+    told = describe_error(MissingConfigException("", missing_cfg_file="hydra/launcher/stacked"))
     assert told.startswith("hydra/launcher=stacked cannot be imported: ModuleNotFoundError: ")
 
 
@@ -102,10 +102,10 @@ def test_only_files_are_told_as_files(error, told):
 
 
 def test_a_library_that_is_broken_is_not_told_as_missing(fit, tmp_path, monkeypatch):
-    missing = lacking("X", "ray", ModuleNotFoundError("No module named 'ray'", name="ray"))
+    missing = missing_extra("X", "ray", ModuleNotFoundError("No module named 'ray'", name="ray"))
     assert str(missing) == "X needs Ray: pip install '.[ray]' in the clone of fit."
     for error in (ModuleNotFoundError("No module named 'attr'", name="attr"), ImportError("libarrow.so: no version")):
-        told = str(lacking("X", "ray", error))
+        told = str(missing_extra("X", "ray", error))
         assert "pip install" not in told
         assert str(error) in told
     # An installed library that raises when it is imported.

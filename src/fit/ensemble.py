@@ -34,15 +34,11 @@ def make_replicas(job: Job) -> list[Job]:
     with open_dict(data):
         data.folds = job.cfg.cv
     pose(build_dataset(data))
-    make_replicas = [make_replica(job, number) for number in range(job.networks)]
-    job.log(
-        format_ensemble_header(
-            job.cfg, job.folder, [stored_epoch(make_replica.folder.last) for make_replica in make_replicas]
-        )
-    )
+    replicas = [make_replica(job, number) for number in range(job.networks)]
+    job.log(format_ensemble_header(job.cfg, job.folder, [stored_epoch(replica.folder.last) for replica in replicas]))
     for note in without_effect(job.cfg, job.folder.read_overrides):
         job.log(note)
-    return make_replicas
+    return replicas
 
 
 def group_resumable(jobs: Iterable[Job]) -> list[list[Job]]:
@@ -75,15 +71,15 @@ def move_loggers(loggers: DictConfig, before: Path, now: Path) -> DictConfig:
     return DictConfig(OmegaConf.create(text))
 
 
-def finish_ensemble(job: Job, make_replicas: Sequence[Job], drawn: bool) -> None:
+def finish_ensemble(job: Job, replicas: Sequence[Job], drawn: bool) -> None:
     """Write and tell what a job's members say together; an error of one is the job's, as is an interruption."""
-    job.error = next((make_replica.error for make_replica in make_replicas if make_replica.error is not None), None)
+    job.error = next((replica.error for replica in replicas if replica.error is not None), None)
     if job.error is not None:
         return
-    if not all(make_replica.metrics for make_replica in make_replicas):
+    if not all(replica.metrics for replica in replicas):
         job.log(f"Interrupted. To resume: python -m fit.train resume={job.folder.path}")
         return
-    metrics = average_metrics([make_replica.metrics for make_replica in make_replicas])
+    metrics = average_metrics([replica.metrics for replica in replicas])
     try:
         if job.cfg.ensemble is not None:
             problem = pose(build_dataset(job.cfg.data))
@@ -91,7 +87,7 @@ def finish_ensemble(job: Job, make_replicas: Sequence[Job], drawn: bool) -> None
         job.folder.write_history(job.folder.mean_history())
         if drawn:
             write_ensemble_figures(job.folder, job.cfg, metrics)
-        diagnosis = merge_diagnoses([read_diagnosis(make_replica.folder) for make_replica in make_replicas])
+        diagnosis = merge_diagnoses([read_diagnosis(replica.folder) for replica in replicas])
         job.folder.write_diagnosis(diagnosis.as_json())
         job.folder.write_metrics(metrics)
     except (FitError, OSError) as error:

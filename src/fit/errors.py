@@ -26,7 +26,7 @@ EXTRAS = {
 }
 
 
-def lacking(what: str, extra: str, error: ImportError) -> FitError:
+def missing_extra(what: str, extra: str, error: ImportError) -> FitError:
     """Say what of an extra is to be installed, or why what is installed cannot be imported."""
     modules = EXTRAS[extra]
     if isinstance(error, ModuleNotFoundError) and error.name in modules:

@@ -31,7 +31,7 @@ def run_jobs(
     jobs = [job for stack in stacks for job in stack]
     with ExitStack() as entered:
         stop = entered.enter_context(Interruption()) if interruption is None else interruption
-        bar = entered.enter_context(prepared(jobs, shown))
+        bar = entered.enter_context(locked_with_bar(jobs, shown))
         for stack in stacks:
             if stop() or (fail_fast and any(job.error is not None for job in jobs)):
                 break
@@ -53,26 +53,26 @@ def run_stack(jobs: Sequence[Job], interruption: Interruption, bar: "Bar", swept
 
 def train(jobs: Sequence[Job], interruption: Interruption, bar: "Bar", swept: Sequence[str] | None) -> None:
     """Train the networks that jobs ask for, those that one stack can hold together, and conclude each ensemble."""
-    from fit.ensemble import conclude, group, replicas
+    from fit.ensemble import finish_ensemble, group_resumable, make_replicas
     from fit.fitting import fit_stack
 
     networks: dict[Job, list[Job]] = {}
     for job in jobs:
         try:
-            networks[job] = replicas(job)
+            networks[job] = make_replicas(job)
         except (FitError, OSError) as error:
             job.error = error
     single = all(parts == [job] for job, parts in networks.items())
-    for stack in group(part for parts in networks.values() for part in parts):
+    for stack in group_resumable(part for parts in networks.values() for part in parts):
         if not interruption():
             fit_stack(stack, interruption, bar, swept if single else swept or ())
     for job, parts in networks.items():
         if parts != [job]:
-            conclude(job, parts, drawn=swept is None and job.cfg.figures)
+            finish_ensemble(job, parts, drawn=swept is None and job.cfg.figures)
 
 
 @contextmanager
-def prepared(jobs: Sequence[Job], shown: bool = True) -> "Iterator[Bar]":
+def locked_with_bar(jobs: Sequence[Job], shown: bool = True) -> "Iterator[Bar]":
     """Lock the folders of jobs and yield a progress bar over all their epochs; Python is left as it was found.
 
     A folder that another process uses is the error of its job.

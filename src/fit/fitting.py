@@ -8,16 +8,16 @@ import numpy as np
 
 from fit.doctor.case import Case
 from fit.doctor.cases import case_of_run
-from fit.doctor.diagnose import diagnose, foresee
+from fit.doctor.diagnose import diagnose, diagnose_before_training
 from fit.doctor.settings import Settings
-from fit.doctor.text import markdown, quoted, say, warnings
+from fit.doctor.text import format_diagnosis, format_markdown, format_warnings, quote_overrides
 from fit.errors import FitError
 from fit.interruption import Interruption
 from fit.job import Job
 from fit.report.figures import draw_fit
 from fit.report.style import to_pixels
-from fit.report.summary import drawing, summarize, write_figures
-from fit.report.text import after, before
+from fit.report.summary import make_drawing, summarize, write_figures
+from fit.report.text import format_run_header, format_run_summary
 from fit.trainer import build_loggers, build_module, build_trainer, finalize
 from fit.training.callbacks.checkpoints import Checkpoints
 from fit.training.callbacks.progress import Bar
@@ -34,7 +34,7 @@ def fit_stack(jobs: Sequence[Job], interruption: Interruption, bar: Bar, swept: 
     """
     started = time.perf_counter()
     runs = build_runs(jobs)
-    warned = warn(runs, swept is not None)
+    warned = warn_before_training(runs, swept is not None)
     runs = {run: job for run, job in runs.items() if job.error is None}
     if not runs:
         return
@@ -49,7 +49,7 @@ def fit_stack(jobs: Sequence[Job], interruption: Interruption, bar: Bar, swept: 
     try:
         for run, job in runs.items():
             with run.guarded():
-                job.log(before(run, trainer.strategy.root_device))
+                job.log(format_run_header(run, trainer.strategy.root_device))
                 if run in warned:
                     job.log(warned[run])
                 if job.cfg.resume is not None:
@@ -89,8 +89,8 @@ class Results:
         typed = run.folder.read_overrides() if diagnosis.findings else ()
         run.folder.write_diagnosis(diagnosis.as_json())
         picture = write_figures(run.folder, run.problem, outcome.predict, metrics) if run.drawn else None
-        self.board.finish(run, picture, module.row(run), markdown(diagnosis))
-        job.log(after(run, outcome, metrics, say(diagnosis, typed)))
+        self.board.finish(run, picture, module.row(run), format_markdown(diagnosis))
+        job.log(format_run_summary(run, outcome, metrics, format_diagnosis(diagnosis, typed)))
         finalize(run)
         # Last: a folder that has them is done.
         run.folder.write_metrics(metrics)
@@ -99,10 +99,10 @@ class Results:
 
 def fit_pixels(module: StackModule, run: Run) -> np.ndarray:
     """Draw the fit of a run as it is now, `[height, width, 3]` bytes."""
-    return to_pixels(draw_fit(drawing(run.problem, partial(module.predict, run))))
+    return to_pixels(draw_fit(make_drawing(run.problem, partial(module.predict, run))))
 
 
-def warn(runs: Mapping[Run, Job], swept: bool) -> dict[Run, str]:
+def warn_before_training(runs: Mapping[Run, Job], swept: bool) -> dict[Run, str]:
     """Say what can be known before time is spent, or make it a job's error where `doctor.before` is stop.
 
     In a sweep the diagnosis says it at the end, for less.
@@ -112,13 +112,13 @@ def warn(runs: Mapping[Run, Job], swept: bool) -> dict[Run, str]:
         asked = job.cfg.doctor.before
         if asked == "off" or run.stored is not None or (asked == "warn" and swept):
             continue
-        findings = foresee(Case(Settings.of(job.cfg), run.problem))
+        findings = diagnose_before_training(Case(Settings.of(job.cfg), run.problem))
         if findings and asked == "stop":
-            cure = " ".join(quoted(findings[0].cure))
+            cure = " ".join(quote_overrides(findings[0].cure))
             job.error = FitError(
                 f"doctor.before=stop, {findings[0].title}: {findings[0].explanation.rstrip('.')}"
                 + (f"; cure: {cure}" if cure else ".")
             )
         elif findings:
-            messages[run] = warnings(findings)
+            messages[run] = format_warnings(findings)
     return messages

@@ -31,7 +31,7 @@ class Interruption:
     def __enter__(self) -> Self:
         """Take over the signals."""
         self._before = [(each, signal.getsignal(each)) for each in self.signals]
-        self.take()
+        self.install_handlers()
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -40,7 +40,7 @@ class Interruption:
             for each, handler in self._before:
                 signal.signal(each, handler)
 
-    def take(self) -> None:
+    def install_handlers(self) -> None:
         """Handle the signals from now on; only a main thread can."""
         if threading.current_thread() is threading.main_thread():
             for each in self.signals:

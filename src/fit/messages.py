@@ -1,14 +1,15 @@
-"""How values, counts and names are written in sentences."""
+"""How values, counts and names are written in messages."""
 
 import difflib
 import math
+import re
 from collections.abc import Sequence
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 
 def shown(value: object) -> str:
-    """Write a value as it is typed on the command line."""
+    """Format a value as it is typed on the command line."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -31,20 +32,42 @@ def format_value(value: object, digits: int = 4) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """Write a count with its noun."""
+    """Format a count with its noun."""
     return f"{count} {noun}" + ("s" if count != 1 else "")
 
 
 def ends(low: float, high: float, digits: int = 4) -> tuple[str, str]:
-    """Write the ends of a range with so many digits, and more where they would hardly be told apart."""
+    """Format the ends of a range with `digits` digits, or with more if they would look alike."""
     size = max(abs(low), abs(high))
     if low < high and math.isfinite(high - low):
         digits = max(digits, 2 + math.ceil(math.log10(size / (high - low))))
     return f"{low:.{digits}g}", f"{high:.{digits}g}"
 
 
+def class_name(target: object) -> str:
+    """Return the class that a `_target_` names, without its module."""
+    return str(target).rpartition(".")[2]
+
+
+def option_name(target: object) -> str:
+    """Return the class that a `_target_` names, written as its configuration file: `OneCycle` as `one_cycle`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name(target)).lower()
+
+
+def shorten_list(names: Sequence[object], most: int, noun: str = "") -> str:
+    """Join at most `most` names, then `…` and, with a `noun`, how many there are."""
+    more = (f" ({len(names)} {noun})" if noun else "") if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + (f", …{more}" if len(names) > most else "")
+
+
+def align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Align the columns of a table to the left, two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, cells, widths)).rstrip() for cells in rows]
+
+
 def nearest(name: str, names: Sequence[str]) -> str:
-    """Suggest the names that look most like one that does not exist."""
+    """Return a suggestion of the names most similar to one that does not exist; empty if none is."""
     close = difflib.get_close_matches(name, names, n=3)
     close += [each for each in names if each.split(".")[-1] == name.split(".")[-1] and each not in close]
     return f" (did you mean {' or '.join(close[:3])}?)" if close else ""

@@ -118,7 +118,7 @@ def test_what_cannot_be_kept_is_said_all_the_same(fit, capfd):
     assert doctor([str(run.folder)]) == 0
     told = capfd.readouterr()
     assert "step too large" in told.out
-    assert "is not kept" in told.err
+    assert "was not saved" in told.err
 
 
 def test_a_cure_is_one_line_and_says_in_place_of_what_it_is(fit):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import LogNorm, to_rgba
 
-from fit.messages import text
+from fit.messages import format_value
 from fit.report.style import FIT, to_png
-from fit.sweep.results.figure_data import label
+from fit.sweep.results.figure_data import format_label
 from fit.sweep.results.figures import Point, draw_sweep
 
 RATES = [1e-4, 1e-3, 1e-2, 1e-1]
@@ -344,10 +344,10 @@ def test_equal_errors_and_a_single_finite_one():
     ],
 )
 def test_values_are_written_as_they_are_typed(value, written):
-    assert text(value) == written
+    assert format_value(value) == written
 
 
 def test_labels_are_short_and_have_only_letters_that_can_be_drawn():
-    assert label("a" * 20 + "b" * 20) == "a" * 12 + "…" + "b" * 11
-    assert label("名$前\n") == "\\u540d\\$\\u524d\\n"
+    assert format_label("a" * 20 + "b" * 20) == "a" * 12 + "…" + "b" * 11
+    assert format_label("名$前\n") == "\\u540d\\$\\u524d\\n"
     draw(sweep([[1.0], [2.0]], **{"名$前$": ["$x$", "名\n前"]}))

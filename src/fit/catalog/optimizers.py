@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fit.messages import class_name
+
 # What an optimizer remembers, and what `optimizer` holds in a configuration.
 State = Mapping[str, Any]
 Settings = Mapping[str, Any]
@@ -82,9 +84,4 @@ UNKNOWN = Optimizer(adaptive_limit)
 
 def optimizer_of(settings: Settings) -> Optimizer:
     """Return what is known of the optimizer that a configuration names."""
-    return OPTIMIZERS.get(class_name(settings), UNKNOWN)
-
-
-def class_name(settings: Settings) -> str:
-    """Return the name of the class that settings are of, without its module."""
-    return str(settings["_target_"]).rpartition(".")[2]
+    return OPTIMIZERS.get(class_name(settings["_target_"]), UNKNOWN)

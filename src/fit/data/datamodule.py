@@ -28,7 +28,7 @@ class Region(NamedTuple):
     truth: Tensor
 
 
-class Single(Generic[Batch]):
+class SingleBatch(Generic[Batch]):
     """A loader of one batch, for Lightning (which would take a list apart)."""
 
     def __init__(self, get: Callable[[], Batch]) -> None:
@@ -98,13 +98,13 @@ class DataModule(LightningDataModule):
         """Leave everything where `setup` put it."""
         return batch
 
-    def train_dataloader(self) -> "Single[Batches]":
+    def train_dataloader(self) -> "SingleBatch[Batches]":
         """Return one Lightning batch: a block of passes over the batches."""
-        return Single(lambda: self.batches)
+        return SingleBatch(lambda: self.batches)
 
-    def val_dataloader(self) -> "list[Single[Region]]":
+    def val_dataloader(self) -> "list[SingleBatch[Region]]":
         """Return what a look evaluates: the training rows, then every validation region."""
-        return [Single(partial(self._region, index)) for index in range(len(self.regions))]
+        return [SingleBatch(partial(self._region, index)) for index in range(len(self.regions))]
 
     def _region(self, index: int) -> Region:
         """Return a region as it is now."""

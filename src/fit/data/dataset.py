@@ -154,7 +154,7 @@ def uniform(low: float, high: float, rows: int, columns: int, generator: Generat
     return torch.empty(rows, columns, dtype=torch.float64).uniform_(low, high, generator=generator)
 
 
-def grid(low: float, high: float, lines: int = 61) -> Tensor:
+def square_grid(low: float, high: float, lines: int = 61) -> Tensor:
     """Return the crossings of a square grid `[lines², 2]`."""
     line = torch.linspace(low, high, lines, dtype=torch.float64)
     return torch.cartesian_prod(line, line)

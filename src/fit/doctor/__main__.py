@@ -22,13 +22,13 @@ MOST_CURES = 6
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Diagnose what was asked for; return 1 where a cure was asked for and none worked."""
+    """Diagnose a run; return the exit code, which is 1 if `--cure` found nothing that helps."""
     parser = argparse.ArgumentParser(prog="python -m fit.doctor", description=__doc__)
     parser.add_argument("folder", type=Path, help="a run folder; of a sweep one of its jobs, such as SWEEP_FOLDER/0")
     parser.add_argument(
         "--cure",
         action="store_true",
-        help="train what is prescribed, into RUN_FOLDER/cures, until it works; before and after in figures/cure.png",
+        help="train the prescribed cures into RUN_FOLDER/cures until one works; figures/cure.png compares both fits",
     )
     parser.add_argument("--trust", action="store_true", help="run code that the folder names, such as a data.function")
     typed = parser.parse_args(arguments)
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def report_diagnosis(folder: RunFolder, cure: bool, trust: bool) -> int:
-    """Say what a run suffers from, and with `cure` try what is prescribed."""
+    """Print and save why a run failed; with `cure`, train what is prescribed."""
     from fit.doctor.text import format_diagnosis
     from fit.settings.rules import check
     from fit.sweep.results.jobs import StoredJob
@@ -56,11 +56,11 @@ def report_diagnosis(folder: RunFolder, cure: bool, trust: bool) -> int:
         check_trust(cfg, folder.path, "give --trust")
     check(cfg)
     diagnosis = diagnose_folder(folder, cfg)
-    print(format_diagnosis(diagnosis, folder.read_overrides()) or "Healthy: there is nothing to say.")
+    print(format_diagnosis(diagnosis, folder.read_overrides()) or "Healthy: no findings.")
     try:
         folder.write_diagnosis(diagnosis.as_json())
     except (FitError, OSError) as error:
-        print(f"fit: {as_sentence(error)} What is said here is not kept.", file=sys.stderr)
+        print(f"fit: {as_sentence(error)} The diagnosis was not saved.", file=sys.stderr)
     if not cure or diagnosis.healthy:
         if any(finding.cure for finding in diagnosis.findings):
             single = folder.replica(0).path if folder.replicas else folder.path
@@ -72,7 +72,7 @@ def report_diagnosis(folder: RunFolder, cure: bool, trust: bool) -> int:
 
 
 def diagnose_folder(folder: RunFolder, cfg: "DictConfig") -> "Diagnosis":
-    """Diagnose a run, or what the members of a committee have in common."""
+    """Diagnose a run; of several networks (`cv` or `ensemble`), merge their diagnoses."""
     from fit.doctor.cases import case_of_folder
     from fit.doctor.diagnose import diagnose, merge_diagnoses
     from fit.settings.replicas import replica_config
@@ -84,7 +84,7 @@ def diagnose_folder(folder: RunFolder, cfg: "DictConfig") -> "Diagnosis":
 
 
 def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> int:
-    """Train what is prescribed, together what one stack can, then what is prescribed after that, until it works."""
+    """Train the prescribed cures in as few stacks as possible, then those of the best attempt, until one works."""
     from fit.doctor.cures.attempt import (
         Attempt,
         draw_attempt,
@@ -106,19 +106,19 @@ def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> i
         print("\nThere is no setting to try.")
         return 1
     while left and len(tried) < MOST_CURES:
-        print("       That did not cure it; the next:\n" if tried else "", flush=True)
+        print("       That did not cure it; next:\n" if tried else "", flush=True)
         stack = left.pop(0)
-        trials = [plan_cure(folder, cfg, overrides) for overrides in stack]
+        plans = [plan_cure(folder, cfg, overrides) for overrides in stack]
         try:
-            done = train_jobs([job for trial in trials for job in (trial.job, *trial.after, *trial.before)])
+            done = train_jobs([job for plan in plans for job in (plan.job, *plan.after, *plan.before)])
         except StopNow:
             return 130
         if not done:
-            print("Interrupted: type it again to go on from there.")
+            print("Interrupted: repeat the command to continue.")
             return 130
-        for trial in trials if cfg.figures else ():
-            write_run_figures(trial.job.folder, trial.job.cfg, trial.job.folder.read_metrics())
-        tried += [read_attempt(folder, cfg, trial) for trial in trials]
+        for plan in plans if cfg.figures else ():
+            write_run_figures(plan.job.folder, plan.job.cfg, plan.job.folder.read_metrics())
+        tried += [read_attempt(folder, cfg, plan) for plan in plans]
         print("\n".join(format_comparison(tried[-len(stack) :])))
         best = min(tried, key=lambda each: (each.verdict.rank, each.after.worst_error))
         figure = draw_attempt(folder, best)
@@ -129,14 +129,14 @@ def try_cures(folder: RunFolder, cfg: "DictConfig", diagnosis: "Diagnosis") -> i
         if not left:
             left = group_cures(cfg, list_cures(read_diagnosis(best.folder), best.overrides), known)
     if best.verdict.worked:
-        print(f"\nNothing that was prescribed cured it; this helped most: {' '.join(quote_overrides(best.overrides))}")
+        print(f"\nNo prescription cured it; this one helped most: {' '.join(quote_overrides(best.overrides))}")
         return 0
-    print("\nNothing that was prescribed made it better.")
+    print("\nNo prescription helped.")
     return 1
 
 
 def train_jobs(jobs: "Sequence[Job]") -> bool:
-    """Train the jobs that are not done yet, as few stacks; raise what goes wrong with one, return whether all ended."""
+    """Train the unfinished jobs in as few stacks as possible; return whether all finished, raise the error of any."""
     from fit.execute import finished, run_jobs
     from fit.settings.identity import shared
     from fit.settings.rules import check

@@ -1,4 +1,4 @@
-"""A case: everything that is known of a run, measured when a finding first asks for it."""
+"""A case: everything the doctor knows about a run, measured on first use."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -37,9 +37,9 @@ from fit.training.recipe import build_schedule
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A run: its settings and data, and once it is trained its weights, its optimizer's state, looks and metrics.
+    """A run: its settings and data and, once trained, its weights, optimizer state, history and metrics.
 
-    `seconds` is what the whole diagnosis may take.
+    `theta` is `[parameters]`; `time_limit` is how many seconds the whole diagnosis may take.
     """
 
     cfg: Settings
@@ -48,7 +48,7 @@ class Case:
     state: State = field(default_factory=dict)
     history: Sequence[Mapping[str, float]] = ()
     metrics: Mapping[str, object] = field(default_factory=dict)
-    seconds: float = 0.5
+    time_limit: float = 0.5
 
     @property
     def trained(self) -> bool:
@@ -83,14 +83,14 @@ class Case:
 
     @cached_property
     def inlier_targets(self) -> Tensor:
-        """The targets as the network sees them, without strays."""
+        """The scaled targets `[rows, targets]`, without outliers."""
         train = self.problem.train
-        odd = not self.problem.dataset.knows_truth and bool(outliers_by_targets(train).any())
-        return self.scaled.targets[~self.attainable.outliers] if odd else self.scaled.targets
+        has_outliers = self.measured and bool(outliers_by_targets(train).any())
+        return self.scaled.targets[~self.attainable.outliers] if has_outliers else self.scaled.targets
 
     @cached_property
     def network(self) -> MeasuredNetwork:
-        """The network, to be measured."""
+        """The network, on which the doctor measures curvature, gradients and units."""
         theta = None if self.diverged else self.theta
         return MeasuredNetwork(self.cfg, self.scaled, theta, self.state, self.problem.dataset.batch_size)
 
@@ -106,46 +106,46 @@ class Case:
         return self.network.loss.kind.robust
 
     def errors(self, region: str) -> list[float]:
-        """Return the RMSE of every target in a region over its spread `[targets]`, infinite where it is not known.
+        """Return each target's RMSE in a region over its standard deviation `[targets]`; infinite if it is unknown.
 
-        Rows held out are of the same kind as those trained on, and few of them do not know their own spread: all share
-        one. Where the function is known, the rows judged on have a spread of their own, if they vary.
+        For measured data the deviation is that of all rows, as a few held-out rows estimate it poorly. Where the
+        function is known it is that of the region's own rows, if they vary.
         """
         if self.robust and not self.diverged and self.attainable.outliers.any():
-            some = sample_rows(
+            rows = sample_rows(
                 self.problem.train if region == "train" else self.problem.fresh[region], MOST_MEASURED_ROWS
             )
-            return inlier_errors(self.errors_on(some), some.targets, self.problem.train.targets)
-        measured = self.metrics["targets"]
-        assert isinstance(measured, Mapping)
+            return inlier_errors(self.errors_on(rows), rows.targets, self.problem.train.targets)
+        by_target = self.metrics["targets"]
+        assert isinstance(by_target, Mapping)
         train, fresh = self.problem.train, list(self.problem.fresh.values())
-        rows = [train, *fresh] if self.measured else [train] if region == "train" else fresh
-        judged, trained = (
-            targets.std(0, correction=0) for targets in (torch.cat([each.targets for each in rows]), train.targets)
+        parts = [train, *fresh] if self.measured else [train] if region == "train" else fresh
+        spread, train_spread = (
+            targets.std(0, correction=0) for targets in (torch.cat([each.targets for each in parts]), train.targets)
         )
-        spreads = torch.where(judged > 0, judged, trained).tolist()
-        errors = [finite_or_infinity(each.get(f"{region}/rmse")) for each in measured.values()]
+        spreads = torch.where(spread > 0, spread, train_spread).tolist()
+        errors = [finite_or_infinity(each.get(f"{region}/rmse")) for each in by_target.values()]
         return [relative_error(error, spread) for error, spread in zip(errors, spreads, strict=True)]
 
     @property
     def measured(self) -> bool:
-        """Whether the rows were measured: no function is known that they come from."""
+        """Whether the data were measured, so that the true function is unknown."""
         return not self.problem.dataset.knows_truth
 
     @property
     def val_regions(self) -> list[str]:
-        """The regions judged on, without the training rows."""
+        """The names of the validation regions."""
         return list(self.problem.fresh)
 
     @property
     def judged_regions(self) -> list[str]:
-        """The regions that decide whether a fit is good: with few rows held out the training rows count, too."""
+        """The regions that decide whether a fit is good; with few held-out rows, the training rows too."""
         few = self.measured and sum(len(rows.inputs) for rows in self.problem.fresh.values()) < FEW_ROWS
         return [*self.val_regions, "train"] if few else self.val_regions
 
     @cached_property
     def worst_error(self) -> float:
-        """The largest error of any target in any region judged on, over its spread; infinite where the run diverged."""
+        """The largest error of any target in any judged region, over its deviation; infinite if the run diverged."""
         return math.inf if self.diverged else max(max(self.errors(region)) for region in self.judged_regions)
 
     def worst_of(self, robust: bool) -> float:
@@ -158,23 +158,23 @@ class Case:
 
     @cached_property
     def train_error(self) -> float:
-        """The largest error of any target on the training rows, over its spread."""
+        """The largest error of any target on the training rows, over its standard deviation."""
         return max(self.errors("train"))
 
     @property
-    def estimate_attainable(self) -> Attainable:
-        """What can be explained of the targets at all."""
+    def attainable(self) -> Attainable:
+        """How well the inputs can explain the targets, whatever the network."""
         return estimate_attainable(self.problem)
 
     @cached_property
     def noise(self) -> Tensor | None:
-        """The noise over each target's spread `[targets]`, where it is known."""
+        """The noise over each target's standard deviation `[targets]`; None if it is unknown."""
         noise = getattr(self.problem.dataset, "noise", None)
         return None if noise is None else float(noise) / self.problem.train.targets.std(0, correction=0)
 
     @cached_property
     def good(self) -> bool:
-        """Whether there is nothing to explain: errors are small, or those of the noise, and an affine fit settled."""
+        """Whether the fit is good: its errors are small or noise, and an affine model has converged."""
         targets = self.problem.train.targets
         if not self.trained or self.diverged or self.excess > 1 or bool((targets.amin(0) == targets.amax(0)).all()):
             return False
@@ -182,7 +182,7 @@ class Case:
         return all(error <= GOOD_NRMSE or self.is_noise(error, target) for target, error in errors)
 
     def is_noise(self, error: float, target: int) -> bool:
-        """Whether a target's error is the noise: no larger than what is known, or without structure where it is not.
+        """Whether a target's error is noise: no larger than the known noise, or without structure if that is unknown.
 
         Measured errors are noise if there are rows enough to tell, if a smooth function of the inputs explains next to
         nothing of them, if they are the same on rows held out and trained on, and if they leave something explained.
@@ -204,7 +204,7 @@ class Case:
             Rows(torch.cat([each.inputs for each in rows]), torch.cat([self.errors_on(each) for each in rows]))
         )
 
-    def gap(self, target: int) -> float:
+    def generalization_gap(self, target: int) -> float:
         """Return how many times larger a target's error is on rows held out than on those trained on, at least."""
         train, val = (self.errors(region)[target] for region in ("train", self.val_regions[0]))
         rows = (len(self.problem.train.inputs), len(self.problem.fresh[self.val_regions[0]].inputs))
@@ -212,84 +212,84 @@ class Case:
 
     @property
     def nearly_good(self) -> bool:
-        """Whether errors are so near to good that only a cause which is certain is worth a word."""
+        """Whether the fit is so near to good that only certain findings are reported."""
         return not self.diverged and self.excess <= 1 and self.worst_error <= NEARLY_GOOD_NRMSE
 
     @cached_property
     def val_loss_growth(self) -> float:
-        """How many times larger the validation loss is at the end than it was at its lowest."""
+        """The final validation loss over its lowest."""
         best, last = (finite_or_infinity(self.metrics.get(key)) for key in ("best/val/loss", "val/loss"))
         return last / best if best > 0 else 1.0
 
     @cached_property
     def val_loss_growth_limit(self) -> float:
-        """The same, less two standard errors of a mean square over so few rows."""
+        """The same, two standard errors lower, as it is measured on few rows."""
         return self.val_loss_growth * math.exp(-2 * math.sqrt(2 / len(self.problem.fresh[self.val_regions[0]].inputs)))
 
     @cached_property
     def floor(self) -> float | None:
-        """The lowest loss on the training rows that the model could reach, where it is known."""
+        """The lowest training loss that a model of this shape can reach; None if it is unknown."""
         return floor(self.network.model, self.cfg.loss, self.scaled)
 
     @cached_property
     def excess(self) -> float:
-        """How far an affine model's loss is above the lowest possible, over what nobody would mind.
+        """An affine model's training loss above the lowest possible, over what is negligible; above 1: not converged.
 
-        With penalties the lowest is another, and nothing is said.
+        0 for other models, and with penalties, which change the lowest loss.
         """
         cfg = self.cfg
         penalized = cfg.regularization.l1 or cfg.regularization.l2 or cfg.optimizer.get("weight_decay")
         if not self.affine or self.floor is None or not self.trained or penalized:
             return 0.0
-        room = SETTLED * self.floor + GOOD_NRMSE**2 * self.baseline_loss
-        return (self.train_loss - self.floor) / room if room > 0 else 0.0
+        negligible = SETTLED * self.floor + GOOD_NRMSE**2 * self.baseline_loss
+        return (self.train_loss - self.floor) / negligible if negligible > 0 else 0.0
 
     @property
     def train_loss(self) -> float:
-        """The loss on the training rows at the end."""
+        """The final loss on the training rows."""
         return finite_or_infinity(self.metrics.get("train/loss"))
 
     @cached_property
     def baseline_loss(self) -> float:
-        """The loss of always answering the training mean."""
+        """The loss of always predicting the training mean."""
         loss, targets = self.network.loss, self.scaled.targets
         error = (targets.mean(0) - targets).unsqueeze(0)
         return float(loss.value(error).sum()) * loss.weight(error)
 
     @property
     def no_better_than_mean(self) -> bool:
-        """Whether always answering the mean is about as good."""
+        """Whether always predicting the mean is about as good."""
         return self.diverged or self.train_loss > 0.9 * self.baseline_loss
 
     @cached_property
     def loss_curve(self) -> LossCurve:
-        """How the loss on the training rows fell."""
+        """How the training loss fell."""
         return LossCurve.of(self.history, self.floor if self.affine and self.floor is not None else 0.0)
 
     @cached_property
     def val_loss_curve(self) -> LossCurve:
-        """How the loss on the rows judged on fell."""
+        """How the validation loss fell."""
         return LossCurve.of(self.history, 0.0, "val/loss")
 
     @cached_property
     def mean_rate_fraction(self) -> float:
-        """The learning rate that the schedule gave, on average, over optimizer.lr."""
+        """The schedule's mean learning rate over optimizer.lr."""
         schedule = build_schedule(OmegaConf.create({"scheduler": self.cfg.scheduler.to_dict()}))
         factors = schedule.factors(range(max(1, self.loss_curve.epochs)), 1, self.cfg.trainer.max_epochs)
         return float(factors.mean())
 
     @cached_property
     def residuals(self) -> Tensor:
-        """Errors on some training rows over each target's spread `[rows, targets]`."""
+        """Errors on a sample of the training rows, over each target's standard deviation `[rows, targets]`."""
         rows = sample_rows(self.problem.train, MOST_MEASURED_ROWS)
         return self.errors_on(rows) / self.problem.train.targets.std(0, correction=0)
 
     def errors_on(self, rows: Rows) -> Tensor:
-        """Return what the network answers less the targets, in their units `[rows, targets]`."""
+        """Return predictions minus targets `[rows, targets]`, in their own units."""
         return self.predict(rows.inputs) - rows.targets
 
     def predict(self, inputs: Tensor) -> Tensor:
-        """Return what the network answers at the end, in the targets' units."""
+        """Return the trained network's predictions `[rows, targets]` for inputs `[rows, inputs]`, both in own units."""
         with torch.no_grad():
             outputs = self.network.end(self.problem.input_scaler.transform(inputs).unsqueeze(0))[0]
         return self.problem.target_scaler.inverse_transform(outputs)

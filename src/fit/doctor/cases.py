@@ -1,4 +1,4 @@
-"""How a run becomes a case: one that has just ended, or one that lies in its folder."""
+"""Cases of runs: of one that has just ended, or of one stored in its folder."""
 
 from collections.abc import Mapping
 
@@ -14,13 +14,13 @@ from fit.training.module import StackModule
 from fit.training.run import Run
 from fit.training.update import member_state
 
-# What a diagnosis may take: so many seconds, or this part of the training.
+# A diagnosis may take this many seconds or, if that is more, this fraction of the training time.
 LEAST_TIME_LIMIT = 0.5
 PART_OF_TRAINING = 0.1
 
 
 def case_of_run(run: Run, module: StackModule, metrics: Mapping[str, object], runs_in_stack: int) -> Case:
-    """Return the case of a run that has ended, `company` being the number of runs that share its time."""
+    """Return the case of a run that has just ended; the `runs_in_stack` share one diagnosis time limit."""
     theta = module.stack.theta
     return Case(
         Settings.of(run.cfg),
@@ -29,12 +29,12 @@ def case_of_run(run: Run, module: StackModule, metrics: Mapping[str, object], ru
         member_state(module.engine.optimizer.state[theta], theta, run.member),
         run.folder.read_history(),
         metrics,
-        seconds=time_limit_for(metrics) / runs_in_stack,
+        time_limit=time_limit_for(metrics) / runs_in_stack,
     )
 
 
 def case_of_folder(folder: RunFolder, cfg: DictConfig) -> Case:
-    """Read everything that a run left; raise FitError if it has not ended or cannot be read."""
+    """Return the case of a stored run; raise FitError if it has not finished or cannot be read."""
     metrics = folder.read_metrics()
     if not metrics or not folder.last.exists():
         raise FitError(
@@ -50,10 +50,10 @@ def case_of_folder(folder: RunFolder, cfg: DictConfig) -> Case:
         checkpoint["optimizer"],
         folder.read_history(),
         metrics,
-        seconds=time_limit_for(metrics),
+        time_limit=time_limit_for(metrics),
     )
 
 
 def time_limit_for(metrics: Mapping[str, object]) -> float:
-    """Return how long a diagnosis may take."""
+    """Return how many seconds a diagnosis may take."""
     return max(LEAST_TIME_LIMIT, PART_OF_TRAINING * float(str(metrics["seconds/fit"])))

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from fit.doctor.case import Case
 from fit.doctor.finding import CERTAINTIES, Diagnosis, Finding
-from fit.doctor.findings import BEFORE, HOPELESS, LACKING, SPOILING, Find
+from fit.doctor.findings import BEFORE_TRAINING, DECISIVE, HARMFUL, INSUFFICIENT, Detector
 from fit.doctor.findings.data import unexplained
 
-# Of what cannot both be true of one run, what is found first is what is said: a network that learned its rows by heart
-# has not learned too little, and steps are not too large and too small.
+# Findings that contradict each other: only the more important one is reported. A network that memorized its rows has
+# not learned too little, and steps are not both too large and too small.
 OPPOSITES = (
     ({"overfit"}, {"too_few_epochs", "step_too_small", "network_too_small", "over_regularized"}),
     ({"step_too_large", "noisy_plateau"}, {"step_too_small", "too_few_epochs"}),
@@ -24,7 +24,7 @@ LENGTH = "trainer.max_epochs"
 
 
 def diagnose(case: Case) -> Diagnosis:
-    """Look for every cause that explains why a run is not good; a good one has none."""
+    """Find the causes of a bad fit; a good one has none."""
     began = time.perf_counter()
     findings = [] if case.good else find_causes(case)
     healthy = case.good or (case.nearly_good and not findings)
@@ -32,24 +32,24 @@ def diagnose(case: Case) -> Diagnosis:
 
 
 def find_causes(case: Case) -> list[Finding]:
-    """Look for causes: what ends the search, what spoils a fit, and, where nothing of that is sure, what it lacks."""
-    for find in HOPELESS:
+    """Find causes: a decisive one alone; else what harms the fit and, if none of that is certain, what it lacks."""
+    for find in DECISIVE:
         finding = find(case)
         if finding is not None:
             return [finding]
-    findings = collect_findings(SPOILING, case)
-    sure = {finding.id for finding in findings if finding.certainty == "certain"}
-    if sure <= {"dead_units"}:  # units may be dead for where they started
-        findings += collect_findings(LACKING, case)
+    findings = collect_findings(HARMFUL, case)
+    certain = {finding.id for finding in findings if finding.certainty == "certain"}
+    if certain <= {"dead_units"}:  # which may be due to the start values
+        findings += collect_findings(INSUFFICIENT, case)
     findings = reconcile(sort_by_certainty(findings))
     if case.nearly_good:
         return [finding for finding in findings if finding.certainty == "certain"]
-    surer = [finding for finding in findings if finding.certainty != "possible"]
-    return surer or findings or [unexplained(case)]
+    probable = [finding for finding in findings if finding.certainty != "possible"]
+    return probable or findings or [unexplained(case)]
 
 
 def reconcile(findings: Sequence[Finding]) -> list[Finding]:
-    """Leave out what contradicts a more important finding, and give cures that set the same thing the same value."""
+    """Drop findings that contradict a more important one, and make all cures agree on the value of each setting."""
     story: list[Finding] = []
     for finding in findings:
         before = {each.id for each in story}
@@ -67,8 +67,8 @@ def reconcile(findings: Sequence[Finding]) -> list[Finding]:
     return story
 
 
-def collect_findings(finds: Sequence[Find], case: Case) -> list[Finding]:
-    """Return what is found, each cause once."""
+def collect_findings(finds: Sequence[Detector], case: Case) -> list[Finding]:
+    """Run detectors and return their findings, the first of each id."""
     first: dict[str, Finding] = {}
     for find in finds:
         finding = find(case)
@@ -78,7 +78,7 @@ def collect_findings(finds: Sequence[Find], case: Case) -> list[Finding]:
 
 
 def merge_diagnoses(diagnoses: Sequence[Diagnosis]) -> Diagnosis:
-    """Put the diagnoses of a committee's members together: every finding once, with how many members have it."""
+    """Merge the diagnoses of several networks: each finding once, with the number of networks that have it."""
     first: dict[str, Finding] = {}
     members = Counter(finding.id for diagnosis in diagnoses for finding in diagnosis.findings)
     for diagnosis in diagnoses:
@@ -92,10 +92,10 @@ def merge_diagnoses(diagnoses: Sequence[Diagnosis]) -> Diagnosis:
 
 
 def diagnose_before_training(case: Case) -> list[Finding]:
-    """Look for what can be known before the first step."""
-    return reconcile(sort_by_certainty(collect_findings(BEFORE, case)))
+    """Find the causes that are known before the first step."""
+    return reconcile(sort_by_certainty(collect_findings(BEFORE_TRAINING, case)))
 
 
 def sort_by_certainty(findings: list[Finding]) -> list[Finding]:
-    """Put what is sure first, and keep the order of importance within that."""
+    """Sort findings by certainty, keeping the order of importance within each."""
     return sorted(findings, key=lambda finding: CERTAINTIES.index(finding.certainty))

@@ -1,4 +1,4 @@
-"""What the doctor says: findings, and the diagnosis that they make."""
+"""Findings, and the diagnosis they form."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +11,12 @@ CERTAINTIES = ("certain", "likely", "possible")
 
 @dataclass(frozen=True)
 class Finding:
-    """One cause: how sure it is, the numbers that show it, what they mean, what cures it and what to expect then.
+    """One cause of a bad fit.
 
-    `cure` holds overrides as typed after `python -m fit.train`, those of the run itself before them; where no setting
-    can help it is empty, and `expected` says what would.
+    `id` names the cause, such as `step_too_large`; `certainty` is `certain`, `likely` or `possible`. `evidence` holds
+    the numbers that show it (learning rates, ratios, losses in scaled units, errors over the targets' standard
+    deviation), and `explanation` states them in one sentence. `cure` holds overrides to type after the run's own;
+    `expected` says what they achieve or, where `cure` is empty as no setting helps, what would help.
     """
 
     id: str
@@ -32,7 +34,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All findings of a run, the most important first; where it has none and is not `healthy`, nobody knows why."""
+    """The findings of a run, the most important first, and how many seconds the diagnosis took."""
 
     healthy: bool
     findings: Sequence[Finding] = field(default_factory=list)
@@ -55,7 +57,7 @@ class Diagnosis:
 
 
 def read_diagnosis(folder: RunFolder) -> Diagnosis:
-    """Read what a run's folder says of it; a run without a diagnosis has nothing to say."""
+    """Read the diagnosis of a run folder; without one, return a healthy one without findings."""
     stored = folder.read_diagnosis()
     findings = stored.get("findings")
     found = [Finding(**each) for each in findings] if isinstance(findings, list) else []

@@ -1,4 +1,4 @@
-"""A run's settings as plain values: they are read and changed hundreds of times for one diagnosis."""
+"""A run's settings as plain values: a diagnosis reads and changes them hundreds of times."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 
 class Settings(dict[str, Any]):
-    """Settings by name, as attributes too; what is below a group is Settings again."""
+    """Settings by name, also as attributes; groups are Settings too."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         """Return a setting; raise AttributeError if there is none."""
@@ -19,7 +19,7 @@ class Settings(dict[str, Any]):
 
     @classmethod
     def of(cls, cfg: DictConfig) -> Self:
-        """Take a configuration but for its loggers, which a diagnosis has no use for, with references resolved."""
+        """Convert a configuration, references resolved, without its loggers, which a diagnosis does not need."""
         tree = OmegaConf.to_container(cfg, resolve=False)
         assert isinstance(tree, dict)
         kept = {str(key): value for key, value in tree.items() if key not in ("logger", "hydra")}
@@ -31,15 +31,15 @@ class Settings(dict[str, Any]):
 
     @classmethod
     def nested(cls, tree: Mapping[Any, Any]) -> Self:
-        """Take nested mappings."""
+        """Convert nested mappings."""
         return cls({str(key): cls.nested(each) if isinstance(each, Mapping) else each for key, each in tree.items()})
 
-    def plain(self) -> dict[str, Any]:
-        """Return nested dictionaries."""
-        return {key: each.plain() if isinstance(each, Settings) else each for key, each in self.items()}
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to nested dictionaries."""
+        return {key: each.to_dict() if isinstance(each, Settings) else each for key, each in self.items()}
 
-    def changed(self, changes: Mapping[str, object]) -> Self:
-        """Return settings of which some, by dotted name, are others."""
+    def with_changes(self, changes: Mapping[str, object]) -> Self:
+        """Return a copy in which some settings, by dotted name, have other values."""
         copy = deepcopy(self)
         for key, value in changes.items():
             group, _, name = key.rpartition(".")

@@ -45,7 +45,7 @@ def export(folder: Path, kind: str, output: Path | None, which: str, trust: bool
     with TemporaryDirectory() as drafts:
         draft = Path(drafts) / path.name
         form.write(network, draft)
-        answers = form.answer(network, draft, samples)
+        answers = form.predict(network, draft, samples)
         if answers is not None:
             difference = largest_difference(network, samples, answers)
             off = f"differs from the run by at most {difference:.1e} of a target's standard deviation"

@@ -98,7 +98,7 @@ def write(network: ExportNetwork, path: Path) -> None:
         inputs=len(network.inputs),
         targets=len(network.targets),
         widest=max(max(layer.weight.shape) for layer in network.layers),
-        format_constants=indent("\n".join(format_constants(network)), " " * 4),
+        constants=indent("\n".join(format_constants(network)), " " * 4),
         layers="".join(format_layer(name, index, layer) for index, layer in enumerate(network.layers, 1)),
     )
     path.write_text(text, encoding="utf-8")

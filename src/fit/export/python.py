@@ -58,7 +58,7 @@ def write(network: ExportNetwork, path: Path) -> None:
         description=indent(description, " " * 4),
         layers="\n".join(format_layer(index, layer, used) for index, layer in enumerate(network.layers, 1)),
         dtype=str(network.dtype).removeprefix("torch."),
-        format_constants="\n".join(format_constants(network)),
+        constants="\n".join(format_constants(network)),
     )
     if "math.erf" not in text:
         text = text.replace("import math\n\n", "", 1)
@@ -79,7 +79,8 @@ def format_constants(network: ExportNetwork) -> Iterator[str]:
         yield f"{side}_CENTER = np.array({format_numbers(scaler.center)}, dtype=np.float64)"
         yield f"{side}_FACTOR = np.array({format_numbers(scaler.factor)}, dtype=np.float64)"
     for index, layer in enumerate(network.layers, 1):
-        yield f"WEIGHT_{index} = np.array({format_numbers(layer.weight)}, dtype=DTYPE).reshape{tuple(layer.weight.shape)}"
+        shape = tuple(layer.weight.shape)
+        yield f"WEIGHT_{index} = np.array({format_numbers(layer.weight)}, dtype=DTYPE).reshape{shape}"
         if layer.bias is not None:
             yield f"BIAS_{index} = np.array({format_numbers(layer.bias)}, dtype=DTYPE)"
 

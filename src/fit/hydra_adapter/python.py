@@ -31,7 +31,7 @@ def opened_run(overrides: Sequence[str], data: Any) -> Iterator[tuple[DictConfig
         with initialize_config_dir(str(CONF), job_name="train", **VERSION):
             config = compose("train", list(overrides), return_hydra_config=True)
             loader = GlobalHydra.instance().config_loader()
-        Guard().settle(config)
+        Guard().prepare_folder(config)
     except (HydraException, OmegaConfBaseException) as error:
         raise FitError(describe_error(error)) from None
     folder = RunFolder(config.hydra.run.dir)

@@ -15,6 +15,7 @@ from fit.settings.rules import RULES
 from fit.settings.schema import is_number
 
 if TYPE_CHECKING:  # torch takes seconds to import
+    from fit.data.table.dialect import Dialect
     from fit.predict.predictor import Predictor
 
 
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
             import fit.data.table.file  # noqa: F401  says what to install if pyarrow is not there
             from fit.predict.file import predict_file
 
-            predict_file(predictor, source, typed.output or "-", override_dialect(predictor.text, typed))
+            predict_file(predictor, source, typed.output or "-", override_dialect(predictor.dialect, typed))
     except BrokenPipeError:  # who reads it has enough, and Python would say so once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except MENDABLE as error:
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def override_dialect(text: "Text", typed: argparse.Namespace) -> "Text":
+def override_dialect(text: "Dialect", typed: argparse.Namespace) -> "Dialect":
     """Return how the input is written; raise FitError for an option that cannot be."""
     for name in text._fields:
         value = getattr(typed, name)
@@ -93,7 +94,9 @@ def predict_point(predictor: "Predictor", typed: Sequence[str]) -> None:
             raise FitError(f"{name} is given twice: give it one value.")
         values[name] = each[len(name) + 1 :]
     if lacking := [name for name in required_columns(predictor) if name not in values]:
-        raise FitError(f"{lacking[0]} is missing: give {' '.join(f'{name}=VALUE' for name in needed(predictor))}.")
+        raise FitError(
+            f"{lacking[0]} is missing: give {' '.join(f'{name}=VALUE' for name in required_columns(predictor))}."
+        )
     inputs = encode_inputs(predictor, {name: parse_value(predictor, name, value) for name, value in values.items()})
     means, deviations = predictor(inputs)
     for index, name in enumerate(predictor.targets):

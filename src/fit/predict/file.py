@@ -91,7 +91,7 @@ def read_numbers(file: TableFile, batch: pa.RecordBatch, name: str, first: int, 
     if wrong.any():
         row = int(wrong.argmax())
         what = "has no value" if np.isnan(numbers[row]) else f"is {numbers[row]:g}"
-        raise FitError(f"{file.at(first + row)}: {name} {what}; give numbers up to {LARGEST:g}.")
+        raise FitError(f"{file.location(first + row)}: {name} {what}; give numbers up to {LARGEST:g}.")
     return numbers
 
 
@@ -103,7 +103,7 @@ def read_words(predictor: Predictor, file: TableFile, batch: pa.RecordBatch, nam
         if word not in known:
             what = "has no value" if word is None else f"is {word!r}"
             raise FitError(
-                f"{file.at(first + row)}: {name} {what}; give {' or '.join(known)}{nearest(str(word), known)}."
+                f"{file.location(first + row)}: {name} {what}; give {' or '.join(known)}{nearest(str(word), known)}."
             )
     return said
 
@@ -117,7 +117,7 @@ class PredictionWriter:
     def __init__(self, sink: BinaryIO, file: TableFile, *, as_parquet: bool, read_by_eye: bool = False) -> None:
         """Take where to write; the first batch says what the columns are."""
         self.sink, self.file, self.as_parquet, self.read_by_eye = sink, file, as_parquet, read_by_eye
-        self.separator = "," if file.is_parquet else SEPARATORS[file.text.separator]
+        self.separator = "," if file.is_parquet else SEPARATORS[file.dialect.separator]
         self._names: list[str] = []
         self._header: list[str] = []
         self._parquet: parquet.ParquetWriter | None = None
@@ -159,7 +159,7 @@ class PredictionWriter:
         """Write numbers with the file's own decimal sign."""
         shortened = self.read_by_eye and pa.types.is_floating(numbers.type)
         cells = pa.array([f"{each:.6g}" for each in numbers.to_pylist()]) if shortened else numbers.cast(pa.string())
-        comma = not self.file.is_parquet and self.file.text.decimal == "comma"
+        comma = not self.file.is_parquet and self.file.dialect.decimal == "comma"
         return pc.replace_substring(cells, ".", ",") if comma else cells
 
     def _quoted(self, cells: pa.Array) -> pa.Array:

@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 
 from fit.data.table.dialect import DATES
-from fit.errors import FitError, lacking
+from fit.errors import FitError, missing_extra
 from fit.folder import write_atomically
 from fit.messages import nearest
-from fit.predict.inputs import columns, encode, needed
+from fit.predict.inputs import encode_inputs, input_columns, required_columns
 from fit.predict.predictor import Predictor
 
 
 def to_inputs(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401 -- whatever holds columns
     """Return inputs `[rows, inputs]`; raise FitError for columns that are missing, or not numbers."""
     if isinstance(given, Mapping) or hasattr(given, "columns"):
-        return by_name(given, predictor)
+        return columns_to_inputs(given, predictor)
     values = to_numbers(given, "The inputs")
     if values.ndim == 1 and values.size == 0:
         values = values.reshape(0, len(predictor.inputs))
@@ -34,14 +34,14 @@ def to_inputs(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401 -- wh
     return torch.from_numpy(values)
 
 
-def by_name(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401
+def columns_to_inputs(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401
     """Find every input among named columns; one that was constant in training need not be given."""
     names = [str(name) for name in (given.columns if hasattr(given, "columns") else given)]
-    for name in needed(predictor):
+    for name in required_columns(predictor):
         if name not in names:
             raise FitError(f"The column {name} is missing{nearest(name, names)}: there are {', '.join(names)}.")
     found: dict[str, np.ndarray] = {}
-    for name in columns(predictor):
+    for name in input_columns(predictor):
         if name not in names:
             continue
         if name in predictor.categories:
@@ -54,7 +54,7 @@ def by_name(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401
     if len({values.shape for values in found.values()}) > 1 or any(values.ndim > 1 for values in found.values()):
         shapes = ", ".join(f"{name} {list(values.shape)}" for name, values in found.items())
         raise FitError(f"The columns are not of equal length: give [rows] for each, instead of {shapes}.")
-    return encode(predictor, found, max(map(len, found.values()), default=0))
+    return encode_inputs(predictor, found, max(map(len, found.values()), default=0))
 
 
 def to_words(given: Any, name: str) -> np.ndarray:  # noqa: ANN401
@@ -62,12 +62,12 @@ def to_words(given: Any, name: str) -> np.ndarray:  # noqa: ANN401
     cells = np.atleast_1d(np.asarray(given, dtype=object))
     if all(isinstance(cell, str) for cell in cells.flat):
         return cells
-    from fit.data.table.file import words  # first, as it says so where pyarrow is missing
+    from fit.data.table.file import to_words  # first, as it says so where pyarrow is missing
 
     pa = import_module("pyarrow")
 
     try:
-        return np.asarray(words(pa.array(cells.tolist(), from_pandas=True)).to_numpy(zero_copy_only=False))
+        return np.asarray(to_words(pa.array(cells.tolist(), from_pandas=True)).to_numpy(zero_copy_only=False))
     except pa.ArrowException:
         raise FitError(f"{name} cannot be read as words.") from None
 
@@ -102,7 +102,7 @@ def save_data(data: Any, path: Path) -> None:  # noqa: ANN401
         try:
             import pyarrow  # noqa: F401
         except ImportError as error:
-            raise lacking("A DataFrame", "table", error) from None
+            raise missing_extra("A DataFrame", "table", error) from None
         try:
             (data.to_parquet if hasattr(data, "to_parquet") else data.write_parquet)(path)
         except Exception as error:  # of pyarrow or polars, about a column of no single type

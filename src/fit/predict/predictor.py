@@ -32,7 +32,7 @@ class Predictor:
     low: Tensor
     high: Tensor
     networks: Sequence[Callable[[Tensor], Tensor]]
-    text: Dialect
+    dialect: Dialect
     diverged: bool = False
 
     def __call__(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -69,7 +69,7 @@ def load_predictor(path: str | Path, which: str = "last", trust: bool = False) -
         low,
         high,
         networks=[predictor(each, trust) for each in checkpoints],
-        text=read_dialect(first),
+        dialect=read_dialect(first),
         diverged=any(map(diverged, checkpoints)),
     )
 

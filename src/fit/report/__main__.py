@@ -1,4 +1,4 @@
-"""`python -m fit.report FOLDER`: the figures of a run, or the table and pictures of a sweep, again from the files."""
+"""`python -m fit.report FOLDER`: redraw the figures of a run, or rewrite the table and pictures of a sweep."""
 
 import argparse
 import sys
@@ -6,16 +6,16 @@ from pathlib import Path
 
 from fit.errors import MENDABLE, FitError, refuse
 from fit.folder import RunFolder
-from fit.messages import plural
+from fit.messages import plural, shorten_list
 from fit.settings.rules import ERRORS, RULES
 from fit.settings.trust import UntrustedError, check_trust
 
-# How many runs that were left out are named.
+# The most folders to name that were not drawn.
 MOST_NAMED = 5
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Draw what was asked for; return the exit code."""
+    """Run the command; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m fit.report", description=__doc__)
     parser.add_argument("folder", type=Path, help="a run folder (figures/) or a sweep folder (sweep.csv, best.yaml, …)")
     parser.add_argument(
@@ -32,8 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def report(folder: Path, figures: str, metric: str | None, trust: bool) -> None:
-    """Tell a sweep's folder from a run's and draw it; raise FitError if it is neither."""
-    from fit.report.run import draw_run
+    """Draw a run folder or report a sweep folder; raise FitError if it is neither."""
+    from fit.report.run import write_run_figures
     from fit.sweep.results.jobs import StoredJob, read_sweep
     from fit.sweep.results.report import report_sweep
 
@@ -45,19 +45,18 @@ def report(folder: Path, figures: str, metric: str | None, trust: bool) -> None:
         job = StoredJob(RunFolder(folder))
         if not trust:
             check_trust(job.cfg, folder, "give --trust")
-        draw_run(job.folder, job.cfg, job.metrics)
+        write_run_figures(job.folder, job.cfg, job.metrics)
         print("\n".join(map(str, sorted(job.folder.fit_figure.parent.glob("*.png")))))
         return
-    left_out = {} if trust else foreign_jobs(folder)
-    report_sweep(folder, metric or str(read_sweep(folder).optimized_metric), figures, left_out)
-    if left_out and figures != "none":
-        named = ", ".join(map(str, [*left_out][:MOST_NAMED])) + (", …" if len(left_out) > MOST_NAMED else "")
-        which = f" ({named})" if len(left_out) > 1 else ""
-        refuse(FitError(f"{plural(len(left_out), 'fit')} not drawn{which}: {next(iter(left_out.values()))}"))
+    refusals = {} if trust else untrusted_jobs(folder)
+    report_sweep(folder, metric or str(read_sweep(folder).optimized_metric), figures, refusals)
+    if refusals and figures != "none":
+        which = f" ({shorten_list([*refusals], MOST_NAMED)})" if len(refusals) > 1 else ""
+        refuse(FitError(f"{plural(len(refusals), 'fit')} not drawn{which}: {next(iter(refusals.values()))}"))
 
 
-def foreign_jobs(folder: Path) -> dict[Path, str]:
-    """Return the folders of the jobs of a sweep that name code to be run, each with the sentence that says so."""
+def untrusted_jobs(folder: Path) -> dict[Path, str]:
+    """Return the folders of a sweep's jobs that name untrusted code, each with the error message."""
     from fit.sweep.results.jobs import stored_jobs
 
     refusals = {}

@@ -1,4 +1,4 @@
-"""What several networks say together, drawn."""
+"""The figures of an ensemble or a cross-validation."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,20 +20,20 @@ from fit.settings.trust import foreign
 
 
 def write_ensemble_figures(folder: RunFolder, cfg: DictConfig, metrics: Mapping[str, object]) -> None:
-    """Write the figures of a committee whose members have ended."""
+    """Write the figures of an ensemble or a cross-validation whose networks have finished."""
     write_atomically(folder.fit_figure, to_png(draw_ensemble(folder, cfg)))
     write_loss_figure(folder, metrics)
 
 
 def draw_ensemble(folder: RunFolder, cfg: DictConfig, which: str = "last") -> Figure:
-    """Draw what the members of a committee say together, by their `last` or `best` checkpoints."""
+    """Draw the mean of an ensemble, or a cross-validation's held-out predictions, by `last` or `best` checkpoints."""
     if cfg.cv is None:
         problem = pose(build_dataset(cfg.data))
         drawn = problem.dataset.drawn()
         predict = load_predictor(folder.path, which, trust=bool(foreign(cfg)))
         fitted, _ = predict(problem.train.inputs)
         return draw_fit(Drawing(problem.dataset, problem.train, drawn, *predict(drawn.inputs), fitted))
-    # Of the whole's settings, which were checked for foreign code: a member's own file was not.
+    # From the settings of the whole, which were checked for untrusted code: those of its parts were not.
     problems = [pose(build_dataset(replica_config(cfg, number).data)) for number, _ in enumerate(folder.replicas)]
     return draw_parity(
         Drawing(problems[0].dataset, problems[0].train, *held_out(folder, problems, which, bool(foreign(cfg))))
@@ -41,10 +41,10 @@ def draw_ensemble(folder: RunFolder, cfg: DictConfig, which: str = "last") -> Fi
 
 
 def held_out(folder: RunFolder, problems: Sequence[Problem], which: str, trust: bool) -> tuple[Rows, Tensor]:
-    """Return every row that was held out, and what the network that did not see it answers."""
+    """Return all held-out rows, and for each the prediction of the network that was not trained on it."""
     rows = [problem.fresh["val"] for problem in problems]
-    answers = [
+    predictions = [
         load_predictor(replica.path, which, trust)(each.inputs)[0]
         for replica, each in zip(folder.replicas, rows, strict=True)
     ]
-    return Rows(*(torch.cat(columns) for columns in zip(*rows, strict=True))), torch.cat(answers)
+    return Rows(*(torch.cat(columns) for columns in zip(*rows, strict=True))), torch.cat(predictions)

@@ -1,4 +1,4 @@
-"""Drawing a run again from its folder."""
+"""Drawing the figures of a stored run."""
 
 from matplotlib.figure import Figure
 from omegaconf import DictConfig
@@ -14,7 +14,7 @@ from fit.training.checkpoint import predictor
 
 
 def write_run_figures(folder: RunFolder, cfg: DictConfig, metrics: dict[str, object]) -> None:
-    """Draw the figures of a run that has ended into its folder; raise FitError if it has no checkpoint."""
+    """Write the figures of a finished run into its folder; raise FitError if it has no checkpoint."""
     if folder.replicas:
         write_ensemble_figures(folder, cfg, metrics)
         return

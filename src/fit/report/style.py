@@ -1,4 +1,4 @@
-"""How all figures look: colours, markers, ticks, and panels of so many inches."""
+"""The style of all figures: colours, markers, ticks, and panels in inches."""
 
 from collections.abc import Mapping
 from io import BytesIO
@@ -17,7 +17,7 @@ from torch import Tensor
 from fit.messages import format_value
 
 Style = dict[str, Any]  # whatever matplotlib takes
-# By Okabe and Ito, told apart by the colour-blind too; each means the same in all figures.
+# By Okabe and Ito, distinguishable for the colour-blind too; each means the same in all figures.
 TRAIN, VAL, FIT, GREY = "#0072B2", "#009E73", "#D55E00", "#555555"
 MISSING = "#eeeeee"
 SERIES = ((TRAIN, "o"), ("#E69F00", "s"), (VAL, "D"), ("#CC79A7", "^"), ("#56B4E9", "v"), ("#000000", "P"))
@@ -26,19 +26,19 @@ LETTER_WIDTH = 0.08  # inches that a letter of a tick label takes
 
 
 class Picture(Figure):
-    """A figure that a notebook shows without pyplot."""
+    """A figure that notebooks show without pyplot."""
 
     def _repr_png_(self) -> bytes:
-        """Render it for a notebook."""
+        """Render the figure for a notebook."""
         return to_png(self)
 
 
 def lay_out(
     cells: int, across: int, size: tuple[float, float], left: float = 0.0, head: float = 0.0, foot: float = 0.0
 ) -> tuple[Figure, list[tuple[float, float]]]:
-    """Make a figure of cells, each of so many inches, so many across; return their lower left corners, row by row.
+    """Make a figure of cells of a size in inches, `across` side by side; return their lower left corners, row by row.
 
-    Sizes are fixed, as measuring text takes longer than drawing it, and so are the gaps.
+    Sizes and gaps are fixed, as measuring text takes longer than drawing it.
     """
     (width, height), rows = size, -(-cells // across)
     figure = Picture(figsize=(left + width * min(across, cells), head + height * rows + foot), dpi=100)
@@ -47,7 +47,7 @@ def lay_out(
 
 
 def add_panel(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Add axes at a place in inches."""
+    """Add axes at a position in inches."""
     across, up = figure.get_size_inches()
     panel = figure.add_axes((left / across, bottom / up, width / across, height / up))
     panel.spines[["top", "right"]].set_visible(False)
@@ -57,14 +57,14 @@ def add_panel(figure: Figure, left: float, bottom: float, width: float, height: 
 
 
 def add_text(figure: Figure, left: float, top: float, words: str, **style: Any) -> None:  # noqa: ANN401
-    """Write at a place in inches from the left and the top."""
+    """Add text at a position in inches from the left and the top."""
     across, up = figure.get_size_inches()
-    looks: Style = {"va": "top", "color": GREY, "fontsize": 9}
-    figure.text(left / across, 1 - top / up, words, **(looks | style))
+    defaults: Style = {"va": "top", "color": GREY, "fontsize": 9}
+    figure.text(left / across, 1 - top / up, words, **(defaults | style))
 
 
 def add_legend(figure: Figure, entries: Mapping[str, Artist], top: float = 0.05) -> None:
-    """List what is drawn, by label, above all panels, where it hides nothing."""
+    """Add a legend above all panels, where it hides nothing."""
     if not entries:
         return
     across, up = figure.get_size_inches()
@@ -89,26 +89,26 @@ def add_legend(figure: Figure, entries: Mapping[str, Artist], top: float = 0.05)
 
 
 def marker_style(rows: int) -> Style:
-    """Return markers that are seen where there are few rows, and let see what is below where there are many."""
+    """Return the style of markers: large for few rows, small and transparent for many."""
     size, alpha = (6.0, 0.9) if rows <= 50 else (4.0, 0.6) if rows <= 500 else (2.5, 0.3)
     return {"linestyle": "", "markersize": size, "alpha": alpha, "markeredgewidth": 0}
 
 
 def describe_not_finite(values: Tensor | np.ndarray) -> str:
-    """Say whether values, or some of them, are not finite; nothing if all are."""
+    """Return how many values are not finite; empty if all are finite."""
     finite = np.isfinite(np.asarray(values))
     lost = int((~finite).sum())
     return "" if not lost else "not finite" if lost == finite.size else f"{lost} of {finite.size} not finite"
 
 
 def add_note(panel: Axes, words: str, **style: Any) -> None:  # noqa: ANN401
-    """Write into the middle of a panel what it cannot show."""
+    """Write into the middle of a panel why it shows nothing."""
     box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none"}
     panel.text(0.5, 0.5, words, transform=panel.transAxes, ha="center", va="center", color=FIT, bbox=box, **style)
 
 
 def set_log_ticks(axis: Axis) -> None:
-    """Label a logarithmic axis with several round numbers, however few decades or many it spans."""
+    """Label a logarithmic axis with several round numbers, however many decades it spans."""
     low, high = axis.get_view_interval()
     decades = float(np.log10(high / low))
     if decades < 0.7:

@@ -1,4 +1,4 @@
-"""What is written when a run has ended: metrics.json and the figures."""
+"""The metrics and figures of a finished run."""
 
 from collections.abc import Callable, Mapping
 
@@ -17,13 +17,13 @@ from fit.training.run import Run
 
 
 def make_drawing(problem: Problem, predict: Callable[[Tensor], Tensor]) -> Drawing:
-    """Collect what the figure of the fit shows."""
+    """Collect the data that the figure of the fit shows."""
     drawn = problem.dataset.drawn()
     return Drawing(problem.dataset, problem.train, drawn, predict(drawn.inputs), fitted=predict(problem.train.inputs))
 
 
 def summarize(run: Run, outcome: Outcome, seconds: float) -> dict[str, object]:
-    """Return what metrics.json holds; `seconds` is how long the run took as a whole."""
+    """Return the contents of metrics.json; `seconds` is the total time of the run."""
     lowest = floor(run.model, run.cfg.loss, run.problem.scaled)
     floors = {} if lowest is None else {"floor/loss": lowest}
     return outcome.numbers | baselines(run.problem) | floors | {"seconds/total": seconds}
@@ -32,7 +32,7 @@ def summarize(run: Run, outcome: Outcome, seconds: float) -> dict[str, object]:
 def write_figures(
     folder: RunFolder, problem: Problem, predict: Callable[[Tensor], Tensor], metrics: Mapping[str, object]
 ) -> bytes:
-    """Write the figures and return that of the fit."""
+    """Write the figures and return that of the fit as a PNG file."""
     picture = to_png(draw_fit(make_drawing(problem, predict)))
     write_atomically(folder.fit_figure, picture)
     write_loss_figure(folder, metrics)
@@ -40,7 +40,7 @@ def write_figures(
 
 
 def write_loss_figure(folder: RunFolder, metrics: Mapping[str, object]) -> None:
-    """Write the figure of the loss, of a run or of several networks."""
+    """Write the figure of the loss of a run, or of several networks."""
     floor, diverged = metrics.get("floor/loss"), metrics.get("diverged_epoch")
     figure = draw_loss(
         folder.mean_history(),

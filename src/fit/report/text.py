@@ -1,6 +1,5 @@
-"""What a person reads in the terminal before and after a run."""
+"""The text that the terminal shows before and after a run."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from shlex import quote
 
@@ -13,7 +12,7 @@ from fit.evaluation.affine import Affine, least_squares, mean_answer
 from fit.evaluation.errors import errors
 from fit.evaluation.outcome import Outcome
 from fit.folder import RunFolder
-from fit.messages import ends, plural
+from fit.messages import class_name, ends, option_name, plural, shorten_list
 from fit.settings.no_effect import without_effect
 from fit.training.run import Run
 
@@ -22,14 +21,14 @@ MOST_LISTED_INPUTS = 6
 
 
 def format_run_header(run: Run, device: object) -> str:
-    """Say in one block what is about to be trained."""
+    """Describe in one block what is about to be trained."""
     cfg, problem, optimizer, trainer = run.cfg, run.problem, run.cfg.optimizer, run.cfg.trainer
     rows = len(problem.train.inputs)
     batch = min(problem.dataset.batch_size or rows, rows)
     lines = {
-        "data": format_data(problem, cfg.data._target_.split(".")[-2], batch),
+        "data": format_data(problem, option_name(cfg.data._target_), batch),
         "model": f"{run.model}; {plural(run.model.parameters, 'parameter')}",
-        "optimizer": f"{optimizer._target_.rsplit('.', 1)[1]}, lr {optimizer.lr:g}, "
+        "optimizer": f"{class_name(optimizer._target_)}, lr {optimizer.lr:g}, "
         f"{format_schedule(cfg.scheduler._target_)} schedule; loss {cfg.loss}; "
         f"{plural(trainer.max_epochs, 'epoch')} of {plural(-(-rows // batch), 'step')}",
         "device": f"{device}, {trainer.precision}",
@@ -46,19 +45,18 @@ def format_run_header(run: Run, device: object) -> str:
 
 def format_schedule(target: str) -> str:
     """Name a schedule as its configuration file is named: one_cycle for OneCycle."""
-    kind = target.rsplit(".", 1)[1].replace("Schedule", "Constant")
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
+    return option_name(target).replace("schedule", "constant")
 
 
 def format_run_summary(run: Run, outcome: Outcome, metrics: Mapping[str, object], diagnosis: str) -> str:
-    """Say how it went: errors beside the simplest answers, an affine network's formula, a diagnosis, where to look."""
+    """Report a finished run: its errors beside the baselines, an affine network's formula, diagnosis, files."""
     folder, problem = run.folder, run.problem
     epochs, steps = (plural(int(str(metrics[f"{unit}s"])), unit) for unit in ("epoch", "step"))
     places = {"run": f"{folder.path} ({epochs}, {steps}, {metrics['seconds/fit']:.1f} s)"}
     if folder.fit_figure.exists():
         places = {"figures": f"{folder.fit_figure}\n{folder.loss_figure}"} | places
     if any(folder.path.glob("events.*")):
-        # All runs beside each other, wherever this one lies.
+        # A folder that shows all runs together.
         shared = "outputs" if folder.path.parts[0] == "outputs" else str(folder.path.parent)
         places["watch"] = f"tensorboard --logdir {quote(shared)}"
     if metrics["diverged"]:
@@ -72,19 +70,19 @@ def format_run_summary(run: Run, outcome: Outcome, metrics: Mapping[str, object]
             *format_formulas(problem, outcome.affine),
         ]
         if run.stopped:
-            waited = plural(run.cfg.early_stopping.patience, "epoch")
-            lines.append(f"stopped      early (trainer.max_epochs={run.max_epochs}): no lower val/loss for {waited}")
+            patience = plural(run.cfg.early_stopping.patience, "epoch")
+            lines.append(f"stopped      early (trainer.max_epochs={run.max_epochs}): no lower val/loss for {patience}")
         paragraphs = "\n".join(lines)
     return "\n\n".join([paragraphs, *([diagnosis] if diagnosis else []), align_labels(places)])
 
 
 def format_ensemble_header(cfg: DictConfig, folder: RunFolder, epochs: Sequence[int]) -> str:
-    """Say which networks are about to be trained; `epochs` is how far each had been trained before, -1: not at all."""
+    """Describe the networks that are about to be trained; `epochs` is how far each is trained already, -1 for none."""
     count = len(epochs)
     title, each = (
-        ("cv", f"{count} networks, each judged on a fold that it is not trained on")
+        ("cv", f"{count} networks, each judged on the fold it is not trained on")
         if cfg.cv
-        else ("ensemble", f"{count} networks that differ in their seed, {cfg.seed} to {cfg.seed + count - 1}")
+        else ("ensemble", f"{count} networks with seeds {cfg.seed} to {cfg.seed + count - 1}")
     )
     lines = {title: f"{each}; trained together", "run": f"{folder.path}, each network in members/0 to {count - 1}"}
     if max(epochs) >= 0:
@@ -94,13 +92,13 @@ def format_ensemble_header(cfg: DictConfig, folder: RunFolder, epochs: Sequence[
 
 
 def format_ensemble_summary(folder: RunFolder, noun: str, metrics: Mapping[str, object], diagnosis: str) -> str:
-    """Say how the members of a committee did, on average and apart, and where to look."""
+    """Report the networks of an ensemble or a cross-validation: the mean and deviation of their errors, and files."""
     together = any(key.startswith("ensemble/") for key in metrics)
     title = f"{metrics['members']} {noun}"
     rows = [f"{title:<28}{'mean':>12}{'std':>12}" + f"{'ensemble':>14}" * together]
     for key in (key for key in metrics if key.endswith(("/rmse", "/max_error", "/r2")) and f"std/{key}" in metrics):
-        mean, spread, answer = (metrics.get(f"{prefix}{key}") for prefix in ("", "std/", "ensemble/"))
-        cells = [f"{mean:.6g}", f"{spread:.3g}", f"{answer:.6g}" if answer is not None else ""]
+        mean, spread, ensemble = (metrics.get(f"{prefix}{key}") for prefix in ("", "std/", "ensemble/"))
+        cells = [f"{mean:.6g}", f"{spread:.3g}", f"{ensemble:.6g}" if ensemble is not None else ""]
         rows.append(f"  {key:<26}{cells[0]:>12}{cells[1]:>12}{cells[2]:>14}".rstrip())
     mean_mse = metrics.get("baseline/mean_mse")
     if isinstance(mean_mse, float):
@@ -117,15 +115,15 @@ def format_ensemble_summary(folder: RunFolder, noun: str, metrics: Mapping[str, 
 
 
 def format_losses(metrics: Mapping[str, object]) -> Iterator[str]:
-    """Say what was minimized, in scaled units, beside the lowest that the model can reach, and when it was best."""
+    """Yield the losses, in scaled units, the epoch of the lowest, and the lowest possible."""
     train, val, best = (metrics[key] for key in ("train/loss", "val/loss", "best/epoch"))
     yield f"loss         {train:.6g} train, {val:.6g} val, lowest val at epoch {best}"
     if "floor/loss" in metrics:
-        yield f"floor        {metrics['floor/loss']:.6g}: no weights of this model can do better on the training rows"
+        yield f"floor        {metrics['floor/loss']:.6g}: the lowest train loss that this model can reach"
 
 
 def format_data(problem: Problem, name: str, batch: int) -> str:
-    """Say what is trained on and judged on."""
+    """Describe the training rows and those that the fit is judged on."""
     dataset, train = problem.dataset, problem.train
     inputs = format_column_ranges(dataset.input_names, train.inputs, MOST_LISTED_INPUTS)
     targets = format_column_ranges(dataset.target_names, train.targets, MOST_LISTED_TARGETS)
@@ -135,29 +133,29 @@ def format_data(problem: Problem, name: str, batch: int) -> str:
     )
     rows = len(train.inputs)
     batches = "all in each step" if batch == rows else f"{batch} in each step"
-    asked = dataset.batch_size
-    if asked is not None and asked > rows:
-        batches += f" (data.batch_size={asked} is more than that)"
+    wanted = dataset.batch_size
+    if wanted is not None and wanted > rows:
+        batches += f" (data.batch_size={wanted} is more than that)"
     title = f"{name} {dataset.source}".strip()
     return f"{title}: {plural(rows, 'row')}, {batches}\n{inputs} → {targets}\njudged on {judged}"
 
 
 def format_row_count(count: int, kind: str) -> str:
-    """Write a count with the kind of rows that they are."""
+    """Format a count with the kind of rows."""
     return f"{count} {kind.replace('rows', 'row', 1) if count == 1 else kind}"
 
 
 def format_column_ranges(names: tuple[str, ...], values: Tensor, most: int) -> str:
-    """Name columns with the range of their values."""
+    """Format columns with the range of their values."""
     parts = [
         f"{name} in [{', '.join(ends(low, high))}]" if low < high else f"{name} (always {low:.4g})"
         for name, low, high in zip(names, values.amin(0).tolist(), values.amax(0).tolist(), strict=True)
     ]
-    return ", ".join(parts[:most]) + (f" … ({len(parts)} columns)" if len(parts) > most else "")
+    return shorten_list(parts, most, "columns")
 
 
 def align_labels(lines: dict[str, str]) -> str:
-    """Align labelled paragraphs."""
+    """Align labelled paragraphs: labels in one column, text in the next."""
     width = max(map(len, lines)) + 2
     return "\n".join(
         f"{label if number == 0 else '':<{width}}{line}"
@@ -167,9 +165,9 @@ def align_labels(lines: dict[str, str]) -> str:
 
 
 def format_error_table(problem: Problem, predict: Callable[[Tensor], Tensor]) -> list[str]:
-    """Tabulate errors in own units, target by target, beside those of the simplest answers.
+    """Return a table of the errors in own units, target by target, beside those of the two baselines.
 
-    Both simple answers are fitted on the training rows.
+    The baselines, the mean and the best affine function, are fitted on the training rows.
     """
     regions = {"train": problem.train} | problem.fresh
     predictions = {region: predict(rows.inputs) for region, rows in regions.items()}
@@ -198,14 +196,14 @@ def format_error_table(problem: Problem, predict: Callable[[Tensor], Tensor]) ->
 
 
 def format_error_row(label: str, predictions: Tensor, rows: Rows, column: int) -> str:
-    """Write one row of the table; column 0 is all targets together."""
+    """Format one row of the table; column 0 is all targets together."""
     measured = errors(predictions.unsqueeze(0), rows.targets.unsqueeze(0))
     rmse, largest, r2 = (float(measured[key][0, column]) for key in ("rmse", "max_error", "r2"))
     return f"{label:<34}{rmse:>11.4g}{largest:>12.4g}{format_r2(r2):>12}"
 
 
 def format_r2(r2: float) -> str:
-    """Write R² without rounding what is not perfect up to 1."""
+    """Format R² so that only a perfect one is shown as 1."""
     if r2 != r2:
         return "-"
     text = f"{r2:.6f}" if abs(r2) < 1e4 else f"{r2:.3g}"
@@ -213,7 +211,7 @@ def format_r2(r2: float) -> str:
 
 
 def format_formulas(problem: Problem, network: Affine | None) -> Iterator[str]:
-    """Write an affine network as a formula in own units, beside the closed form of least squares."""
+    """Yield an affine network as a formula in own units, beside the closed form of least squares."""
     names = problem.dataset.target_names
     if network is None or len(names) > MOST_LISTED_TARGETS or len(problem.dataset.input_names) > MOST_LISTED_INPUTS:
         return
@@ -224,7 +222,7 @@ def format_formulas(problem: Problem, network: Affine | None) -> Iterator[str]:
 
 
 def format_formula(problem: Problem, affine: Affine, target: int) -> str:
-    """Write one target as a sum over the inputs that vary; what is constant goes into the offset."""
+    """Format one target as a sum over the inputs; constant inputs are part of the offset."""
     constant = problem.train.inputs.amin(0) == problem.train.inputs.amax(0)
     offset = float(affine.offset[target] + (affine.slopes[:, target] * problem.train.inputs[0])[constant].sum())
     terms = [

@@ -25,7 +25,7 @@ def build_sampler(name: str, seed: int | None, space: Space, done: Sequence[Froz
     """
     if name == "grid":
         tried = {tuple(trial.params[key] for key in space.searched) for trial in done}
-        return Grid([point for point in grid(space, seed or 0) if tuple(point.values()) not in tried])
+        return GridSampler([point for point in grid_points(space, seed or 0) if tuple(point.values()) not in tried])
     state = None if seed is None else int(np.random.SeedSequence([seed, len(done)]).generate_state(1)[0])
     if name == "random":
         return RandomSampler(seed=state)
@@ -52,7 +52,7 @@ def grid_size(space: Space) -> int:
     return size
 
 
-def grid(space: Space, seed: int) -> list[dict[str, object]]:
+def grid_points(space: Space, seed: int) -> list[dict[str, object]]:
     """Return all points in an order that covers the space soon, always the same for a seed."""
     values = {key: grid_values(each) or [] for key, each in space.searched.items()}
     points = [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]
@@ -60,7 +60,7 @@ def grid(space: Space, seed: int) -> list[dict[str, object]]:
     return points
 
 
-class Grid(BaseSampler):
+class GridSampler(BaseSampler):
     """The points given, in turn; Optuna's own counts those of a killed search as tried."""
 
     def __init__(self, points: list[dict[str, object]]) -> None:

@@ -20,13 +20,13 @@ from fit.hydra_adapter.private import outcome
 from fit.messages import shown
 from fit.search.sampler import SAMPLERS, build_sampler, grid_size
 from fit.search.space import Space, read_space
-from fit.search.study import FAILURE, finished, opened
+from fit.search.study import FAILURE, finished_trials, open_study
 from fit.settings.identity import plain
 from fit.settings.names import check_names
 from fit.settings.rules import check, check_settings
 from fit.settings.schema import Rule, choice, whole
 from fit.settings.tree import flatten
-from fit.sweep.results.table import comparable
+from fit.sweep.results.table import comparable_metric
 
 RULES = {
     "n_trials": whole(1),
@@ -38,7 +38,7 @@ RULES = {
     "study_name": Rule("a name", lambda value: isinstance(value, str) and bool(value)),
     "params": Rule("KEY: 'interval(...)' and the like", lambda value: isinstance(value, DictConfig)).or_null(),
 }
-Legal = Callable[[Sequence[Sequence[str]]], None]
+BatchCheck = Callable[[Sequence[Sequence[str]]], None]
 
 
 class Search:
@@ -56,18 +56,18 @@ class Search:
         check_settings("hydra.sweeper", settings, RULES)
         self.config, self.loader, self.launcher, self.settings = config, loader, launcher, settings
         self.folder = Path(config.hydra.sweep.dir)
-        self.space = self.read(arguments)
+        self.space = self.parse_space(arguments)
         # Choices known to compose: whether Hydra can compose a trial takes a tenth of a second to tell, and no number
         # changes it.
         self.composed: set[tuple[object, ...]] = set()
-        self.together = int(str(settings["n_jobs"]))
+        self.batch_size = int(str(settings["n_jobs"]))
         self.seed = None if settings["seed"] is None else int(str(settings["seed"]))
-        self.wanted = int(str(settings["n_trials"]))
+        self.trials_wanted = int(str(settings["n_trials"]))
         if settings["sampler"] == "grid":
-            self.wanted = min(self.wanted, grid_size(self.space))
+            self.trials_wanted = min(self.trials_wanted, grid_size(self.space))
         self.check_corners()
 
-    def read(self, arguments: list[str]) -> Space:
+    def parse_space(self, arguments: list[str]) -> Space:
         """Read the space from hydra.sweeper.params and, over it, from the command line."""
         params = self.settings["params"]
         lines = flatten(params) if isinstance(params, DictConfig) else {}
@@ -93,7 +93,7 @@ class Search:
             settings.append(plain(task_config(trial)))
             self.composed.add(self.space.choices(point))
         metric = str(self.config.optimized_metric)
-        if (better := comparable(metric, settings)) != metric:
+        if (better := comparable_metric(metric, settings)) != metric:
             raise FitError(
                 f"optimized_metric={metric} is not in the same unit for all trials: give optimized_metric={better}."
             )
@@ -105,22 +105,22 @@ class Search:
             return str(self.settings["direction"])
         return "maximize" if self.config.optimized_metric.endswith("/r2") else "minimize"
 
-    def run(self, legal: Legal) -> list[Sequence[JobReturn]]:
+    def run(self, legal: BatchCheck) -> list[Sequence[JobReturn]]:
         """Search until as many trials as wanted are finished, those of before included; return what was launched."""
         returns = []
         name = str(self.settings["study_name"])
-        with opened(self.config, self.settings["storage"], name, self.direction, self.space) as study:
+        with open_study(self.config, self.settings["storage"], name, self.direction, self.space) as study:
             OmegaConf.save(self.config, self.folder / "multirun.yaml")
-            while (left := self.wanted - len(finished(study))) > 0:
-                returns.append(self.batch(study, min(left, self.together), legal))
+            while (left := self.trials_wanted - len(finished_trials(study))) > 0:
+                returns.append(self.run_batch(study, min(left, self.batch_size), legal))
             check_outcome(study)
         return returns
 
-    def batch(self, study: Study, size: int, legal: Legal) -> Sequence[JobReturn]:
+    def run_batch(self, study: Study, size: int, legal: BatchCheck) -> Sequence[JobReturn]:
         """Ask, launch and tell once."""
         number = self.next_number(study)
         study.sampler = build_sampler(
-            str(self.settings["sampler"]), self.seed, self.space, finished(study), self.together
+            str(self.settings["sampler"]), self.seed, self.space, finished_trials(study), self.batch_size
         )
         trials, batch = [], []
         for trial in [study.ask(self.space.searched) for _ in range(size)]:
@@ -129,14 +129,14 @@ class Search:
                 if choices not in self.composed:
                     legal([overrides])
             except (HydraException, OmegaConfBaseException) as error:
-                fail(study, trial, error)
+                fail_trial(study, trial, error)
             else:
                 self.composed.add(choices)
                 trials.append(trial)
                 batch.append(overrides)
         results = self.launcher.launch(batch, initial_job_idx=number) if batch else []
         for trial, result in zip(trials, results, strict=True):
-            tell(study, trial, result)
+            report_trial(study, trial, result)
         return results
 
     def next_number(self, study: Study) -> int:
@@ -145,22 +145,22 @@ class Search:
         return max([len(study.get_trials(deepcopy=False)), *(each + 1 for each in folders)])
 
 
-def tell(study: Study, trial: Trial, result: JobReturn) -> None:
+def report_trial(study: Study, trial: Trial, result: JobReturn) -> None:
     """Tell how a trial ended; one that diverged is pruned, and one that failed ends nothing but itself."""
     value = outcome(result)
     if isinstance(value, BaseException):
-        fail(study, trial, value)
+        fail_trial(study, trial, value)
     elif result.status != JobStatus.COMPLETED:
-        fail(study, trial, FitError("it was not run"))
+        fail_trial(study, trial, FitError("it was not run"))
     elif isinstance(value, bool) or not isinstance(value, int | float):
-        fail(study, trial, FitError(f"it returned {value}, which is not a number"))
+        fail_trial(study, trial, FitError(f"it returned {value}, which is not a number"))
     elif math.isfinite(value):
         study.tell(trial, float(value))
     else:
         study.tell(trial, state=TrialState.PRUNED)
 
 
-def fail(study: Study, trial: Trial, error: BaseException) -> None:
+def fail_trial(study: Study, trial: Trial, error: BaseException) -> None:
     """Tell that a trial failed, to Optuna and to the person."""
     sentence = str(error) if isinstance(error, FitError) else f"{type(error).__name__}: {error}"
     sentence = " ".join(sentence.split()).rstrip(".")
@@ -171,6 +171,6 @@ def fail(study: Study, trial: Trial, error: BaseException) -> None:
 
 def check_outcome(study: Study) -> None:
     """Raise FitError when not one trial could be run: that is no result."""
-    trials = finished(study)
+    trials = finished_trials(study)
     if all(trial.state == TrialState.FAIL for trial in trials):
         raise FitError(f"All {len(trials)} trials failed, the last one with: {trials[-1].user_attrs[FAILURE]}.")

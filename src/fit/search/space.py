@@ -27,7 +27,7 @@ class Space:
         """Write a trial as Hydra reads it."""
         return [
             *self.fixed.values(),
-            *(f"{key}={written(values[key], each)}" for key, each in self.searched.items()),
+            *(f"{key}={format_value(values[key], each)}" for key, each in self.searched.items()),
         ]
 
     def choices(self, values: dict[str, object]) -> tuple[object, ...]:
@@ -53,7 +53,7 @@ def read_space(overrides: Iterable[Override]) -> Space:
         fixed.pop(key, None)
         typed[key] = line.partition("=")[2]
         if override.is_sweep_override():
-            searched[key] = distribution(override, line)
+            searched[key] = parse_distribution(override, line)
         else:
             fixed[key] = line
     if not searched:
@@ -65,7 +65,7 @@ def read_space(overrides: Iterable[Override]) -> Space:
     return Space(searched, fixed, typed)
 
 
-def distribution(override: Override, line: str) -> BaseDistribution:
+def parse_distribution(override: Override, line: str) -> BaseDistribution:
     """Read one setting that is searched."""
     value = override.value()
     # The order of values means nothing to a sampler, and a random one would be another space every time.
@@ -74,45 +74,47 @@ def distribution(override: Override, line: str) -> BaseDistribution:
     tags: set[str] = getattr(value, "tags", set())
     log = "log" in tags
     if tags - {"log"} or (log and isinstance(value, ChoiceSweep)):
-        raise unreadable(line, "the only tag is log, and for interval(...) and range(...)")
+        raise not_searchable(line, "the only tag is log, and for interval(...) and range(...)")
     if isinstance(value, IntervalSweep):
-        return interval(value, log, line)
+        return parse_interval(value, log, line)
     if isinstance(value, RangeSweep):
-        return steps(value, log, line)
+        return parse_range(value, log, line)
     choices = list(dict.fromkeys(override.sweep_string_iterator()))
     if not choices:
-        raise unreadable(line, "no option is of that name")
+        raise not_searchable(line, "no option is of that name")
     return CategoricalDistribution(choices)
 
 
-def interval(sweep: IntervalSweep, log: bool, line: str) -> BaseDistribution:
+def parse_interval(sweep: IntervalSweep, log: bool, line: str) -> BaseDistribution:
     """Read an interval; one of whole numbers holds both its ends."""
     low, high = sweep.start, sweep.end
     assert low is not None
     assert high is not None
     check_bounds(low, high, log, line)
     if low >= high:
-        raise unreadable(line, "the lower end of an interval comes first")
+        raise not_searchable(line, "the lower end of an interval comes first")
     if isinstance(low, int) and isinstance(high, int):
         return IntDistribution(low, high, log=log)
     return FloatDistribution(float(low), float(high), log=log)
 
 
-def steps(sweep: RangeSweep, log: bool, line: str) -> BaseDistribution:
+def parse_range(sweep: RangeSweep, log: bool, line: str) -> BaseDistribution:
     """Read range(START, STOP, STEP), which ends before STOP, as everywhere in Hydra."""
     start, stop, step = sweep.start or 0, sweep.stop or 0, sweep.step
     whole = all(isinstance(each, int) for each in (start, stop, step))
     check_bounds(min(start, stop), max(start, stop), False, line)
     if step == 0 or not math.isfinite(step):
-        raise unreadable(line, "the step of a range is a number other than 0")
+        raise not_searchable(line, "the step of a range is a number other than 0")
     # In decimals, or 0.9 would be among 0, 0.3, ... below 0.9.
     first, by = Decimal(str(start)), Decimal(str(step))
     count = math.ceil((Decimal(str(stop)) - first) / by)
     if count < 1:
-        raise unreadable(line, "this range is empty")
+        raise not_searchable(line, "this range is empty")
     low, high = sorted((first, first + (count - 1) * by))
     if log and not (whole and abs(step) == 1):
-        raise unreadable(line, "a range on a log scale is one of whole numbers in steps of 1; interval(...) takes log")
+        raise not_searchable(
+            line, "a range on a log scale is one of whole numbers in steps of 1; interval(...) takes log"
+        )
     check_bounds(float(low), float(high), log, line)
     if whole:
         return IntDistribution(int(low), int(high), log=log, step=abs(int(step)))
@@ -123,12 +125,12 @@ def check_bounds(low: float, high: float, log: bool, line: str) -> None:
     """Raise FitError for ends that a sampler cannot compute with."""
     largest = LARGEST_WHOLE if isinstance(low, int) and isinstance(high, int) else LARGEST
     if not (-largest <= low <= largest and -largest <= high <= largest):
-        raise unreadable(line, f"its ends are numbers from {-largest:g} to {largest:g}")
+        raise not_searchable(line, f"its ends are numbers from {-largest:g} to {largest:g}")
     if log and low <= 0:
-        raise unreadable(line, "a log scale begins above 0")
+        raise not_searchable(line, "a log scale begins above 0")
 
 
-def unreadable(line: str, why: str) -> FitError:
+def not_searchable(line: str, why: str) -> FitError:
     """Say why a setting cannot be searched."""
     return FitError(f"{line} cannot be searched: {why}.")
 
@@ -154,7 +156,7 @@ def grid_values(each: BaseDistribution) -> Iterable[object] | None:
     return None
 
 
-def written(value: object, each: BaseDistribution) -> str:
+def format_value(value: object, each: BaseDistribution) -> str:
     """Write a value as it is typed; steps of 0.1 come as 0.30000000000000004 from samplers, and mean 0.3."""
     if isinstance(each, FloatDistribution) and each.step is not None:
         assert isinstance(value, int | float)

@@ -25,27 +25,27 @@ FAILURE = "failure"
 
 
 @contextmanager
-def opened(config: DictConfig, storage: object, name: str, direction: str, space: Space) -> Iterator[Study]:
+def open_study(config: DictConfig, storage: object, name: str, direction: str, space: Space) -> Iterator[Study]:
     """Open the study, new or gone on with, for this process alone; in the end close its database."""
     folder, resume = Path(config.hydra.sweep.dir), OmegaConf.select(config, "sweep.resume")
-    place = find_place(folder, resume, storage)
+    place = find_storage(folder, resume, storage)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         # Or a second search in this folder would give up the trials that the first one has running.
-        with RunFolder(folder).locked(), connected(place) as database:
+        with RunFolder(folder).locked(), connect_storage(place) as database:
             names = optuna.study.get_all_study_names(database)
             if resume is not None and name not in names:
                 held = f"holds {', '.join(names)}" if names else "holds none"
                 raise FitError(f"hydra.sweeper.study_name={name} is not a study that can be resumed: {place} {held}.")
             if name in names:
                 study = optuna.load_study(study_name=name, storage=database)
-                check_same(study, place, direction, facts(config, space))
+                check_same_search(study, place, direction, study_attributes(config, space))
                 fail_interrupted(study)
             else:
                 toward = StudyDirection[direction.upper()]
                 study = optuna.create_study(study_name=name, storage=database, direction=toward)
-                for key, value in facts(config, space).items():
+                for key, value in study_attributes(config, space).items():
                     study.set_user_attr(key, value)
             yield study
     finally:
@@ -54,7 +54,7 @@ def opened(config: DictConfig, storage: object, name: str, direction: str, space
             folder.rmdir()
 
 
-def find_place(folder: Path, resume: str | None, storage: object) -> str:
+def find_storage(folder: Path, resume: str | None, storage: object) -> str:
     """Return where the study is or will be; raise FitError where that is not what was asked for."""
     if storage is not None:
         return str(storage)
@@ -70,29 +70,29 @@ def find_place(folder: Path, resume: str | None, storage: object) -> str:
 
 
 @contextmanager
-def connected(place: str) -> Iterator[RDBStorage]:
+def connect_storage(place: str) -> Iterator[RDBStorage]:
     """Open a database, given by its file or URL, and tell in one sentence what is wrong with it."""
     try:
         database = RDBStorage(place if "://" in place else f"sqlite:///{place}")
     # ImportError: its driver is not installed; RuntimeError: it is of another version of Optuna.
     except (OptunaError, SQLAlchemyError, ImportError, RuntimeError) as error:
-        raise broken(place, error) from None
+        raise storage_error(place, error) from None
     try:
         yield database
     except (OptunaError, SQLAlchemyError) as error:
-        raise broken(place, error) from None
+        raise storage_error(place, error) from None
     finally:
         database.remove_session()
         database.engine.dispose()
 
 
-def broken(place: str, error: Exception) -> FitError:
+def storage_error(place: str, error: Exception) -> FitError:
     """Say what is wrong with a database."""
     cause = str(error.__cause__ or error).splitlines()[0].rstrip(".")
     return FitError(f"{place} cannot be read or written as the database of a search: {cause}.")
 
 
-def facts(config: DictConfig, space: Space) -> dict[str, Any]:
+def study_attributes(config: DictConfig, space: Space) -> dict[str, Any]:
     """Return what makes the values of two trials comparable."""
     return {
         "searched": {key: distribution_to_json(each) for key, each in space.searched.items()},
@@ -102,7 +102,7 @@ def facts(config: DictConfig, space: Space) -> dict[str, Any]:
     }
 
 
-def check_same(study: Study, place: str, direction: str, new: dict[str, Any]) -> None:
+def check_same_search(study: Study, place: str, direction: str, new: dict[str, Any]) -> None:
     """Raise FitError unless the study is of the same space, metric and direction."""
     old = study.user_attrs
     if not new.keys() <= old.keys():
@@ -128,7 +128,7 @@ def fail_interrupted(study: Study) -> None:
         study.tell(trial.number, state=TrialState.FAIL)
 
 
-def finished(study: Study) -> list[FrozenTrial]:
+def finished_trials(study: Study) -> list[FrozenTrial]:
     """Return the trials with an outcome, those that failed by themselves included."""
     return [
         trial

@@ -17,7 +17,7 @@ from fit.folder import RunFolder
 from fit.hydra_adapter.loader import QuickLoader
 
 
-def run(
+def run_grid(
     config: DictConfig, loader: QuickLoader, launcher: Launcher, arguments: list[str], together: int | None
 ) -> list[Sequence[JobReturn]]:
     """Launch all jobs, so many `together`; one that fails ends nothing but itself.

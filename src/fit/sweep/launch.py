@@ -70,7 +70,7 @@ class JobBatch:
         self.jobs: list[Job] = []
         self.returns: list[JobReturn] = []
         self.stored: dict[str, list[StoredJob]] = {}
-        self.taken: set[int | None] = set()
+        self.taken_numbers: set[int | None] = set()
         self.swept: list[str] = []
 
     def run(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
@@ -82,7 +82,7 @@ class JobBatch:
         if self.config.sweep.resume is not None:
             for stored in stored_jobs(self.folder):
                 self.stored.setdefault(stored.identity, []).append(stored)
-                self.taken |= {stored.number} - {None}
+                self.taken_numbers |= {stored.number} - {None}
         self.swept = swept_keys(typed(self.config))
         raise_file_limit()
         try:
@@ -153,9 +153,9 @@ class JobBatch:
         """Return the number that a job has already, or the one that is its turn, or the next free one."""
         if known is not None and known.number is not None:
             return known.number
-        if number in self.taken:
-            number = max(each for each in self.taken if each is not None) + 1
-        self.taken.add(number)
+        if number in self.taken_numbers:
+            number = max(each for each in self.taken_numbers if each is not None) + 1
+        self.taken_numbers.add(number)
         return number
 
     def train_all(self, pending: Sequence[Job], interruption: Interruption) -> None:

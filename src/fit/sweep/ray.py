@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
-from fit.errors import FitError, as_sentence, lacking
-from fit.execute import prepared, run_jobs
+from fit.errors import FitError, as_sentence, missing_extra
+from fit.execute import locked_with_bar, run_jobs
 from fit.folder import RunFolder, write_atomically
 from fit.interruption import Interruption
 from fit.job import Job
 
 # How often a task whose worker died is begun again.
 RETRIES = 3
-SECONDS_BETWEEN_LOOKS = 0.5
-SECONDS_FOR_AN_ANSWER = 5.0
+POLL_SECONDS = 0.5
+CONNECT_SECONDS = 5.0
 
 
 class RemoteJob(NamedTuple):
@@ -42,7 +42,7 @@ def train_on_ray(
     """Train each stack as a task and write what comes back; raise FitError if there is no cluster to be had."""
     ray = connect(settings)
     try:
-        with prepared([job for stack in stacks for job in stack]) as bar:
+        with locked_with_bar([job for stack in stacks for job in stack]) as bar:
             task = ray.remote(num_cpus=1, max_retries=RETRIES)(train_remote_jobs)
             ready = [unlocked for stack in stacks if (unlocked := [job for job in stack if job.error is None])]
             tasks = {
@@ -52,7 +52,7 @@ def train_on_ray(
             waiting = list(tasks)
             failed_fast = False
             while waiting and not interruption() and not failed_fast:
-                done, waiting = ray.wait(waiting, timeout=SECONDS_BETWEEN_LOOKS)
+                done, waiting = ray.wait(waiting, timeout=POLL_SECONDS)
                 for each in done:
                     receive(ray, each, tasks[each])
                     for job in tasks[each]:
@@ -73,7 +73,7 @@ def check_address(address: str) -> None:
     if not host or not port.isdecimal():
         raise FitError(f"hydra.launcher.ray_address={address} is not allowed: give HOST:PORT, or null.")
     try:
-        socket.create_connection((host, int(port)), timeout=SECONDS_FOR_AN_ANSWER).close()
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise FitError(f"hydra.launcher.ray_address={address} cannot be reached: {error}.") from None
 
@@ -86,7 +86,7 @@ def connect(settings: Mapping[str, object]) -> Any:  # noqa: ANN401 -- the modul
     try:
         ray = import_module("ray")
     except ImportError as error:
-        raise lacking("hydra.launcher.engine=ray", "ray", error) from None
+        raise missing_extra("hydra.launcher.engine=ray", "ray", error) from None
     address, cpus = settings["ray_address"], settings["ray_cpus"]
     own = {"num_cpus": cpus, "include_dashboard": False} if address is None else {}
     try:

@@ -40,9 +40,9 @@ class GridSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
         """Launch every combination, batch by batch."""
-        from fit.sweep.grid import run
+        from fit.sweep.grid import run_grid
 
         assert self.config is not None
         assert self.launcher is not None
         typed = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
-        return run(self.config, self.loader, self.launcher, typed, self.max_batch_size)
+        return run_grid(self.config, self.loader, self.launcher, typed, self.max_batch_size)

@@ -11,7 +11,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from fit.errors import lacking
+from fit.errors import missing_extra
 
 
 @dataclass
@@ -59,7 +59,7 @@ class OptunaSweeper(Sweeper):
         except ImportError as error:
             if not (error.name or "").startswith("optuna"):
                 raise
-            raise lacking("hydra/sweeper=optuna", "optuna", error) from None
+            raise missing_extra("hydra/sweeper=optuna", "optuna", error) from None
         assert self.hydra_context is not None
         assert self.config is not None
         assert self.launcher is not None

@@ -31,12 +31,12 @@ class Arrays(DataSet):
         """The arrays of the file; raise FitError where it is none of that kind. Nothing in it is ever run."""
         try:
             with Path(self.path).open("rb") as file:
-                arrays = read(file)
+                arrays = read_arrays(file)
         except OSError as error:
             raise FitError(f"data.path={self.path} cannot be read: {error.strerror}.") from None
         if not {"inputs", "targets"} <= set(arrays):
             raise FitError(f"data.path={self.path} is not an .npz file that holds inputs and targets.")
-        check(arrays, f"data.path={self.path}")
+        check_arrays(arrays, f"data.path={self.path}")
         return arrays
 
     @property
@@ -91,7 +91,7 @@ class Arrays(DataSet):
         return torch.from_numpy(self.arrays[key].astype(np.float64))
 
 
-def read(file: BinaryIO) -> dict[str, np.ndarray]:
+def read_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
     """Read all arrays of an .npz file; there are none in a file of another kind."""
     try:
         with np.load(file, allow_pickle=False) as archive:
@@ -102,7 +102,7 @@ def read(file: BinaryIO) -> dict[str, np.ndarray]:
         return {}
 
 
-def check(arrays: Mapping[str, np.ndarray], title: str) -> None:
+def check_arrays(arrays: Mapping[str, np.ndarray], title: str) -> None:
     """Raise FitError for arrays that are no rows of numbers, or do not go together; `title` is the file's name."""
     for names in (("inputs", "targets"), ("val_inputs", "val_targets")):
         if not set(names) & set(arrays):

@@ -35,7 +35,7 @@ class Custom(FunctionData):
         names, given = self.targets, ""
         if names is None:
             middle = torch.full((2, len(self.domain)), 0.5, dtype=torch.float64)
-            count = self._values(self.located(middle)).shape[1]
+            count = self._values(self.scale_to_domain(middle)).shape[1]
             names = ("y",) if count == 1 else tuple(f"y{number}" for number in range(1, count + 1))
             given = f" ({', '.join(names)} where none is given)"
         both = next((name for name in map(str, names) if name in self.domain), None)

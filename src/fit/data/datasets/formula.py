@@ -54,57 +54,59 @@ class Formula:
             tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise FitError(f"{text!r} cannot be read as a formula, such as sin(3*x)*exp(-x) or x**2.") from None
-        names = tuple(map(as_python_reads, inputs))
+        names = tuple(map(normalize_name, inputs))
         if double := next((name for name in names if names.count(name) > 1), None):
             raise FitError(f"Two of the inputs {', '.join(inputs)} are both read as {double}: give one another name.")
-        check(tree, text, names, DEEPEST)
+        check_node(tree, text, names, DEEPEST)
         return cls(text, tree)
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Compute `[rows]` from each input's `[rows]`, float64."""
         rows = next(iter(inputs.values()))
         return (
-            compute(self.tree, {as_python_reads(name): each for name, each in inputs.items()})
+            compute(self.tree, {normalize_name(name): each for name, each in inputs.items()})
             .to(rows.dtype)
             .expand_as(rows)
         )
 
 
-def as_python_reads(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Return a name as it stands in a syntax tree: of letters that look alike, such as both µ, Python knows one."""
     return normalize("NFKC", name)
 
 
-def check(node: ast.expr, text: str, inputs: tuple[str, ...], depth: int) -> None:
+def check_node(node: ast.expr, text: str, inputs: tuple[str, ...], depth: int) -> None:
     """Raise FitError for the first part of a formula that is not allowed."""
     if depth == 0:
         raise FitError(f"{text!r} is nested too deeply: at most {DEEPEST} nested operations are allowed.")
     match node:
         case ast.Constant(value=bool() | complex() | str() | bytes() | None):
-            raise refused(node, text, "it is not a number")
+            raise not_allowed(node, text, "it is not a number")
         case ast.Constant(value=int() | float()):
             parts: list[ast.expr] = []
         case ast.Name(id=name):
             if name not in inputs and name not in CONSTANTS:
-                raise refused(node, text, f"it is not one of the inputs {', '.join(inputs)}{nearest(name, inputs)}")
+                raise not_allowed(node, text, f"it is not one of the inputs {', '.join(inputs)}{nearest(name, inputs)}")
             parts = []
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
             parts = [operand]
         case ast.BinOp(op=ast.BitXor()):
-            raise refused(node, text, "write powers as **")
+            raise not_allowed(node, text, "write powers as **")
         case ast.BinOp(left=left, op=operator, right=right) if type(operator) in BINARY:
             parts = [left, right]
         case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in BINARY:
             parts = [left, right]
         case ast.Call(func=ast.Name(id=name), args=parts, keywords=[]):
             if name not in FUNCTIONS:
-                raise refused(node, text, f"the functions are {', '.join(FUNCTIONS)}{nearest(name, tuple(FUNCTIONS))}")
+                raise not_allowed(
+                    node, text, f"the functions are {', '.join(FUNCTIONS)}{nearest(name, tuple(FUNCTIONS))}"
+                )
             if len(parts) != OPERANDS.get(name, 1):
-                raise refused(node, text, f"{name} takes {plural(OPERANDS.get(name, 1), 'argument')}")
+                raise not_allowed(node, text, f"{name} takes {plural(OPERANDS.get(name, 1), 'argument')}")
         case _:
-            raise refused(node, text, "only numbers, inputs, + - * / ** %, < > and functions such as sin(x) are")
+            raise not_allowed(node, text, "only numbers, inputs, + - * / ** %, < > and functions such as sin(x) are")
     for part in parts:
-        check(part, text, inputs, depth - 1)
+        check_node(part, text, inputs, depth - 1)
 
 
 def compute(node: ast.expr, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -112,27 +114,29 @@ def compute(node: ast.expr, inputs: Mapping[str, Tensor]) -> Tensor:
     match node:
         case ast.Constant(value=value):
             assert isinstance(value, int | float)
-            return torch.tensor(as_float(value), dtype=torch.float64)
+            return torch.tensor(to_float(value), dtype=torch.float64)
         case ast.Name(id=name):
             return inputs[name] if name in inputs else torch.tensor(CONSTANTS[name], dtype=torch.float64)
         case ast.UnaryOp(op=operator, operand=operand):
-            part = number(operand, inputs)
+            part = compute_number(operand, inputs)
             return -part if isinstance(operator, ast.USub) else part
         case ast.BinOp(left=left, op=sign, right=right) | ast.Compare(left=left, ops=[sign], comparators=[right]):
-            return BINARY[type(sign)](number(left, inputs), number(right, inputs))
+            return BINARY[type(sign)](compute_number(left, inputs), compute_number(right, inputs))
         case ast.Call(func=ast.Name(id="where"), args=[condition, yes, no]):
-            return torch.where(number(condition, inputs) != 0, number(yes, inputs), number(no, inputs))
+            return torch.where(
+                compute_number(condition, inputs) != 0, compute_number(yes, inputs), compute_number(no, inputs)
+            )
         case ast.Call(func=ast.Name(id=name), args=args):
-            return FUNCTIONS[name](*(number(each, inputs) for each in args))
+            return FUNCTIONS[name](*(compute_number(each, inputs) for each in args))
     raise AssertionError(node)
 
 
-def number(node: ast.expr, inputs: Mapping[str, Tensor]) -> Tensor:
+def compute_number(node: ast.expr, inputs: Mapping[str, Tensor]) -> Tensor:
     """Compute a part as a number: a comparison is 1 where it holds and 0 elsewhere."""
     return compute(node, inputs).double()
 
 
-def as_float(value: float) -> float:
+def to_float(value: float) -> float:
     """Return a number as typed; one that is too large for a double is infinite."""
     try:
         return float(value)
@@ -140,7 +144,7 @@ def as_float(value: float) -> float:
         return math.inf
 
 
-def refused(node: ast.expr, text: str, why: str) -> FitError:
+def not_allowed(node: ast.expr, text: str, why: str) -> FitError:
     """Say which part of a formula is not allowed, and what is."""
     part = ast.get_source_segment(text.strip(), node) or text
     return FitError(f"{part!r} in the formula {text!r} is not allowed: {why}.")

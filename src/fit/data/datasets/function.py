@@ -12,9 +12,9 @@ from fit.data.dataset import DataSet, Rows
 from fit.errors import FitError
 
 # Rows that a validation region and a figure of two inputs have.
-FRESH_ROWS, LINES, CURVE_POINTS = 1024, 61, 400
+LEAST_FRESH_ROWS, MAP_LINES, CURVE_POINTS = 1024, 61, 400
 # A grid may have so many times the points asked for, where two along each input are too many.
-MOST_TIMES = 4
+MOST_GRID_RATIO = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,19 +50,19 @@ class FunctionData(DataSet):
     @property
     def notes(self) -> tuple[str, ...]:
         """Say where a grid has other points than asked for."""
-        rows = len(self.unit_points())
+        rows = len(self.sample_unit_cube())
         asked = f"data.points={self.points} is not a grid of {len(self.domain)} inputs: there are {rows}"
         return () if rows == self.points else (asked,)
 
     def rows(self) -> Rows:
         """Return noisy points."""
-        inputs, targets = self._finite(self.unit_points())
+        inputs, targets = self._finite(self.sample_unit_cube())
         noise = torch.randn(targets.shape, generator=self.generator(3), dtype=torch.float64)
         return Rows(inputs, targets + self.noise * noise)
 
     def fresh(self) -> dict[str, Rows]:
         """Return fresh uniform points of the domain, without noise."""
-        count = max(self.points, FRESH_ROWS)
+        count = max(self.points, LEAST_FRESH_ROWS)
         points = torch.rand(count, len(self.domain), generator=self.generator(1), dtype=torch.float64)
         return {"val": self._finite(points)}
 
@@ -70,14 +70,14 @@ class FunctionData(DataSet):
         """Return even points along one input, a grid over two, else the rows judged on; at a pole a target is NaN."""
         if len(self.domain) > 2:
             return super().drawn()
-        count = {1: CURVE_POINTS, 2: LINES}[len(self.domain)]
+        count = {1: CURVE_POINTS, 2: MAP_LINES}[len(self.domain)]
         # Within the domain, as a formula may have a pole at its end.
         line = (torch.arange(count, dtype=torch.float64) + 0.5) / count
-        inputs = self.located(crossings(line, len(self.domain)))
+        inputs = self.scale_to_domain(grid_points(line, len(self.domain)))
         targets = self.evaluate(inputs)
         return Rows(inputs, targets.where(targets.isfinite(), torch.nan))
 
-    def unit_points(self) -> Tensor:
+    def sample_unit_cube(self) -> Tensor:
         """Choose training points in the unit cube `[rows, inputs]`."""
         inputs = len(self.domain)
         if self.sampling == "uniform":
@@ -86,18 +86,18 @@ class FunctionData(DataSet):
             engine = torch.quasirandom.SobolEngine(inputs, scramble=True, seed=8 * self.seed)  # type: ignore[no-untyped-call]
             return engine.draw(self.points, dtype=torch.float64)
         lines = max(2, round(self.points ** (1 / inputs)))
-        if lines**inputs > MOST_TIMES * self.points:
+        if lines**inputs > MOST_GRID_RATIO * self.points:
             raise FitError(
                 f"data.sampling={self.sampling} gives {lines}^{inputs} rows for data.points={self.points}: "
                 "give sobol or uniform where there are many inputs."
             )
         if self.sampling == "grid":
-            return crossings(torch.linspace(0, 1, lines, dtype=torch.float64), inputs)
+            return grid_points(torch.linspace(0, 1, lines, dtype=torch.float64), inputs)
         # The zeros of the Chebyshev polynomial of that degree (Trefethen, Approximation Theory, 2013).
         angles = (torch.arange(lines, dtype=torch.float64) + 0.5) * math.pi / lines
-        return crossings(0.5 - 0.5 * angles.cos(), inputs)
+        return grid_points(0.5 - 0.5 * angles.cos(), inputs)
 
-    def located(self, points: Tensor) -> Tensor:
+    def scale_to_domain(self, points: Tensor) -> Tensor:
         """Move points of the unit cube into the domain, both `[rows, inputs]`."""
         columns = []
         for column, (low, high, *log) in zip(points.unbind(1), self.domain.values(), strict=True):
@@ -109,7 +109,7 @@ class FunctionData(DataSet):
 
     def _finite(self, points: Tensor) -> Rows:
         """Evaluate at points of the unit cube; raise FitError naming the first at which a target is not finite."""
-        inputs = self.located(points)
+        inputs = self.scale_to_domain(points)
         targets = self.evaluate(inputs)
         for column, values in enumerate(targets.unbind(1)):
             lost = ~values.isfinite()
@@ -123,6 +123,6 @@ class FunctionData(DataSet):
         return Rows(inputs, targets)
 
 
-def crossings(line: Tensor, inputs: int) -> Tensor:
+def grid_points(line: Tensor, inputs: int) -> Tensor:
     """Return the crossings of a grid with the same lines `[lines]` along each input, `[lines^inputs, inputs]`."""
     return torch.cartesian_prod(*[line] * inputs).reshape(-1, inputs)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fit.data.dataset import DataSet, Rows, grid, read_columns, uniform
+from fit.data.dataset import DataSet, Rows, read_columns, square_grid, uniform
 from fit.data.datasets.xy_square import paraboloid
 from fit.data.scalers import Scaler
 
@@ -44,7 +44,7 @@ class XYRing(DataSet):
 
     def drawn(self) -> Rows:
         """Return a grid over the square."""
-        return self._label(grid(-15, 15))
+        return self._label(square_grid(-15, 15))
 
     def _label(self, points: Tensor) -> Rows:
         """Label points `[rows, 2]`; scaled labels use the mean and deviation of the article's points."""

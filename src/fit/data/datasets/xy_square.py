@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fit.data.dataset import DataSet, Rows, grid, uniform
+from fit.data.dataset import DataSet, Rows, square_grid, uniform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class XYSquare(DataSet):
 
     def drawn(self) -> Rows:
         """Return a grid over the square."""
-        return paraboloid(grid(self.low, self.high))
+        return paraboloid(square_grid(self.low, self.high))
 
 
 def paraboloid(points: Tensor) -> Rows:

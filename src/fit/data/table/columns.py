@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from fit.data.table.dialect import YEARS, Text
+from fit.data.table.dialect import YEARS, Dialect
 from fit.errors import FitError
 from fit.messages import plural
 
 if TYPE_CHECKING:  # pyarrow is an extra
     from fit.data.table.file import TableFile
-    from fit.data.table.rows import Loaded, Reader
+    from fit.data.table.rows import Reader, TableRows
 
 # The index of a frame, as pandas writes it where it has no name.
 INDEX = re.compile(r"__index_level_\d+__")
@@ -27,12 +27,12 @@ class Columns:
     """The columns of a file that are inputs (`given`, or None: all but the others), targets and groups."""
 
     path: str
-    given: Sequence[str] | None
+    chosen_inputs: Sequence[str] | None
     targets: Sequence[str]
     categorical: Sequence[str]
     group: str | None
     missing: str
-    text: Text
+    dialect: Dialect
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
@@ -40,18 +40,18 @@ class Columns:
         given = settings.get("inputs")
         return cls(
             path=settings["path"],
-            given=None if given is None else tuple(map(str, given)),
+            chosen_inputs=None if given is None else tuple(map(str, given)),
             targets=tuple(map(str, settings["targets"])),
             categorical=tuple(map(str, settings.get("categorical", ()))),
             group=None if settings.get("group") is None else str(settings["group"]),
             missing=settings.get("missing", "refuse"),
-            text=Text(**{key: settings[key] for key in Text._fields if key in settings}),
+            dialect=Dialect(**{key: settings[key] for key in Dialect._fields if key in settings}),
         )
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
         """The columns of the inputs; raise FitError for what cannot be one."""
-        inputs = self._rest() if self.given is None else tuple(self.given)
+        inputs = self._rest() if self.chosen_inputs is None else tuple(self.chosen_inputs)
         both = next((name for name in inputs if name in self.targets), None)
         if both is not None:
             raise FitError(f"{both} is among data.inputs and data.targets: it can only be one of them.")
@@ -61,7 +61,7 @@ class Columns:
 
     def _rest(self) -> tuple[str, ...]:
         """Return the columns that are nothing else; raise FitError where there are none."""
-        self._file.check(self.targets, "data.targets: ")
+        self._file.check_columns(self.targets, "data.targets: ")
         rest = tuple(name for name in self._file.columns if name not in self.others and not INDEX.fullmatch(name))
         if not rest:
             raise FitError(f"{self.path} has no columns but {', '.join(self.others)}: there is nothing to be an input.")
@@ -81,22 +81,22 @@ class Columns:
     def notes(self) -> list[str]:
         """How the columns are read, a sentence each, where that is more than taking them as they are."""
         notes, rows = [], self.rows
-        if self.given is None:
-            others, inputs = listed(self.others), listed(self.inputs)
+        if self.chosen_inputs is None:
+            others, inputs = list_columns(self.others), list_columns(self.inputs)
             notes.append(f"data.inputs=null: the inputs are all columns but {others}: {inputs}.")
         if rows.dates:
-            notes.append(f"Dates are inputs in {YEARS} (in {listed(rows.dates)}).")
+            notes.append(f"Dates are inputs in {YEARS} (in {list_columns(rows.dates)}).")
         if rows.separated:
-            example = "1.234,5" if self._file.text.decimal == "comma" else "1,234.5"
-            notes.append(f"Thousands separators are left out: {example} is 1234.5 (in {listed(rows.separated)}).")
+            example = "1.234,5" if self._file.dialect.decimal == "comma" else "1,234.5"
+            notes.append(f"Thousands separators are left out: {example} is 1234.5 (in {list_columns(rows.separated)}).")
         return notes
 
     @cached_property
-    def rows(self) -> "Loaded":
+    def rows(self) -> "TableRows":
         """The rows of the file; raise FitError for those that nothing can be learnt from."""
-        from fit.data.table.rows import load
+        from fit.data.table.rows import load_rows
 
-        loaded = load(self._reader(self._file), self.missing)
+        loaded = load_rows(self._reader(self._file), self.missing)
         if len(loaded.numbers) < 2:
             raise FitError(f"{self.path} has only 1 row to train on: give at least 2.")
         for name in self.targets:
@@ -109,11 +109,11 @@ class Columns:
             check_words(self.path, name, loaded.words[name])
         return loaded
 
-    def second(self, path: str) -> "Loaded":
+    def read_validation(self, path: str) -> "TableRows":
         """Return the rows of another file, in which the same columns are dates."""
-        from fit.data.table.rows import load
+        from fit.data.table.rows import load_rows
 
-        return load(self._reader(self._open(path), self.rows.dates), self.missing)
+        return load_rows(self._reader(self._open(path), self.rows.dates), self.missing)
 
     def read_first(self) -> None:
         """Read the first rows; raise FitError for what is no number, or a column that there is not."""
@@ -128,26 +128,26 @@ class Columns:
         """Look at the beginning of a file."""
         from fit.data.table.file import TableFile
 
-        return TableFile(path, self.text)
+        return TableFile(path, self.dialect)
 
     def _reader(self, file: "TableFile", dates: Sequence[str] | None = None) -> "Reader":
         """Return what reads the columns of a file; raise FitError if it lacks one."""
         from fit.data.table.rows import Reader
 
         text = [*self.categorical, *([self.group] if self.group else [])]
-        file.check(self.inputs, "data.inputs: ")
-        file.check(self.targets, "data.targets: ")
-        file.check(text, "data.group: ")
+        file.check_columns(self.inputs, "data.inputs: ")
+        file.check_columns(self.targets, "data.targets: ")
+        file.check_columns(text, "data.group: ")
         inputs = [name for name in self.inputs if name not in self.categorical]
         return Reader(file, inputs, self.targets, text, dates)
 
 
-def glance(data: Mapping[str, Any]) -> None:
+def check_first_rows(data: Mapping[str, Any]) -> None:
     """Raise FitError for a table that shows at its beginning that it cannot be: torch takes seconds to import."""
     Columns.of(data).read_first()
 
 
-def listed(names: Sequence[str]) -> str:
+def list_columns(names: Sequence[str]) -> str:
     """Name columns, the first of many."""
     return ", ".join(names[:MOST_NAMED]) + (f", … ({len(names)} columns)" if len(names) > MOST_NAMED else "")
 

@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 
 # Both may have a time, and that a zone.
 TIME = r"(?:[T ](?P<time>\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?) ?(?P<zone>Z|[+-]\d{2}:?\d{2})?)?"
-WRITTEN = (
+DATE_PATTERNS = (
     r"^\s*(?P<year>\d{4})[-/](?P<month>\d{1,2})(?:[-/](?P<day>\d{1,2})" + TIME + r")?\s*$",
     r"^\s*(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})" + TIME + r"\s*$",
 )
@@ -22,9 +22,9 @@ def read_dates(cells: pa.Array) -> pa.Array | None:
     if is_moment(cells.type):
         return to_years(cells)
     moments = pa.nulls(len(cells), pa.timestamp("us", "UTC"))
-    for pattern in WRITTEN:
+    for pattern in DATE_PATTERNS:
         try:
-            moments = pc.coalesce(moments, written_out(cells, pattern).cast(moments.type))
+            moments = pc.coalesce(moments, normalize_dates(cells, pattern).cast(moments.type))
         except pa.ArrowInvalid:  # such as the 31st of February
             return None
         if moments.null_count == cells.null_count:
@@ -43,7 +43,7 @@ def years_of(values: np.ndarray) -> np.ndarray | None:
     return None if years is None or years.null_count else np.asarray(years)
 
 
-def written_out(cells: pa.Array, pattern: str) -> pa.Array:
+def normalize_dates(cells: pa.Array, pattern: str) -> pa.Array:
     """Return dates that match a pattern as `YEAR-MONTH-DAY HOUR:MINUTEZONE`, null for others."""
     parts = pc.extract_regex(cells, pattern)
     year, month, day, time, zone = (pc.struct_field(parts, name) for name in ("year", "month", "day", "time", "zone"))

@@ -23,11 +23,11 @@ GROUPED = {
 DATES = "dates as 2024-01-31, 2024-01-31 13:45, 2024-01 or 31.01.2024"
 YEARS = "years, with the part of the year that has passed: 2024-07-02 is 2024.5"
 # How many records and bytes a file is judged by.
-RECORDS = 100
-SAMPLE = 2**16
+SAMPLE_RECORDS = 100
+SAMPLE_BYTES = 2**16
 
 
-class Text(NamedTuple):
+class Dialect(NamedTuple):
     """How a table of text is written; `auto` is told from the file."""
 
     separator: str = "auto"
@@ -36,19 +36,20 @@ class Text(NamedTuple):
     encoding: str = "utf-8"
 
 
-def recognize(path: Path, title: str, text: Text) -> tuple[Text, tuple[str, ...]]:
+def detect_dialect(path: Path, title: str, text: Dialect) -> tuple[Dialect, tuple[str, ...]]:
     """Return how a file is written and what its columns are called; raise FitError if it is no table."""
     text = text._replace(encoding=codecs.lookup(text.encoding).name)  # utf8 and UTF-8 are utf-8
     with path.open("rb") as file:
-        sample = file.read(SAMPLE)
+        sample = file.read(SAMPLE_BYTES)
     if b"\0" in sample and "16" not in text.encoding and "32" not in text.encoding:
         raise FitError(f"{title} is not a table: give a CSV, TSV or Parquet file, or data.encoding if it is utf-16.")
     try:
         samples = {
-            name: [cells for _, cells in islice(records(path, name, text.encoding), RECORDS)] for name in SEPARATORS
+            name: [cells for _, cells in islice(records(path, name, text.encoding), SAMPLE_RECORDS)]
+            for name in SEPARATORS
         }
     except UnicodeError:
-        raise FitError(wrong_encoding(path, title, text.encoding)) from None
+        raise FitError(describe_wrong_encoding(path, title, text.encoding)) from None
     except csv.Error as error:
         raise FitError(f"{title} is not a table: {error}.") from None
     if not samples["comma"]:
@@ -59,7 +60,7 @@ def recognize(path: Path, title: str, text: Text) -> tuple[Text, tuple[str, ...]
     decimal = choose_decimal(found, separator) if text.decimal == "auto" else text.decimal
     header = has_header(found, decimal) if text.header == "auto" else bool(text.header)
     names = [name.strip() for name in found[0]] if header else [f"c{n}" for n in range(1, len(found[0]) + 1)]
-    return Text(separator, header, decimal, text.encoding), tuple(names)
+    return Dialect(separator, header, decimal, text.encoding), tuple(names)
 
 
 def records(path: Path, separator: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
@@ -142,7 +143,7 @@ def is_missing(cell: str) -> bool:
     return cell.strip().lower() in MISSING
 
 
-def wrong_encoding(path: Path, title: str, encoding: str) -> str:
+def describe_wrong_encoding(path: Path, title: str, encoding: str) -> str:
     """Say on which line a file stops being text of an encoding."""
     message = f"not text in {encoding}; save it as utf-8, or train with data.encoding."
     decoder = codecs.getincrementaldecoder(encoding)()
@@ -155,7 +156,7 @@ def wrong_encoding(path: Path, title: str, encoding: str) -> str:
     return f"{title} is {message}"
 
 
-def what_is_wrong(path: Path, title: str, text: Text) -> str | None:
+def describe_fault(path: Path, title: str, text: Dialect) -> str | None:
     """Say on which line a file stops being a table, None if it does not."""
     width = 0
     try:
@@ -164,7 +165,7 @@ def what_is_wrong(path: Path, title: str, text: Text) -> str | None:
             if len(cells) != width:
                 return f"{title}, line {line}: there are {len(cells)} cells, and {width} in the first line."
     except UnicodeError:
-        return wrong_encoding(path, title, text.encoding)
+        return describe_wrong_encoding(path, title, text.encoding)
     except csv.Error as error:
         return f"{title} is not a table: {error}."
     return None

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fit.data.table.dialect import DATES, GROUPED, MISSING, SEPARATORS, Text, recognize, records, what_is_wrong
-from fit.errors import FitError, lacking
+from fit.data.table.dialect import DATES, GROUPED, MISSING, SEPARATORS, Dialect, describe_fault, detect_dialect, records
+from fit.errors import FitError, missing_extra
 from fit.messages import nearest
 
 try:
@@ -17,12 +17,12 @@ try:
     import pyarrow.compute as pc
     from pyarrow import csv, parquet
 except ImportError as error:
-    raise lacking("data=table", "table", error) from None
+    raise missing_extra("data=table", "table", error) from None
 
 from fit.data.table.dates import is_moment, read_dates
 
 # Rows of a batch of Parquet; text comes in blocks of a mebibyte.
-ROWS = 2**16
+PARQUET_BATCH_ROWS = 2**16
 DATE = r"^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 # What may stand between thousands, by the decimal sign.
 SEPARATING = {"point": ",", "comma": "."}
@@ -34,7 +34,7 @@ SPACED = r"[+-]?\d{1,3}(?:[ '’\u00a0\u202f]\d{3})+(?:[.,]\d*)?"
 class TableFile:
     """A table in a file; `columns` are their names in order, and `title` is what messages call the file."""
 
-    def __init__(self, path: str | Path, text: Text = Text(), title: str | None = None) -> None:  # noqa: B008
+    def __init__(self, path: str | Path, text: Dialect = Dialect(), title: str | None = None) -> None:  # noqa: B008
         """Look at a file's beginning; raise FitError if it is no table."""
         self.path, self.title = Path(path), title or str(path)
         if not self.path.is_file():
@@ -42,22 +42,22 @@ class TableFile:
             raise FitError(f"{self.title} {what}: give a CSV, TSV or Parquet file.")
         with self.path.open("rb") as file:
             self.is_parquet = file.read(4) == b"PAR1"
-        self.text = text
+        self.dialect = text
         if self.is_parquet:
             with self.explained():
                 self.columns = tuple(parquet.ParquetFile(self.path).schema_arrow.names)
         else:
-            self.text, self.columns = recognize(self.path, self.title, text)
+            self.dialect, self.columns = detect_dialect(self.path, self.title, text)
         twice = next((name for name in self.columns if self.columns.count(name) > 1), None)
         if twice is not None:
             raise FitError(f"{self.title} has more than one column {twice!r}: rename one of them.")
 
-    def check(self, names: Sequence[str], what: str) -> None:
+    def check_columns(self, names: Sequence[str], what: str) -> None:
         """Raise FitError for the first name that is no column of the file; `what` says whose it is."""
         for name in names:
             if name not in self.columns:
                 there = ", ".join(self.columns[:20]) + (", …" if len(self.columns) > 20 else "")
-                numbered = "" if self.is_parquet or self.text.header else ", as its first line names none"
+                numbered = "" if self.is_parquet or self.dialect.header else ", as its first line names none"
                 raise FitError(
                     f"{what}{name} is not a column of {self.title}: it has {there}{numbered}"
                     f"{nearest(name, self.columns)}."
@@ -78,7 +78,7 @@ class TableFile:
         """Read Parquet."""
         with parquet.ParquetFile(self.path) as file:
             yield pa.RecordBatch.from_pylist([], pa.schema([file.schema_arrow.field(name) for name in names]))
-            for batch in file.iter_batches(ROWS, columns=list(names)):
+            for batch in file.iter_batches(PARQUET_BATCH_ROWS, columns=list(names)):
                 yield batch.select(list(names))
 
     def _text(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -86,11 +86,11 @@ class TableFile:
         wanted = [f"f{self.columns.index(name)}" for name in names]
         reader = csv.open_csv(
             self.path,
-            csv.ReadOptions(autogenerate_column_names=True, encoding=self.text.encoding),
-            csv.ParseOptions(delimiter=SEPARATORS[self.text.separator], newlines_in_values=True),
+            csv.ReadOptions(autogenerate_column_names=True, encoding=self.dialect.encoding),
+            csv.ParseOptions(delimiter=SEPARATORS[self.dialect.separator], newlines_in_values=True),
             csv.ConvertOptions(column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted),
         )
-        header = bool(self.text.header)
+        header = bool(self.dialect.header)
         for batch in reader:
             yield batch.slice(1) if header else batch
             header = False
@@ -101,45 +101,45 @@ class TableFile:
         try:
             yield
         except (pa.ArrowException, OSError, UnicodeError) as error:
-            wrong = None if self.is_parquet else what_is_wrong(self.path, self.title, self.text)
+            wrong = None if self.is_parquet else describe_fault(self.path, self.title, self.dialect)
             raise FitError(wrong or f"{self.title} cannot be read: {' '.join(str(error).split())}.") from None
 
-    def places(self, rows: Sequence[int]) -> list[str]:
+    def locations(self, rows: Sequence[int]) -> list[str]:
         """Say where rows stand, in ascending order: on which lines of a text, else in which rows."""
         if self.is_parquet:
             return [f"row {row + 1}" for row in rows]
-        lines = (line for line, _ in records(self.path, self.text.separator, self.text.encoding))
-        first, found = -1 if self.text.header else 0, []
+        lines = (line for line, _ in records(self.path, self.dialect.separator, self.dialect.encoding))
+        first, found = -1 if self.dialect.header else 0, []
         for row in rows:
             found.append(f"line {next(islice(lines, row - first, None))}")
             first = row + 1
         return found
 
-    def at(self, row: int) -> str:
+    def location(self, row: int) -> str:
         """Name the file and the place of a row, as messages begin."""
-        return f"{self.title}, {self.places([row])[0]}"
+        return f"{self.title}, {self.locations([row])[0]}"
 
     def holds_dates(self, cells: pa.Array) -> bool | None:
         """Whether a column is one of dates, by its first value; None if there is none."""
-        cells = plain(cells)
+        cells = decode_dictionary(cells)
         if not is_text(cells.type):
             return is_moment(cells.type)
-        values = words(cells).drop_null()
+        values = to_words(cells).drop_null()
         return read_dates(values[:1]) is not None if len(values) else None
 
     def has_separators(self, cells: pa.Array) -> bool:
         """Whether numbers of a column are written with thousands separators."""
-        cells = plain(cells)
-        if not is_text(cells.type) or not pc.any(pc.match_substring(cells, SEPARATING[self.text.decimal])).as_py():
+        cells = decode_dictionary(cells)
+        if not is_text(cells.type) or not pc.any(pc.match_substring(cells, SEPARATING[self.dialect.decimal])).as_py():
             return False
-        return bool(pc.any(grouped(words(cells), self.text.decimal)).as_py())
+        return bool(pc.any(have_separators(to_words(cells), self.dialect.decimal)).as_py())
 
     def numbers(self, cells: pa.Array, column: str, first: int, hint: str = "", *, dates: bool = False) -> np.ndarray:
         """Return the numbers of a column from row `first` on, NaN where there is none; raise FitError for text.
 
         `hint` ends the sentence about text. Of `dates` they are the years, in which they may be given, too.
         """
-        cells = plain(cells)
+        cells = decode_dictionary(cells)
         kind = cells.type
         if dates and (is_text(kind) or is_moment(kind)):
             numbers = self._years(cells, column, first)
@@ -148,7 +148,7 @@ class TableFile:
                 f"{self.title}: {column} holds {'dates' if is_moment(kind) else kind}; give them as numbers."
             )
         elif is_text(kind):
-            numbers = parse(cells, self.text.decimal)
+            numbers = parse_numbers(cells, self.dialect.decimal)
             if numbers is None:
                 raise FitError(self._not_a_number(cells, column, first, hint))
         elif not is_numeric(kind):
@@ -159,25 +159,27 @@ class TableFile:
 
     def _years(self, cells: pa.Array, column: str, first: int) -> pa.Array:
         """Return the years of dates, written as such or as years; raise FitError for what is neither."""
-        text = words(cells) if is_text(cells.type) else cells
+        text = to_words(cells) if is_text(cells.type) else cells
         found = read_dates(text)
-        numbers = parse(cells, self.text.decimal) if found is None else found
+        numbers = parse_numbers(cells, self.dialect.decimal) if found is None else found
         if numbers is None:
             row = next(row for row in range(len(text)) if read_dates(text.slice(row, 1)) is None)
-            raise FitError(f"{self.at(first + row)}: {column} is {cells[row].as_py()!r}, not a date; write {DATES}.")
+            raise FitError(
+                f"{self.location(first + row)}: {column} is {cells[row].as_py()!r}, not a date; write {DATES}."
+            )
         return numbers
 
     def words(self, cells: pa.Array, column: str) -> np.ndarray:
         """Return the words of a column, None where there is none; raise FitError for what is no text, such as lists."""
         try:
-            return np.asarray(words(cells).to_numpy(zero_copy_only=False))
+            return np.asarray(to_words(cells).to_numpy(zero_copy_only=False))
         except pa.ArrowException:
             raise FitError(f"{self.title}: {column} holds {cells.type}, not words.") from None
 
     def _not_a_number(self, cells: pa.Array, column: str, first: int, hint: str) -> str:
         """Say which cell is text."""
-        row = next(row for row in range(len(cells)) if parse(cells.slice(row, 1), self.text.decimal) is None)
-        cell, decimal = cells[row].as_py(), self.text.decimal
+        row = next(row for row in range(len(cells)) if parse_numbers(cells.slice(row, 1), self.dialect.decimal) is None)
+        cell, decimal = cells[row].as_py(), self.dialect.decimal
         other = "comma" if decimal == "point" else "point"
         if read_dates(cells.slice(row, 1)) is not None:
             hint = " but a date; give dates as numbers, such as days"
@@ -189,12 +191,12 @@ class TableFile:
             hint = f", where the decimal sign is the {decimal}; write {ways}"
         elif re.fullmatch(SPACED, cell.strip()):
             hint = "; write numbers without thousands separators"
-        elif parse(cells.slice(row, 1), other) is not None:
+        elif parse_numbers(cells.slice(row, 1), other) is not None:
             hint = f", where the decimal sign is the {decimal}"
-        return f"{self.at(first + row)}: {column} is {cell!r}, not a number{hint}."
+        return f"{self.location(first + row)}: {column} is {cell!r}, not a number{hint}."
 
 
-def plain(cells: pa.Array) -> pa.Array:
+def decode_dictionary(cells: pa.Array) -> pa.Array:
     """Return cells that are not written as indices into a dictionary."""
     return cells.dictionary_decode() if pa.types.is_dictionary(cells.type) else cells
 
@@ -210,19 +212,19 @@ def is_numeric(kind: pa.DataType) -> bool:
     return any(test(kind) for test in tests)
 
 
-def parse(cells: pa.Array, decimal: str) -> pa.Array | None:
+def parse_numbers(cells: pa.Array, decimal: str) -> pa.Array | None:
     """Return the numbers that text holds, None if some of it is no number; true and false are 1 and 0.
 
     Thousands separators are left out where it is plain that they are, as in 1.599,09.
     """
-    number = as_point(cells, decimal)
+    number = with_decimal_point(cells, decimal)
     try:
         return number.cast(pa.float64())
     except pa.ArrowInvalid:
         pass
-    cells = words(cells)
-    cells = pc.if_else(grouped(cells, decimal), pc.replace_substring(cells, SEPARATING[decimal], ""), cells)
-    lower = pc.utf8_lower(as_point(cells, decimal))
+    cells = to_words(cells)
+    cells = pc.if_else(have_separators(cells, decimal), pc.replace_substring(cells, SEPARATING[decimal], ""), cells)
+    lower = pc.utf8_lower(with_decimal_point(cells, decimal))
     lower = pc.if_else(pc.equal(lower, "true"), "1", pc.if_else(pc.equal(lower, "false"), "0", lower))
     try:
         return pc.replace_substring_regex(lower, r"^\+", "").cast(pa.float64())
@@ -230,17 +232,17 @@ def parse(cells: pa.Array, decimal: str) -> pa.Array | None:
         return None
 
 
-def grouped(words: pa.Array, decimal: str) -> pa.Array:
+def have_separators(words: pa.Array, decimal: str) -> pa.Array:
     """Return which words are numbers with thousands separators."""
     return pc.match_substring_regex(words, f"^(?:{GROUPED[decimal]})$")
 
 
-def as_point(cells: pa.Array, decimal: str) -> pa.Array:
+def with_decimal_point(cells: pa.Array, decimal: str) -> pa.Array:
     """Return cells in which the decimal sign is the point."""
     return pc.replace_substring(pc.replace_substring(cells, ".", "?"), ",", ".") if decimal == "comma" else cells
 
 
-def words(cells: pa.Array) -> pa.Array:
+def to_words(cells: pa.Array) -> pa.Array:
     """Return cells as words without the blanks around them, null where there is no value."""
-    text = pc.utf8_trim_whitespace(plain(cells).cast(pa.string()))
+    text = pc.utf8_trim_whitespace(decode_dictionary(cells).cast(pa.string()))
     return pc.if_else(pc.is_in(pc.utf8_lower(text), pa.array(MISSING)), None, text)

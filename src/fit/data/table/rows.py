@@ -14,12 +14,12 @@ if TYPE_CHECKING:  # pyarrow is an extra, as table_file says where it lacks
     import pyarrow as pa
 
 # How many places of missing values are named.
-MOST_PLACES = 5
+MOST_LINES_NAMED = 5
 # What is said of an input that is no number.
-WORDS = "; name a column of words in data.categorical, or leave it out of data.inputs"
+NOT_A_NUMBER_HINT = "; name a column of words in data.categorical, or leave it out of data.inputs"
 
 
-class Loaded(NamedTuple):
+class TableRows(NamedTuple):
     """Rows of a file: `numbers [rows, columns]` in float64, the words of text columns, and how many were left out.
 
     Columns that hold `dates` are numbers of years; `separated` are those with thousands separators.
@@ -70,10 +70,10 @@ class Reader:
             return self.file.numbers(cells, name, first)
         if self._dates[name] is None:
             self._dates[name] = self.file.holds_dates(cells)
-        return self.file.numbers(cells, name, first, WORDS, dates=bool(self._dates[name]))
+        return self.file.numbers(cells, name, first, NOT_A_NUMBER_HINT, dates=bool(self._dates[name]))
 
 
-def load(reader: Reader, missing: str) -> Loaded:
+def load_rows(reader: Reader, missing: str) -> TableRows:
     """Read all rows; raise FitError for the first cell that cannot be computed with.
 
     Rows with missing values are refused or, where `missing` is `drop`, left out.
@@ -88,29 +88,31 @@ def load(reader: Reader, missing: str) -> Loaded:
     for each in spoken.values():
         lacking |= np.array([word is None for word in each], dtype=bool)
     if lacking.any() and missing == "refuse":
-        raise FitError(tell_missing(file, np.flatnonzero(lacking)))
+        raise FitError(missing_message(file, np.flatnonzero(lacking)))
     if lacking.all():
         raise FitError(f"{file.title} has missing values in every row.")
-    check_size(file, reader.numeric, numbers)
+    check_magnitude(file, reader.numeric, numbers)
     if lacking.any():
         numbers, spoken = numbers[~lacking], {name: each[~lacking] for name, each in spoken.items()}
     separated = tuple(name for name in reader.numeric if name in reader.separated)
-    return Loaded(numbers, spoken, int(lacking.sum()), reader.dates, separated)
+    return TableRows(numbers, spoken, int(lacking.sum()), reader.dates, separated)
 
 
-def tell_missing(file: TableFile, rows: np.ndarray) -> str:
+def missing_message(file: TableFile, rows: np.ndarray) -> str:
     """Say how many rows lack values, and where the first are."""
-    places = ", ".join(file.places(rows[:MOST_PLACES].tolist())) + (", …" if len(rows) > MOST_PLACES else "")
+    places = ", ".join(file.locations(rows[:MOST_LINES_NAMED].tolist())) + (
+        ", …" if len(rows) > MOST_LINES_NAMED else ""
+    )
     count = plural(len(rows), "row")
     return f"{file.title} has {count} with missing values ({places}): give data.missing=drop to leave them out."
 
 
-def check_size(file: TableFile, numeric: Sequence[str], numbers: np.ndarray) -> None:
+def check_magnitude(file: TableFile, numeric: Sequence[str], numbers: np.ndarray) -> None:
     """Raise FitError for the first number that is too large."""
     with np.errstate(invalid="ignore"):
         too_large = np.abs(numbers) > LARGEST
     if too_large.any():
         row, column = np.argwhere(too_large)[0].tolist()
         raise FitError(
-            f"{file.at(row)}: {numeric[column]} is {numbers[row, column]:g}; give numbers up to {LARGEST:g}."
+            f"{file.location(row)}: {numeric[column]} is {numbers[row, column]:g}; give numbers up to {LARGEST:g}."
         )

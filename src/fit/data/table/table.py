@@ -17,12 +17,12 @@ from fit.errors import FitError
 from fit.messages import nearest, plural
 
 if TYPE_CHECKING:  # pyarrow is an extra
-    from fit.data.table.rows import Loaded
+    from fit.data.table.rows import TableRows
 
 # Whole numbers further apart than this are not told apart in single precision.
-SINGLE = 2**24
+LARGEST_EXACT = 2**24
 # Points of a curve between the held-out rows.
-EVEN = 500
+CURVE_POINTS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,15 +112,15 @@ class Table(DataSet):
         """How columns were read, constants, rows left out, whole numbers that single precision does not tell apart."""
         columns = self.columns
         notes = [*columns.notes, *self.constant_inputs()]
-        for title, loaded in ((self.path, columns.rows), (self.val_path, self._second)):
+        for title, loaded in ((self.path, columns.rows), (self.val_path, self._validation)):
             if loaded is not None and loaded.left_out:
                 notes.append(f"{plural(loaded.left_out, 'row')} of {title} with missing values left out.")
         for name, column in zip(columns.numeric, columns.rows.numbers.T, strict=True):
             # Scaling to the range is done in double precision, before the network sees anything.
-            fix_scaling = self.scale_targets if name in columns.targets else self.scale_inputs
-            centered = fix_scaling in ("standardize", "minmax")
+            scaling = self.scale_targets if name in columns.targets else self.scale_inputs
+            centered = scaling in ("standardize", "minmax")
             size = np.ptp(column) if centered else np.abs(column).max()
-            if size > SINGLE and (column == np.round(column)).all():
+            if size > LARGEST_EXACT and (column == np.round(column)).all():
                 notes.append(
                     f"The whole numbers of {name} {'span' if centered else 'reach'} {size:.6g}: "
                     "trainer.precision=32-true cannot tell neighbours apart, trainer.precision=64-true can."
@@ -134,8 +134,8 @@ class Table(DataSet):
 
     def fresh(self) -> dict[str, Rows]:
         """Return the rows of the second file, or of the groups that are held out, if there are any."""
-        if self._second is not None and self.val_path is not None:
-            return {"val": self._rows(self._second, self.val_path)}
+        if self._validation is not None and self.val_path is not None:
+            return {"val": self._rows(self._validation, self.val_path)}
         if self.group is not None:
             return {"val": self._rows(self.columns.rows, self.path).take(self._is_held_out)}
         return {}
@@ -154,19 +154,19 @@ class Table(DataSet):
         varying = (low < high).nonzero().flatten().tolist()
         if len(varying) != 1:
             return rows
-        line = low.repeat(EVEN, 1)
+        line = low.repeat(CURVE_POINTS, 1)
         start, stop = (float(end[varying[0]]) for end in (low, high))
-        line[:, varying[0]] = torch.linspace(start, stop, EVEN, dtype=low.dtype)
-        no_targets = rows.targets.new_full((EVEN, rows.targets.shape[1]), torch.nan)
+        line[:, varying[0]] = torch.linspace(start, stop, CURVE_POINTS, dtype=low.dtype)
+        no_targets = rows.targets.new_full((CURVE_POINTS, rows.targets.shape[1]), torch.nan)
         together = Rows(torch.cat([rows.inputs, line]), torch.cat([rows.targets, no_targets]))
         return together.take(together.inputs[:, varying[0]].argsort())
 
     @cached_property
-    def _second(self) -> "Loaded | None":
+    def _validation(self) -> "TableRows | None":
         """The second file, if there is one."""
-        return None if self.val_path is None else self.columns.second(self.val_path)
+        return None if self.val_path is None else self.columns.read_validation(self.val_path)
 
-    def _rows(self, loaded: "Loaded", path: str) -> Rows:
+    def _rows(self, loaded: "TableRows", path: str) -> Rows:
         """Put the columns in order, words as 0 and 1; raise FitError for a word that the training file lacks."""
         numbers = dict(zip(self.columns.numeric, loaded.numbers.T, strict=True))
         columns = []

@@ -1,4 +1,4 @@
-"""A trial: the same training from other start values, all as one stack, as far as the time allows."""
+"""The same training from other start values: all seeds as one stack, for as long as time allows."""
 
 import time
 from dataclasses import replace
@@ -13,16 +13,20 @@ from fit.training.engines import build_engine
 from fit.training.recipe import build_recipe
 
 SEEDS = 16
-# A start is better that has less than this part of the run's loss, and worth a try with less than that.
+# A start is better with less than this fraction of the run's loss, and worth prescribing with less than the second.
 BETTER, FAR_BETTER = 0.5, 0.2
-# Part of the time for a diagnosis, which is told by the work so that the trial is the same each time: what a step
-# takes, and every product of a row and a weight in it. A machine that is slower ends it when all of the time is spent.
+# The fraction of a diagnosis's time that this may take. It is estimated from the work, so that the result is always the
+# same: the time of a step and of each product of a row and a weight. A slower machine stops at the time limit.
 TIME_FRACTION = 0.5
 SECONDS_PER_STEP, SECONDS_PER_PRODUCT = 5e-4, 4e-10
 
 
 class OtherSeeds(NamedTuple):
-    """What other start values gave after so many epochs: the part far better, the best loss and its seed."""
+    """The losses of other `seeds` after `epochs`.
+
+    `better` is the fraction of seeds far better than the run, `loss` the best loss and `seed` its seed, `here` the
+    run's own loss at that epoch.
+    """
 
     seeds: int
     better: float
@@ -33,13 +37,13 @@ class OtherSeeds(NamedTuple):
 
 
 def try_other_seeds(case: Case) -> OtherSeeds | None:
-    """Train from other seeds; None where they are no better, or the time does not reach a look of the run."""
+    """Train from other seeds; None if none is far better, or time does not suffice for one evaluation of the run."""
     products = SEEDS * len(case.problem.train.inputs) * case.network.parameters
     epochs = int(
         TIME_FRACTION * case.time_limit / (SECONDS_PER_STEP * case.steps_per_epoch + SECONDS_PER_PRODUCT * products)
     )
-    looks = [look for look in case.history if 0 < look["epoch"] <= epochs]
-    if not looks:
+    evaluations = [row for row in case.history if 0 < row["epoch"] <= epochs]
+    if not evaluations:
         return None
     began = time.perf_counter()
     seeds = range(case.cfg.seed + 1, case.cfg.seed + 1 + SEEDS)
@@ -52,12 +56,12 @@ def try_other_seeds(case: Case) -> OtherSeeds | None:
         recipe = replace(build_recipe([cfg] * SEEDS), seeds=list(seeds), engine="auto")
         engine, reached = build_engine(stack, recipe), None
         rates = engine.rates_ahead(len(data.batches), case.cfg.trainer.max_epochs)
-        for look in looks:
-            while engine.epoch < look["epoch"] and time.perf_counter() - began < case.time_limit:
+        for row in evaluations:
+            while engine.epoch < row["epoch"] and time.perf_counter() - began < case.time_limit:
                 engine.train(data.batches, rates, passes=1)
-            if engine.epoch < look["epoch"]:
+            if engine.epoch < row["epoch"]:
                 break
-            reached = look
+            reached = row
         if reached is None:
             return None
         error = stack(data.regions[0].inputs) - data.regions[0].targets

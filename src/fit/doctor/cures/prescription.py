@@ -1,4 +1,4 @@
-"""What to type so that a run is cured: the change that removes a cause, and what training then needs beside it."""
+"""The overrides that cure a run: the change that removes a cause, and what training then needs as well."""
 
 import math
 from collections.abc import Mapping
@@ -42,10 +42,10 @@ Changes = Mapping[str, object]
 
 
 def prescribe(case: Case, changes: Changes | None = None, steps: int = FIT_STEPS) -> list[str]:
-    """Return the overrides that make the `changes`, and beside them what the run needs for these to help.
+    """Return the overrides that make the `changes`, and those without which these would not help.
 
-    That is a model that could fit, scales to start from, and training long enough, well enough. Only what differs from
-    the settings that the run had is there.
+    The latter give a model that can fit the targets, scaled data, and a suitable optimizer for at least `steps` steps.
+    Overrides that equal the run's own settings are left out.
     """
     wanted = fix_shape(case) | fix_scaling(case) | dict(changes or {}) | reach_high_frequencies(case)
     wanted |= prescribe_training(case_with(case, wanted), steps)
@@ -57,7 +57,7 @@ def prescribe(case: Case, changes: Changes | None = None, steps: int = FIT_STEPS
 
 
 def fix_shape(case: Case) -> dict[str, object]:
-    """Return what gives a model that cannot fit the targets the shape of one that can."""
+    """Return the changes to a model that cannot fit the targets."""
     changes: dict[str, object] = {}
     if case.mlp is None:
         return changes
@@ -78,13 +78,13 @@ def fix_shape(case: Case) -> dict[str, object]:
 
 
 def keep_running(case: Case, epochs: int) -> dict[str, object]:
-    """Return what keeps a run going that is to be cured: early stopping that would end it long before its time."""
+    """Return the change that turns off early stopping which would end the run long before `epochs`."""
     patience = case.cfg.early_stopping.patience
     return {"early_stopping.patience": None} if patience is not None and patience < LONG_PATIENCE * epochs else {}
 
 
 def reach_high_frequencies(case: Case) -> dict[str, object]:
-    """Return what reaches short bends, where a run missed them."""
+    """Return the changes that fit high frequencies, if the run missed the targets."""
     missed = case.trained and not case.diverged and not case.affine and case.train_error > MISSES
     return high_frequency_start(case) if missed else {}
 
@@ -96,7 +96,7 @@ def needs_nonlinearity(case: Case) -> bool:
 
 
 def high_frequency_start(case: Case) -> dict[str, object]:
-    """Return an activation, and start values, that reach targets which bend within a short length of the inputs.
+    """Return an activation and a gain that fit targets which vary over a short length of the inputs.
 
     Source: Sitzmann et al., Implicit Neural Representations with Periodic Activation Functions (2020).
     """
@@ -107,7 +107,7 @@ def high_frequency_start(case: Case) -> dict[str, object]:
 
 
 def fix_scaling(case: Case) -> dict[str, object]:
-    """Standardize what is far from it; the targets, too, where they are off and the inputs are to be changed anyway."""
+    """Return the changes that standardize badly scaled data; the targets sooner if the inputs change anyway."""
     data, changes = case.cfg.data, dict[str, object]()
     if data.scale_inputs != "standardize" and inputs_are_unscaled(case):
         changes["data.scale_inputs"] = "standardize"
@@ -117,15 +117,17 @@ def fix_scaling(case: Case) -> dict[str, object]:
 
 
 def inputs_are_unscaled(case: Case) -> bool:
-    """Whether the inputs make a loss far steeper in one direction than in another, or are next to nothing."""
+    """Whether the scaled inputs are tiny, or make the loss far steeper in one direction than in another."""
     inputs = case.scaled.inputs
     spread = inputs.std(0)[inputs.amin(0) < inputs.amax(0)]
     small, seen = len(spread) > 0 and float(spread.min()) < 1 / UNSCALED_TARGETS, case.network
-    return small or (seen.condition > UNSCALED_CONDITION and seen.condition > 10 * seen.standardized_condition)
+    return small or (
+        seen.condition_number > UNSCALED_CONDITION and seen.condition_number > 10 * seen.standardized_condition_number
+    )
 
 
 def target_misscaling(case: Case) -> float:
-    """Return how far the targets, as the network sees them, are from numbers about one: the factor, or the offset."""
+    """Return how far the scaled targets are from mean 0 and deviation 1: the largest factor or relative offset."""
     targets = case.inlier_targets
     spread = targets.std(0, correction=0)
     varying = spread > 0
@@ -136,7 +138,7 @@ def target_misscaling(case: Case) -> float:
 
 
 def case_with(case: Case, changes: Changes) -> Case:
-    """Return the case before its first step, had these settings been typed."""
+    """Return the untrained case of a run with changed settings."""
     cfg, train, problem = case.cfg.with_changes(changes), case.problem.train, case.problem
     data = {key.removeprefix("data."): value for key, value in changes.items() if key.startswith("data.")}
     if data.keys() <= {"scale_inputs", "scale_targets"}:  # the rows stay as they are
@@ -147,14 +149,14 @@ def case_with(case: Case, changes: Changes) -> Case:
 
 
 def prescribe_training(case: Case, steps: int) -> dict[str, object]:
-    """Return how to train: a rate that the curvature bears, annealed, for long enough."""
+    """Return the optimizer, learning rate, schedule and epochs that suit the case."""
     return (
         prescribe_descent(case) if case.affine and case.network.optimizer.descent else prescribe_adaptive(case, steps)
     )
 
 
 def prescribe_descent(case: Case) -> dict[str, object]:
-    """Return the rate at which gradient descent settles fastest on a quadratic loss, and how long that takes.
+    """Return the rate at which gradient descent converges fastest on a quadratic loss, and the epochs it needs.
 
     Source: Nesterov, Introductory Lectures on Convex Optimization (2004), the step 2/(λmax+λmin).
     """
@@ -168,7 +170,7 @@ def prescribe_descent(case: Case) -> dict[str, object]:
 
 
 def prescribe_adaptive(case: Case, steps: int) -> dict[str, object]:
-    """Return an adaptive optimizer with a rate that suits a small network, annealed."""
+    """Return an adaptive optimizer with a learning rate for small networks, a schedule, and epochs for `steps`."""
     optimizer, hidden, wanted = case.cfg.optimizer, case.mlp.hidden if case.mlp else (), dict[str, object]()
     rate = DEEP_RATE if len(hidden) >= DEEP or max([0, *hidden]) > WIDE else DEFAULT_RATE
     if not case.network.optimizer.adaptive:
@@ -183,7 +185,7 @@ def prescribe_adaptive(case: Case, steps: int) -> dict[str, object]:
 
 
 def prescribe_schedule(case: Case) -> dict[str, object]:
-    """Return a schedule that ends low, unless there is one, and that does not warm up for long."""
+    """Return a schedule that decays to zero, unless there is one, without a long warm-up."""
     warmup = case.cfg.scheduler.get("warmup_epochs") if not isinstance(case.cfg.scheduler, str) else 0.0
     long = float(warmup or 0.0) > LONG_WARMUP * case.cfg.trainer.max_epochs
     return ({} if decays_to_zero(case) else {"scheduler": "cosine"}) | (
@@ -192,13 +194,13 @@ def prescribe_schedule(case: Case) -> dict[str, object]:
 
 
 def decays_to_zero(case: Case) -> bool:
-    """Whether the learning rate falls to nothing at the end of the run, and not before."""
+    """Whether the schedule decays the learning rate to about zero at the end of the run."""
     schedule = case.cfg.scheduler
     return isinstance(schedule, str) or build_schedule(OmegaConf.create({"scheduler": schedule.to_dict()})).ends_low
 
 
 def prescribe_epochs(case: Case, epochs: int) -> dict[str, object]:
-    """Return a longer run where it was shorter, two digits being enough."""
+    """Return at least so many epochs, rounded up to two digits, if the run has fewer."""
     if epochs <= case.cfg.trainer.max_epochs:
         return {}
     unit = 10 ** max(0, len(str(epochs)) - 2)
@@ -206,7 +208,7 @@ def prescribe_epochs(case: Case, epochs: int) -> dict[str, object]:
 
 
 def round_rate(rate: float) -> float:
-    """Return a learning rate as a person writes it, not larger than it is."""
+    """Round a learning rate down to two digits."""
     if not math.isfinite(rate) or rate <= 0:
         return DEFAULT_RATE
     unit = 10 ** (math.floor(math.log10(rate)) - 1)

@@ -1,4 +1,4 @@
-"""Whether a cure has worked: measured with several seeds and several choices of the rows held out."""
+"""Whether a cure worked, measured over several seeds and splits."""
 
 import math
 import statistics
@@ -8,17 +8,17 @@ from typing import NamedTuple
 from fit.doctor.case import Case
 from fit.doctor.thresholds import BETTER_RATIO, CURED_RATIO, SINGLE_RATIO
 
-# The 95 % quantile of Student's t for 1, 2, … degrees of freedom: that a cure improves by chance is one-sided.
+# The 95 % quantile of Student's t for 1, 2, … degrees of freedom: whether a cure improves a fit is one-sided.
 STUDENT_T_95 = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833)
 SMALLEST_ERROR, LARGEST_ERROR = 1e-12, 1e3
 
 
 class Verdict(NamedTuple):
-    """What a cure has done to the largest error over the spread: `ratio` times what it was, from `low` to `high`.
+    """The largest error after a cure over that before: `ratio`, with 90 % confidence limits `low` and `high`.
 
-    `ratio` is the geometric mean over pairs of trainings that share their seed and rows, `low` and `high` are its 90 %
-    confidence limits by Student's t. Cured is what is good now, or has a tenth of its error, and has improved by more
-    than that; better is what has improved, worse what has got worse, by more than these limits allow.
+    `ratio` is the geometric mean over pairs of trainings with the same seed and rows; the limits are by Student's t.
+    `word` is `better` or `worse` if the error fell or rose by more than these limits allow, `no better` if neither,
+    and `cured` if it is better and the fit is now good or has a tenth of the error.
     """
 
     word: str
@@ -34,11 +34,11 @@ class Verdict(NamedTuple):
 
     @property
     def worked(self) -> bool:
-        """Whether the cure has improved the fit by more than chance would."""
+        """Whether the cure improved the fit by more than chance."""
         return self.rank < 2
 
     def __str__(self) -> str:
-        """Say it with its numbers."""
+        """Return the verdict with its numbers."""
         spread = f" ({self.low:.2g} to {self.high:.2g} in {self.trainings} trainings)" if self.trainings > 1 else ""
         return f"{self.word}, the largest error is {self.ratio:.2g} times what it was{spread}"
 
@@ -69,9 +69,9 @@ def same(one: tuple[float, float], other: tuple[float, float]) -> bool:
 
 
 def log_ratio(before: float, after: float) -> float:
-    """Return the logarithm of what an error was multiplied by.
+    """Return the logarithm of `after / before`.
 
-    An error above that of always answering the mean, or of a run that diverged, counts as that of the mean: a cure is
+    An error above that of always predicting the mean, or of a run that diverged, counts as that of the mean: a cure has
     to get below it.
     """
     if before > 1:

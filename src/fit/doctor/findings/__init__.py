@@ -1,4 +1,4 @@
-"""The causes that the doctor knows, the most important first."""
+"""The detectors of all causes, the most important first."""
 
 from collections.abc import Callable
 
@@ -28,12 +28,12 @@ from fit.doctor.findings.rows import does_not_generalize, outliers, overfit
 from fit.doctor.findings.steps import noisy_plateau, step_too_large, step_too_small, too_few_epochs
 from fit.doctor.findings.units import dead_units, saturated_units, vanishing_gradient
 
-Find = Callable[[Case], Finding | None]
+Detector = Callable[[Case], Finding | None]
 
-# Nothing else matters then.
-HOPELESS: tuple[Find, ...] = (constant, outliers, nothing_to_learn)
-# What is impossible, whatever the training; then what spoils it.
-SPOILING: tuple[Find, ...] = (
+# If one of these is found, nothing else matters.
+DECISIVE: tuple[Detector, ...] = (constant, outliers, nothing_to_learn)
+# What makes a fit impossible, then what harms it.
+HARMFUL: tuple[Detector, ...] = (
     target_constant,
     output_range,
     affine_model,
@@ -54,10 +54,10 @@ SPOILING: tuple[Find, ...] = (
     step_too_small,
     noisy_plateau,
 )
-# What is left where nothing spoils it for certain.
-LACKING: tuple[Find, ...] = (undersampled, too_few_epochs, bad_start, network_too_small)
+# What a fit lacks, if nothing certainly harms it.
+INSUFFICIENT: tuple[Detector, ...] = (undersampled, too_few_epochs, bad_start, network_too_small)
 # What can be known before the first step.
-BEFORE: tuple[Find, ...] = (
+BEFORE_TRAINING: tuple[Detector, ...] = (
     target_constant,
     output_range,
     affine_model,

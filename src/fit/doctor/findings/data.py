@@ -1,4 +1,4 @@
-"""Causes that lie in the data, or in how they are presented."""
+"""Causes in the data and their scaling."""
 
 import torch
 from torch import Tensor
@@ -31,13 +31,13 @@ from fit.doctor.thresholds import (
 
 
 def constant(case: Case) -> Finding | None:
-    """Find targets that do not vary at all."""
+    """Find targets that are all constant."""
     targets = case.problem.train.targets
     return target_constant(case) if bool((targets.amin(0) == targets.amax(0)).all()) else None
 
 
 def target_constant(case: Case) -> Finding | None:
-    """Find targets that hardly vary, and are not scaled to: R² then compares with next to nothing."""
+    """Find unscaled targets that hardly vary."""
     dataset, targets = case.problem.dataset, case.problem.train.targets
     spread = targets.std(0, correction=0).masked_fill(targets.amin(0) == targets.amax(0), 0.0)
     relative = torch.where(spread > 0, spread / targets.abs().mean(0), 0.0)
@@ -52,17 +52,19 @@ def target_constant(case: Case) -> Finding | None:
         "target_constant",
         "certain",
         {"target": name, "mean": mean, "spread": size},
-        f"{name} is {mean:.6g} on all training rows{f', give or take {size:.2g}' if size > 0 else ''}: as good as "
-        "constant to the network, and R² compares with next to nothing.",
+        f"{name} is {mean:.6g}{f' ± {size:.2g}' if size > 0 else ''} on all training rows: practically constant to the "
+        "network, so that R² means little.",
         prescribe(case, changes) if some else (),
-        "errors of the spread, not of the size, of the targets" if some else "give rows on which the target varies",
+        "errors measured against the targets' variation, not their size"
+        if some
+        else "give rows on which the target varies",
     )
 
 
 def nothing_to_learn(case: Case) -> Finding | None:
-    """Find targets that the inputs say nothing about."""
+    """Find targets that do not depend on the inputs."""
     known = case.attainable
-    if case.noise is not None and float(case.noise.min()) < NOTHING_NRMSE:  # a function that is known is there
+    if case.noise is not None and float(case.noise.min()) < NOTHING_NRMSE:  # the function is known
         return None
     left = known.smooth[~known.smooth.isnan()]
     if len(left) == 0 or float(left.min()) < NOTHING_NRMSE or known.rows < FEW_ROWS:
@@ -71,15 +73,16 @@ def nothing_to_learn(case: Case) -> Finding | None:
         "nothing_to_learn",
         "certain" if known.rows >= ENOUGH_ROWS else "likely",
         {"nrmse_smooth": float(left.min()), "nrmse_affine": float(known.affine.nan_to_num(torch.inf).min())},
-        "Rows that are left out cannot be predicted from the others: the best affine or smooth function misses them by "
-        f"{float(left.min()):.0%} of their standard deviation, always answering the mean by 100%: it looks like noise.",
+        "The targets look like noise: left-out rows cannot be predicted from the others. The best affine or smooth "
+        f"function has an error of {float(left.min()):.0%} of the standard deviation; always predicting the mean, "
+        "100%.",
         (),
         "give inputs that the targets depend on, or more rows",
     )
 
 
 def undersampled(case: Case) -> Finding | None:
-    """Find points of a known function that lie too far apart to show it."""
+    """Find points too far apart to show a known function."""
     known, data = case.attainable, case.cfg.data
     if case.noise is None or not bool((known.smooth >= NOTHING_NRMSE).all()):
         return None
@@ -88,7 +91,7 @@ def undersampled(case: Case) -> Finding | None:
         "nothing_to_learn",
         "likely",
         {"nrmse_smooth": float(known.smooth.min()), "points": int(data.points)},
-        f"The {data.points} points lie too far apart to show what the function does between them: none can be "
+        f"The {data.points} points are too far apart to show what the function does between them: none can be "
         "predicted from the others.",
         prescribe(case, {"data.points": points, "data.batch_size": 64}, steps=0),
         "points close enough to tell the function from noise",
@@ -96,7 +99,7 @@ def undersampled(case: Case) -> Finding | None:
 
 
 def inputs_unscaled(case: Case) -> Finding | None:
-    """Find inputs of such sizes that a step which is right for one direction is wrong for another."""
+    """Find inputs so badly scaled that no learning rate suits all directions."""
     if not inputs_are_unscaled(case):
         return None
     before, after = case.network.condition_number, case.network.standardized_condition_number
@@ -104,15 +107,15 @@ def inputs_unscaled(case: Case) -> Finding | None:
         "inputs_unscaled",
         "certain" if before > 1e3 * after else "likely",
         {"condition": before, "condition_standardized": after},
-        f"As the network sees them, the inputs make the loss {before:.3g} times as steep in one direction as in "
-        f"another (the condition number of their second moments); after standardizing it is {after:.2g}.",
+        f"With these inputs the loss is {before:.3g} times as steep in one direction as in another (the condition "
+        f"number of their second moments); with standardized inputs, {after:.2g} times.",
         prescribe(case, {"data.scale_inputs": "standardize"}),
-        f"a condition number of {after:.2g}, and one learning rate that suits all weights",
+        f"a condition number of {after:.2g}, so that one learning rate suits all weights",
     )
 
 
 def targets_unscaled(case: Case) -> Finding | None:
-    """Find targets far from the numbers that start values answer."""
+    """Find targets far from mean 0 and standard deviation 1."""
     off = target_misscaling(case)
     if off <= UNSCALED_TARGETS or case.cfg.data.scale_targets == "standardize":
         return None
@@ -121,15 +124,15 @@ def targets_unscaled(case: Case) -> Finding | None:
         "targets_unscaled",
         "certain" if off > UNSCALED_TARGETS**2 else "likely",
         {"low": low, "high": high, "factor": off},
-        f"As the network sees them, the targets are {(low + high) / 2:.3g}, give or take {(high - low) / 2:.2g}: "
-        f"{off:.2g} times off the mean 0 and spread 1 that start values are made for.",
+        f"The network is trained on targets of {(low + high) / 2:.3g} ± {(high - low) / 2:.2g}, off by a factor of "
+        f"{off:.2g} from the mean 0 and standard deviation 1 that start values are made for.",
         prescribe(case, {"data.scale_targets": "standardize"}),
-        "targets of mean 0 and spread 1, which start values are made for",
+        "targets with mean 0 and standard deviation 1, which start values are made for",
     )
 
 
 def one_target_dominates(case: Case) -> Finding | None:
-    """Find a target whose errors are so large that the others are not heard in the loss."""
+    """Find a target whose errors are so large that the loss ignores the others."""
     spread = case.scaled.targets.var(0, correction=0)
     large, small = int(spread.argmax()), int(torch.where(spread > 0, spread, torch.inf).argmin())
     weight = float(spread[large] / spread[small])
@@ -142,33 +145,33 @@ def one_target_dominates(case: Case) -> Finding | None:
         "one_target_dominates",
         "certain",
         {"large": names[large], "small": names[small], "ratio": weight, "nrmse_small": errors[small]},
-        f"{names[large]} weighs {weight:.3g} times as much in the loss as {names[small]}, whose error is "
-        f"{format_percent(errors[small])} of its standard deviation.",
+        f"{names[large]} weighs {weight:.3g} times as much in the loss as {names[small]}, which is left with an error "
+        f"of {format_percent(errors[small])} of its standard deviation.",
         prescribe(case, {"data.scale_targets": "standardize"}),
-        "all targets weigh the same",
+        "targets of equal weight",
     )
 
 
 def unexplained(case: Case) -> Finding:
-    """Say that a fit is not good although nothing that the doctor looks for explains it."""
+    """Report a bad fit that no known cause explains."""
     smooth = float(case.attainable.smooth.nan_to_num(0.0).max())
     alike = all(case.generalization_gap(target) < CERTAIN_FACTOR for target in range(len(case.errors("val"))))
     better = smooth * NOISE_ROOM < (min(case.worst_error, case.train_error) if alike else case.worst_error)
-    hope = "something better is possible" if better else "nothing better was found"
+    outlook = "a better fit is possible" if better else "no better fit is known"
     return Finding(
         "unexplained",
         "possible",
         {"nrmse": case.worst_error, "nrmse_train": case.train_error, "nrmse_smooth": smooth},
-        f"The error is {format_percent(case.worst_error)} of the standard deviation, {format_percent(case.train_error)} on the training "
-        f"rows, and the doctor does not know why; a smooth function of the inputs leaves {format_percent(smooth)} on rows "
-        f"that it did not see: {hope}.",
+        f"The error is {format_percent(case.worst_error)} of the standard deviation, "
+        f"{format_percent(case.train_error)} on the training rows, and the doctor does not know why. A smooth "
+        f"function of the inputs has an error of {format_percent(smooth)} on left-out rows: {outlook}.",
         (),
-        "try other layers and settings" if better else "inputs that tell more, or more rows",
+        "try other layers and settings" if better else "more informative inputs, or more rows",
     )
 
 
 def jump(case: Case) -> Finding | None:
-    """Find targets that jump, where the rows beside the jump hold most of the squared error."""
+    """Find a target that jumps, where most of the squared error is beside the jump."""
     if case.diverged:
         return None
     rows = sample_rows(case.problem.train, MOST_MEASURED_ROWS)
@@ -195,17 +198,17 @@ def jump(case: Case) -> Finding | None:
             "jump",
             "certain" if part > 1 - JUMP_PART / 2 else "likely",
             {"target": name, "height": height, "rows": count, "part": part},
-            f"{name} jumps by about {height:.3g}{describe_location(case, rows.inputs[beside])}, {size / max(usual, 1e-3):.2g} "
-            f"times what neighbours differ by elsewhere, and the rows beside the jump hold {part:.0%} of the squared "
-            "error: a network is a smooth function, and crosses a jump on a slope.",
+            f"{name} jumps by about {height:.3g}{describe_location(case, rows.inputs[beside])}, "
+            f"{size / max(usual, 1e-3):.2g} times the difference between neighbours elsewhere, and {part:.0%} of the "
+            "squared error is beside the jump: a network is smooth, so it turns a jump into a slope.",
             (),
-            "fit the two sides of the jump apart, or judge the fit by its errors away from the jump",
+            "fit the two sides of the jump separately, or judge the fit by its errors away from the jump",
         )
     return None
 
 
 def describe_location(case: Case, inputs: Tensor) -> str:
-    """Say near which value of which input some rows `[rows, inputs]` lie, if it is one."""
+    """Return near which value of which input the rows `[rows, inputs]` lie; empty if they share none."""
     train = case.problem.train.inputs
     width = (inputs.amax(0) - inputs.amin(0)) / (train.amax(0) - train.amin(0))
     column = int(width.nan_to_num(torch.inf).argmin())

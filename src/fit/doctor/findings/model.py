@@ -1,4 +1,4 @@
-"""Causes that lie in the network."""
+"""Causes in the network."""
 
 import math
 from dataclasses import replace
@@ -36,7 +36,7 @@ from fit.model.functions import find_activation
 
 
 def output_range(case: Case) -> Finding | None:
-    """Find targets that the output activation cannot reach."""
+    """Find targets outside the range of the output activation."""
     targets = case.scaled.targets
     if case.mlp is None or find_activation(case.mlp.output_activation).affine or case.baseline_loss <= 0:
         return None
@@ -53,15 +53,15 @@ def output_range(case: Case) -> Finding | None:
         "output_range",
         "certain",
         {"floor": lowest, "low": low, "high": high, "reach_low": reach.low, "reach_high": reach.high},
-        f"{activation} at the output answers {words} only, and the targets go from {low:.3g} to {high:.3g}: the loss "
-        f"cannot fall below {lowest:.6g}, whatever the weights.",
+        f"{activation} at the output gives only values {words}, but the targets range from {low:.3g} to {high:.3g}: "
+        f"the loss cannot fall below {lowest:.6g}, whatever the weights.",
         prescribe(case),
         f"a loss that can fall below {lowest:.3g}",
     )
 
 
 def affine_model(case: Case) -> Finding | None:
-    """Find an affine function for targets that are not affine."""
+    """Find an affine model of targets that are not affine."""
     if not needs_nonlinearity(case):
         return None
     known = case.attainable
@@ -73,18 +73,18 @@ def affine_model(case: Case) -> Finding | None:
         "affine_model",
         "certain" if smooth < SHAPE_ROOM**2 * affine else "likely",
         {"target": name, "nrmse_affine": affine, "nrmse_smooth": smooth},
-        f"Without {bent}, the network is one affine function; the best one has an error "
-        f"of {format_percent(affine)} of the standard deviation of {name}, a smooth function one of {format_percent(smooth)}.",
+        f"Without {bent}, the network is an affine function. The best one has an error of {format_percent(affine)} of "
+        f"the standard deviation of {name}; a smooth function, {format_percent(smooth)}.",
         prescribe(case),
         f"an error of about {format_percent(smooth)} of the standard deviation",
     )
 
 
 def float_floor(case: Case) -> Finding | None:
-    """Find errors that are as small as single precision allows."""
+    """Find errors as small as single precision allows."""
     if case.cfg.trainer.precision != "32-true" or case.diverged:
         return None
-    # What rounding a number to single precision moves, over the spread of its column.
+    # The rounding error of single precision, over the standard deviation of the column.
     parts = []
     for values in case.scaled:
         varying = values.amin(0) < values.amax(0)
@@ -96,21 +96,22 @@ def float_floor(case: Case) -> Finding | None:
         "float_floor",
         "likely",
         {"rounding_inputs": parts[0], "rounding_targets": parts[1], "nrmse": case.worst_error},
-        f"Rounding to single precision alone changes the numbers by {format_percent(max(parts))} of their standard deviation.",
+        f"Rounding to single precision alone changes the data by {format_percent(max(parts))} of their standard "
+        "deviation.",
         prescribe(case, {"trainer.precision": "64-true"}),
         "sixteen digits instead of seven",
     )
 
 
 def over_regularized(case: Case) -> Finding | None:
-    """Find penalties, weight decay or dropout that keep a network from fitting."""
+    """Find penalties, weight decay or dropout that keep the network from fitting."""
     if case.diverged:
         return None
-    # Of the start: weights that a penalty has taken away cost nothing any more.
+    # At the start: weights that a penalty has removed no longer cost anything.
     cfg, weights = case.cfg, case.network.start.theta.data
     l1, l2, decay = cfg.regularization.l1, cfg.regularization.l2, float(cfg.optimizer.get("weight_decay") or 0.0)
     part = (l1 * float(weights.abs().sum()) + l2 * float(weights.square().sum())) / max(case.baseline_loss, 1e-300)
-    causes = [f"penalties that weigh {part:.2g} times the loss of always answering the mean"] * (part > PENALTY_PART)
+    causes = [f"penalties of {part:.2g} times the loss of always predicting the mean"] * (part > PENALTY_PART)
     causes += [f"a weight decay of {decay:g}"] * (decay > PENALTY_PART)
     dropout = float(cfg.model.get("dropout", 0.0))
     causes += [f"a dropout of {dropout:g}"] * (dropout >= STRONG_DROPOUT)
@@ -129,7 +130,7 @@ def over_regularized(case: Case) -> Finding | None:
 
 
 def network_too_small(case: Case) -> Finding | None:
-    """Find a network that has settled where a smooth function is far better."""
+    """Find a network that has converged to a far larger error than that of a smooth function."""
     smooth, length = float(case.attainable.smooth.nan_to_num(0.0).max()), case.attainable.length
     if case.mlp is None or case.diverged or case.affine or smooth > SHAPE_ROOM * case.train_error:
         return None
@@ -145,16 +146,16 @@ def network_too_small(case: Case) -> Finding | None:
         changes["model.activation"] = "gelu"
     if not model.bias:
         changes["model.bias"] = True
-    bend = (
-        f"; the targets bend within {length:g} of the inputs' standard deviation, where {model.activation} is smooth"
+    detail = (
+        f"; the targets vary over {length:g} of the inputs' standard deviation, too short for {model.activation}"
         * short
     )
     return Finding(
         "network_too_small",
         "likely" if small or short else "possible",
         {"weights": weights, "nrmse_train": case.train_error, "nrmse_smooth": smooth, "length": length},
-        f"{plural(weights, 'weight')} leave an error of {format_percent(case.train_error)} of the standard deviation on the "
-        f"training rows themselves, a smooth function one of {format_percent(smooth)} on rows that it did not see{bend}.",
+        f"With {plural(weights, 'weight')} the error is {format_percent(case.train_error)} of the standard deviation "
+        f"even on the training rows; a smooth function has {format_percent(smooth)} on left-out rows{detail}.",
         prescribe(case, changes, steps=BENDS_STEPS),
         f"an error of about {format_percent(smooth)} of the standard deviation",
     )
@@ -171,7 +172,7 @@ def equal_start(case: Case) -> Finding | None:
         "bad_start",
         "certain",
         {"weight": float(init["weight"]), "bias": float(init["bias"])},
-        "All units of a layer start from the same weights, get the same gradient, and so remain one and the same unit.",
+        "All units of a layer start with the same weights, get the same gradients, and so stay identical.",
         prescribe(case),
         "units that differ",
     )
@@ -188,23 +189,23 @@ def wild_start(case: Case) -> Finding | None:
     if silent is not None:
         return silent
     with torch.no_grad():
-        answers = network.start(network.rows.inputs.unsqueeze(0))
-    times = float(answers.square().mean().sqrt() / network.rows.targets.square().mean().sqrt().clamp(min=1e-300))
+        outputs = network.start(network.rows.inputs.unsqueeze(0))
+    times = float(outputs.square().mean().sqrt() / network.rows.targets.square().mean().sqrt().clamp(min=1e-300))
     if times < UNSCALED_TARGETS:
         return None
     return Finding(
         "bad_start",
         "certain",
         {"gain": float(gain), "times": times},
-        f"With model.gain = {gain:g} the network starts from answers {times:.2g} times as large as the targets, which "
-        "training has to undo first.",
+        f"With model.gain = {gain:g} the untrained network's outputs are {times:.2g} times as large as the targets; "
+        "training has to undo that first.",
         prescribe(case),
-        "answers of the size of the targets at the start",
+        "initial outputs as large as the targets",
     )
 
 
 def bad_start(case: Case) -> Finding | None:
-    """Find start values from which this training does not get where it gets from others."""
+    """Find start values from which training gets stuck where it does not from others."""
     if case.affine or not settled(case) or case.loss_curve.jitter > JITTER:
         return None
     found = try_other_seeds(case)

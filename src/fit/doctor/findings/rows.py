@@ -1,4 +1,4 @@
-"""Causes that lie in which rows there are: too few, elsewhere, or wrong."""
+"""Causes in the choice of rows: too few, in the wrong place, or faulty."""
 
 from collections.abc import Iterator
 
@@ -40,7 +40,7 @@ from fit.messages import plural
 
 
 def outliers(case: Case) -> Finding | None:
-    """Find a few rows so far off that they hold most of the squared error, or squeeze all others together."""
+    """Find a few rows so far off that they dominate the squared error, or squeeze all others together by scaling."""
     train = case.problem.train
     if not case.measured:
         return None
@@ -68,18 +68,19 @@ def outliers(case: Case) -> Finding | None:
             "certain" if part > 1 - (1 - OUTLIER_PART) / 2 else "likely",
             {"target": name, "rows": count, "of": len(far), "part": part},
             f"{count} of {plural(len(far), 'row')}{'' if len(far) == len(train.inputs) else ' that were looked at'} "
-            f"{'holds' if count == 1 else 'hold'} {part:.0%} of the squared error "
-            f"of {name}: squaring makes them count for far more than all others.",
+            f"{'makes' if count == 1 else 'make'} up {part:.0%} of the squared error "
+            f"of {name}: squaring gives large errors far more weight than all others.",
             prescribe(case, {"loss": "mae", "data.scale_targets": robust_scaling(train.targets)}),
-            "the median instead of the mean, which a few rows cannot move",
+            "a fit of the median, which a few rows cannot move, instead of the mean",
         )
     return None
 
 
 def outlier_candidates(case: Case, rows: Rows) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Yield each target, its values or the errors there `[rows]`, and which of these are far off.
+    """Yield each target with its values and then its errors `[rows]`, and which of these are far off.
 
-    A network may have learned what is far off by heart; an error matters only where it is one beside the spread, too.
+    Values, too, as the network may have memorized the outliers; errors count only if they are also large compared with
+    the target's standard deviation.
     """
     for target, values in enumerate(rows.targets.T):
         if case.attainable.outliers.any():
@@ -90,22 +91,22 @@ def outlier_candidates(case: Case, rows: Rows) -> Iterator[tuple[int, Tensor, Te
 
 
 def far_inputs(case: Case, count: int) -> Finding:
-    """Say that some inputs are so far off that scaling by their spread leaves none to the others."""
+    """Report inputs so far off that scaling squeezes all others together."""
     inputs = case.problem.train.inputs
     scale = robust_scaling(inputs)
     return Finding(
         "outliers",
         "certain",
         {"rows": count, "of": len(inputs)},
-        f"{count} of {plural(len(inputs), 'row')} {'has' if count == 1 else 'have'} inputs so far from all others that "
-        "beside them these look the same, and without them a smooth function explains the targets.",
+        f"{count} of {plural(len(inputs), 'row')} {'has' if count == 1 else 'have'} inputs so far off that, after "
+        "scaling, all others look the same; without them a smooth function explains the targets.",
         prescribe(case, {"data.scale_inputs": scale}) if scale != "standardize" else (),
-        "inputs that differ from each other" if scale != "standardize" else "take these rows out of the data",
+        "inputs that differ from each other" if scale != "standardize" else "remove these rows",
     )
 
 
 def squeezed(case: Case) -> Finding | None:
-    """Find an input of which one value is so far from all others that beside it these are the same to the network."""
+    """Find an input with one value so far off that, after scaling, all others look the same."""
     for column, name in enumerate(case.problem.dataset.input_names):
         values = torch.tensor(sorted(set(case.problem.train.inputs[:, column].tolist())))
         if len(values) < 3:  # two values are as far apart as can be
@@ -123,15 +124,15 @@ def squeezed(case: Case) -> Finding | None:
                 f"{name} is from {float(others[0]):.6g} to {float(others[-1]):.6g}, but {float(far):.6g} in "
                 f"{plural(count, 'row')}: scaled "
                 f"together, the others lie {float(width / (values[-1] - values[0])):.2g} of the range apart, and are "
-                "all the same to the network.",
+                "look the same to the network.",
                 (),
-                f"check {name} = {float(far):.6g}, or take {'that row' if count == 1 else 'those rows'} out",
+                f"check {name} = {float(far):.6g}, or remove {'that row' if count == 1 else 'those rows'}",
             )
     return None
 
 
 def robust_scaling(values: Tensor) -> str | float:
-    """Return how to scale columns `[rows, columns]` of which a few rows have made the spread meaningless."""
+    """Return how to scale columns `[rows, columns]` whose standard deviation a few outliers have distorted."""
     usual = robust_deviation(values)
     varying = usual > 0
     usual, center = usual[varying], values.median(0).values[varying].abs()
@@ -144,7 +145,7 @@ def robust_scaling(values: Tensor) -> str | float:
 
 
 def neighbour_fraction(rows: Rows, far: Tensor) -> float:
-    """Return the part of the rows far off whose nearest row is far off, too: those of a misfit, not of a mistake."""
+    """Return the fraction of rows far off whose nearest row is far off too, as in a bad fit rather than an error."""
     inputs = standardize(rows.inputs, rows.inputs)
     distances = torch.cdist(inputs[far], inputs)
     distances[torch.arange(len(distances)), far.nonzero()[:, 0]] = torch.inf
@@ -152,13 +153,13 @@ def neighbour_fraction(rows: Rows, far: Tensor) -> float:
 
 
 def standardize(inputs: Tensor, train: Tensor) -> Tensor:
-    """Return inputs over the spread of the training rows, without columns that do not vary there."""
+    """Return inputs over the training rows' standard deviation, without columns that are constant there."""
     varying = train.amin(0) < train.amax(0)
     return inputs[:, varying] / train.std(0)[varying]
 
 
 def uncovered_fraction(case: Case, region: str) -> float:
-    """Return the part of a region's rows that lie far from all training rows, beside how far those lie apart."""
+    """Return the fraction of a region's rows that are far from all training rows, compared with their spacing."""
     train = sample_rows(case.problem.train, MOST_MEASURED_ROWS).inputs
     near, others = (
         standardize(each, train) for each in (train, sample_rows(case.problem.fresh[region], MOST_MEASURED_ROWS).inputs)
@@ -168,7 +169,7 @@ def uncovered_fraction(case: Case, region: str) -> float:
 
 
 def does_not_generalize(case: Case) -> Finding | None:
-    """Find rows judged on that lie where there is nothing trained on."""
+    """Find a validation region that the training rows do not cover."""
     if case.diverged:
         return None
     for region in case.val_regions:
@@ -182,9 +183,9 @@ def does_not_generalize(case: Case) -> Finding | None:
             "does_not_generalize",
             "certain",
             {"region": region, "nrmse_train": case.train_error, "nrmse_region": error, "part_uncovered": part},
-            f"{part:.0%} of the rows of {region} lie far from all training rows; the error there is {format_percent(error)} "
-            f"of the standard deviation, on the training rows {format_percent(case.train_error)}: a network is not reliable "
-            "outside of what it was shown.",
+            f"{part:.0%} of the rows of {region} are far from all training rows; the error there is "
+            f"{format_percent(error)} of the standard deviation, on the training rows "
+            f"{format_percent(case.train_error)}: networks do not extrapolate reliably.",
             prescribe(case, covering) if covering else (),
             "training rows that cover the region" if covering else f"give training rows that cover {region}",
         )
@@ -192,17 +193,17 @@ def does_not_generalize(case: Case) -> Finding | None:
 
 
 def val_loss_rose(case: Case) -> bool:
-    """Whether the validation loss has grown far above its lowest while the training loss went on falling."""
+    """Whether the validation loss has risen far above its lowest value while the training loss kept falling."""
     best = [row["train/loss"] for row in case.history if row["epoch"] == case.metrics["best/epoch"]]
     return case.val_loss_growth > VAL_LOSS_DOUBLED and bool(best) and case.train_loss < best[0]
 
 
 def overfit(case: Case) -> Finding | None:
-    """Find training rows learned by heart, noise included: a validation loss that rose, or one that never fell."""
+    """Find memorized training rows, noise included: a validation loss that rose, or that never fell."""
     if case.diverged or case.train_error > MEMORIZED_NRMSE:
         return None
     rows, weights = len(case.problem.train.inputs), case.network.parameters
-    # Of targets that are met well on rows held out nothing is amiss, however much better they are met on the others.
+    # Targets with small validation errors are fine, however much smaller their training errors are.
     missed = [(error, target) for target, error in enumerate(case.errors("val")) if error > GOOD_NRMSE]
     if not missed:
         return None
@@ -210,32 +211,34 @@ def overfit(case: Case) -> Finding | None:
     train = case.errors("train")[target]
     rose = case.val_loss_growth_limit > OVERFITS
     smooth = float(case.attainable.smooth.nan_to_num(0.0).max())
-    by_heart = weights >= rows and has_converged(case)
-    apart = gap >= CERTAIN_FACTOR and (rose or by_heart) and uncovered_fraction(case, "val") < FAR_PART
+    memorized = weights >= rows and has_converged(case)
+    apart = gap >= CERTAIN_FACTOR and (rose or memorized) and uncovered_fraction(case, "val") < FAR_PART
     if not (apart or val_loss_rose(case)):
         return None
     best, data = case.metrics["best/epoch"], case.cfg.data
-    since = f"; val/loss was lowest at epoch {best} and has grown {case.val_loss_growth:.2g} times since" * rose
+    since = (
+        f"; val/loss was lowest at epoch {best} and has grown by a factor of {case.val_loss_growth:.2g} since" * rose
+    )
     changes: dict[str, object] = {"regularization.l2": 1e-2}
-    hoped, hopeless = "less of the noise learned", False
+    expected, hopeless = "a network that learns less of the noise", False
     if "points" in data:
         points = max(MORE_POINTS * int(data.points), 8 * 64)
         changes = {"data.points": points, "data.batch_size": 64, "trainer.max_epochs": -(-FIT_STEPS * 64 // points)}
-        hoped = "rows enough to tell the function from the noise"
+        expected = "enough rows to tell the function from the noise"
     elif val < NOISE_ROOM * smooth:
-        hoped, hopeless = "more rows, or fewer inputs", True
-    message = f"; a smooth function leaves {format_percent(smooth)} there, so nothing better was found" * hopeless
+        expected, hopeless = "more rows, or fewer inputs", True
+    message = f"; a smooth function has {format_percent(smooth)} on left-out rows, so no better fit is known" * hopeless
     return Finding(
         "overfit",
         "certain" if case.val_loss_growth_limit > CERTAIN_FACTOR else "likely",
         {"nrmse_train": train, "nrmse_val": val, "rise": case.val_loss_growth, "rows": rows, "weights": weights},
-        f"The error is {format_percent(train)} of the standard deviation on training rows and {format_percent(val)} on others"
-        f"{since}: {weights} weights have learned {rows} rows by heart{message}.",
+        f"The error is {format_percent(train)} of the standard deviation on the training rows and "
+        f"{format_percent(val)} on others{since}: {weights} weights have memorized {rows} rows{message}.",
         () if hopeless else prescribe(case, changes, steps=0),
-        hoped,
+        expected,
     )
 
 
 def has_converged(case: Case) -> bool:
-    """Whether what is missed on other rows will stay missed: training was long, or leaves nothing to be learned."""
+    """Whether further training would not lower the validation error: it was long, or the training error is tiny."""
     return case.loss_curve.epochs * case.steps_per_epoch >= FEW_STEPS * FIT_STEPS or case.train_error < GOOD_NRMSE**2

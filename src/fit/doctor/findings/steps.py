@@ -1,8 +1,7 @@
-"""Causes that lie in the steps: their size, their number, their noise."""
+"""Causes in the steps: their size, number and noise."""
 
 import math
 
-from fit.catalog.optimizers import class_name
 from fit.doctor.case import Case
 from fit.doctor.cures.prescription import decays_to_zero, high_frequency_start, prescribe
 from fit.doctor.finding import Evidence, Finding
@@ -31,21 +30,21 @@ from fit.doctor.thresholds import (
     STILL_FALLING,
     WELL_FALLEN,
 )
-from fit.messages import plural
+from fit.messages import class_name, plural
 
 
 def loss_growth(case: Case) -> float:
-    """Return the largest loss seen over that of the start; infinite where the run diverged."""
+    """Return the largest training loss over the first; infinite if the run diverged."""
     return math.inf if case.diverged else case.loss_curve.largest / max(case.loss_curve.first, 1e-300)
 
 
 def settled(case: Case) -> bool:
-    """Whether more steps would not help much."""
+    """Whether the loss no longer falls, so that more steps would hardly help."""
     return not case.diverged and case.loss_curve.falling < STILL_FALLING
 
 
 def step_too_large(case: Case) -> Finding | None:
-    """Find steps that leap over the valley."""
+    """Find steps so large that the loss does not fall."""
     found = descent_step_too_large(case) if case.network.optimizer.descent else adaptive_step_too_large(case)
     if found is None:
         return None
@@ -55,7 +54,9 @@ def step_too_large(case: Case) -> Finding | None:
         seen = f"; the loss stopped being finite at epoch {case.metrics['diverged_epoch']}"
         evidence = {**evidence, "diverged_epoch": int(str(case.metrics["diverged_epoch"]))}
     elif case.trained:
-        seen = f"; the loss grew {loss_growth(case):.2g} times over its start" if loss_growth(case) > GROWN else ""
+        seen = (
+            f"; the loss grew to {loss_growth(case):.2g} times its initial value" if loss_growth(case) > GROWN else ""
+        )
         evidence = {**evidence, "loss_grew": loss_growth(case), "jitter": case.loss_curve.jitter}
     changes: dict[str, object] = {}
     if case.cfg.optimizer.lr > ADAPTIVE_RATES[1] and not case.network.optimizer.descent:
@@ -66,12 +67,12 @@ def step_too_large(case: Case) -> Finding | None:
         evidence,
         f"{message}{seen}.",
         prescribe(case, changes),
-        "a loss that falls step by step",
+        "a loss that falls steadily",
     )
 
 
 def descent_step_too_large(case: Case) -> tuple[str, Evidence, str] | None:
-    """Compare a step along the gradient with what the curvature bears; return certainty, evidence and words."""
+    """Compare a gradient step with the stability limit; return certainty, evidence and explanation."""
     network, lr = case.network, float(case.cfg.optimizer.lr)
     limit, where = network.start_limit or math.inf, "at the start"
     if network.end_limit is not None and network.end_limit < limit:
@@ -88,14 +89,14 @@ def descent_step_too_large(case: Case) -> tuple[str, Evidence, str] | None:
     )
     if over < 1:
         message = (
-            f"optimizer.lr = {lr:g} is below the stability limit {limit:.3g} that was measured {where}, and yet too "
-            "large for batches or places that are steeper"
+            f"optimizer.lr = {lr:g} is below the stability limit {limit:.3g} measured {where}, but too large for "
+            "steeper batches or steeper regions of the loss"
         )
     return "certain" if case.diverged or over > CERTAIN_FACTOR else "likely", evidence, message
 
 
 def adaptive_step_too_large(case: Case) -> tuple[str, Evidence, str] | None:
-    """Compare an adaptive step with the size of the weights; return certainty, evidence and words."""
+    """Compare an adaptive step with the size of the weights; return certainty, evidence and explanation."""
     if not case.trained:
         return None
     lr, jumpy = float(case.cfg.optimizer.lr), case.loss_curve.jitter >= JITTER
@@ -108,17 +109,17 @@ def adaptive_step_too_large(case: Case) -> tuple[str, Evidence, str] | None:
         return None
     evidence = {"lr": lr, "move": move, "limit": case.network.end_limit}
     message = (
-        f"{class_name(case.cfg.optimizer)} moves each weight by about optimizer.lr = {lr:g} in a step, {move:.2g} "
-        "times the size that weights start with"
+        f"{class_name(case.cfg.optimizer._target_)} moves each weight by about optimizer.lr = {lr:g} in a step, "
+        f"{move:.2g} times the typical initial weight"
     )
     return "certain" if case.diverged or move > 2 * NO_STEPS * LARGE_MOVE else "likely", evidence, message
 
 
 def step_too_small(case: Case) -> Finding | None:
-    """Find steps that hardly move."""
+    """Find steps too small to get anywhere."""
     loss_curve, moved = case.loss_curve, case.network.relative_movement
     fell = loss_curve.first / max(loss_curve.last, 1e-300)
-    # What does not move at all gets no gradient, whatever the step; what was stopped at once could not move.
+    # Weights that do not move at all get no gradient, whatever the step; a run stopped at once could not move them.
     dead = max((layer.dead for layer in case.network.end_layers[:-1]), default=0.0) > MOST_SILENT
     if case.diverged or fell > WELL_FALLEN or moved < NO_WEIGHTS or dead or cut_short(case):
         return None
@@ -136,20 +137,20 @@ def step_too_small(case: Case) -> Finding | None:
         "step_too_small",
         "certain" if still or loss_curve.falling > STILL_FALLING else "likely",
         {**evidence, "fell": fell, "moved": moved, "spent": case.mean_rate_fraction},
-        f"{message}; in {plural(loss_curve.epochs, 'epoch')} the weights moved by {format_percent(moved)} of their size and "
-        f"the loss fell by {f'a factor of {fell:.2g}' if fell > 2 else f'{1 - 1 / fell:.1%}'}{early}.",
+        f"{message}; in {plural(loss_curve.epochs, 'epoch')} the weights moved by {format_percent(moved)} of their "
+        f"size and the loss fell by {f'a factor of {fell:.2g}' if fell > 2 else f'{1 - 1 / fell:.1%}'}{early}.",
         prescribe(case),
-        "the same in far fewer steps",
+        "the same result in far fewer steps",
     )
 
 
 def cut_short(case: Case) -> bool:
-    """Whether early stopping ended the run long before it could have fitted anything."""
+    """Whether early stopping ended the run long before it could fit anything."""
     return case.stopped_early and case.loss_curve.epochs * case.steps_per_epoch < FEW_STEPS * FIT_STEPS
 
 
 def descent_step_too_small(case: Case, still: bool) -> tuple[Evidence, str] | None:
-    """Compare a step along the gradient with what the curvature would bear."""
+    """Compare a gradient step with the stability limit; return evidence and explanation."""
     lr, network = float(case.cfg.optimizer.lr), case.network
     limit = min(network.start_limit or math.inf, network.end_limit or math.inf)
     if lr >= SMALL_STEP * limit and not still:
@@ -161,8 +162,8 @@ def descent_step_too_small(case: Case, still: bool) -> tuple[Evidence, str] | No
 
 
 def adaptive_step_too_small(case: Case, still: bool) -> tuple[Evidence, str] | None:
-    """Compare all the steps that an adaptive optimizer can have taken with the size of the weights."""
-    lr, kind = float(case.cfg.optimizer.lr), class_name(case.cfg.optimizer)
+    """Compare how far an adaptive optimizer can have moved with the weights; return evidence and explanation."""
+    lr, kind = float(case.cfg.optimizer.lr), class_name(case.cfg.optimizer._target_)
     travel = lr * case.loss_curve.epochs * case.steps_per_epoch / max(case.network.weight_size, 1e-12)
     if not still and (not case.network.optimizer.adaptive or lr >= SMALL_RATE or travel > SMALL_TRAVEL):
         return None
@@ -171,7 +172,7 @@ def adaptive_step_too_small(case: Case, still: bool) -> tuple[Evidence, str] | N
 
 
 def noisy_plateau(case: Case) -> Finding | None:
-    """Find a loss that jumps about a level, as the steps of small batches do."""
+    """Find a loss that fluctuates about a constant level, as small batches cause it."""
     if (
         case.diverged
         or case.steps_per_epoch == 1
@@ -180,16 +181,16 @@ def noisy_plateau(case: Case) -> Finding | None:
     ):
         return None
     jitter, noise, size = case.loss_curve.jitter, case.network.gradient_noise, case.problem.dataset.batch_size
-    torn = (noise >= GRADIENT_NOISE and settled(case)) or (case.no_better_than_mean and jitter > JITTER / 2)
-    if jitter < JITTER and (decays_to_zero(case) or not torn):
+    noisy = (noise >= GRADIENT_NOISE and settled(case)) or (case.no_better_than_mean and jitter > JITTER / 2)
+    if jitter < JITTER and (decays_to_zero(case) or not noisy):
         return None
-    seen = "The loss stands still at a level that steps of this size do not get below"
+    seen = "The loss no longer falls, as steps of this size cannot get below its level"
     if jitter >= JITTER / 2:
-        seen = f"Between looks the loss jumps by {math.expm1(jitter):.0%} about a level that no longer falls"
+        seen = f"The loss no longer falls, but fluctuates by {math.expm1(jitter):.0%} between evaluations"
     if noise >= 1:
         seen += (
-            f": the gradients of batches of {plural(size or 0, 'row')} scatter by {noise**0.5:.2g} times their "
-            "mean, and each step follows its own batch"
+            f": the gradients of batches of {plural(size or 0, 'row')} deviate from their mean by {noise**0.5:.2g} "
+            "times its size"
         )
     return Finding(
         "noisy_plateau",
@@ -197,12 +198,12 @@ def noisy_plateau(case: Case) -> Finding | None:
         {"jitter": jitter, "gradient_noise": noise, "batch_size": size},
         f"{seen}.",
         prescribe(case, smaller_steps(case)),
-        "steps that end small enough to average over batches",
+        "steps that become small enough to average over batches",
     )
 
 
 def smaller_steps(case: Case) -> dict[str, object]:
-    """Return a schedule that ends low, or where there is one a lower rate; an adaptive rate is lowered, too."""
+    """Return a schedule that decays to zero or, if there is one, a lower rate; a high adaptive rate is lowered too."""
     lr = float(case.cfg.optimizer.lr)
     if decays_to_zero(case):
         return {"optimizer.lr": float(f"{lr / 10:.3g}")}
@@ -211,7 +212,7 @@ def smaller_steps(case: Case) -> dict[str, object]:
 
 
 def too_few_epochs(case: Case) -> Finding | None:
-    """Find losses, on the training rows and on those judged on, that were still falling when the run ended."""
+    """Find a run that ended while the training and validation losses were still falling."""
     loss_curve, steps = case.loss_curve, case.loss_curve.epochs * case.steps_per_epoch
     if case.diverged:
         return None
@@ -221,12 +222,12 @@ def too_few_epochs(case: Case) -> Finding | None:
             "likely",
             {"steps": steps, "epochs": loss_curve.epochs, "patience": int(case.cfg.early_stopping.patience)},
             f"early_stopping.patience = {case.cfg.early_stopping.patience} ended the run after "
-            f"{plural(loss_curve.epochs, 'epoch')} of {case.cfg.trainer.max_epochs}, which is {plural(steps, 'step')}.",
+            f"{plural(loss_curve.epochs, 'epoch')} of {case.cfg.trainer.max_epochs}, {plural(steps, 'step')}.",
             prescribe(case),
-            "a loss that goes on falling",
+            "a loss that keeps falling",
         )
     few = steps < FIT_STEPS * (0.5 if loss_curve.evaluations < FEW_EVALUATIONS else FEW_STEPS)
-    # What falls on the training rows alone is learned by heart.
+    # A training loss that falls alone is memorization.
     falling = min(loss_curve.falling, case.val_loss_curve.falling)
     if falling < (1.0 if few else STILL_FALLING):
         return None
@@ -235,21 +236,21 @@ def too_few_epochs(case: Case) -> Finding | None:
             "too_few_epochs",
             "likely",
             {"steps": steps, "epochs": loss_curve.epochs},
-            f"The run took {plural(steps, 'step')}; small networks need some thousands to fit a smooth function.",
+            f"The run took {plural(steps, 'step')}; small networks need a few thousand to fit a smooth function.",
             prescribe(case),
-            "a loss that goes on falling",
+            "a loss that keeps falling",
         )
     per_epoch = 1 - loss_curve.falling_lately ** (-4 / max(loss_curve.epochs, 1))
     rate = f", by {per_epoch:.2%} an epoch at the end" if per_epoch > 1e-4 else ""
-    # On a power law each doubling of the steps lowers the loss as much as the last did.
+    # By a power law, each doubling of the steps lowers the loss by the same factor.
     longer = min(10 ** (2 / math.log2(falling)), 1e4)
     needed = min(max(longer, 4) * steps, max(MOST_FIT_STEPS, 4 * steps))
     return Finding(
         "too_few_epochs",
         "likely" if falling > CERTAIN_FACTOR else "possible",
         {"falling": falling, "per_epoch": per_epoch, "epochs": loss_curve.epochs},
-        f"The loss was still falling{rate}, on rows held out too; the last half of the steps lowered it "
-        f"{falling:.2g} times.",
+        f"The loss was still falling{rate}, on held-out rows too; the second half of the steps lowered it by a "
+        f"factor of {falling:.2g}.",
         prescribe(case, high_frequency_start(case), steps=max(FIT_STEPS, math.ceil(needed))),
-        "a loss that goes on falling",
+        "a loss that keeps falling",
     )

@@ -1,4 +1,4 @@
-"""Causes that lie in what single units do."""
+"""Causes in single units."""
 
 from fit.doctor.case import Case
 from fit.doctor.cures.prescription import prescribe
@@ -8,8 +8,8 @@ from fit.doctor.thresholds import FEW_LAYERS, FEW_UNITS, MOST_SILENT, SILENT_UNI
 
 
 def dead_units(case: Case) -> Finding | None:
-    """Find units that answer to no row, and so are never trained again."""
-    dead = [look.dead for look in case.network.end_layers[:-1]]
+    """Find dead units: their output changes with no row, so they get no gradient."""
+    dead = [layer.dead for layer in case.network.end_layers[:-1]]
     if max(dead, default=0.0) < SILENT_UNITS:
         return None
     layer = dead.index(max(dead))
@@ -23,18 +23,18 @@ def dead_units(case: Case) -> Finding | None:
         "dead_units",
         "certain" if dead[layer] > MOST_SILENT else "likely",
         {"layer": layer + 1, "part_dead": dead[layer], "part_dead_at_start": before},
-        f"{dead[layer]:.0%} of the {activation} units of hidden layer {layer + 1} are silent on all training rows "
-        f"({before:.0%} at the start): they are never trained again.",
+        f"{dead[layer]:.0%} of the {activation} units of hidden layer {layer + 1} are dead: inactive on all "
+        f"training rows ({before:.0%} at the start), they get no gradient.",
         prescribe(case, changes),
-        "units that all take part",
+        "units that are all active",
     )
 
 
 def saturated_units(case: Case) -> Finding | None:
-    """Find bounded units at their bounds, where their slope is nothing."""
+    """Find saturated units: bounded ones at their bounds, where their slope is about zero."""
     start, end = (
-        max((look.saturated for look in looks[:-1]), default=0.0)
-        for looks in (case.network.start_layers, case.network.end_layers)
+        max((layer.saturated for layer in layers[:-1]), default=0.0)
+        for layers in (case.network.start_layers, case.network.end_layers)
     )
     if max(start, end) < SILENT_UNITS:
         return None
@@ -43,7 +43,7 @@ def saturated_units(case: Case) -> Finding | None:
         "saturated_units",
         "certain" if min(start, end) >= SILENT_UNITS else "likely",
         {"part_saturated": end, "part_saturated_at_start": start},
-        f"{max(start, end):.0%} of the {case.cfg.model.activation} units of a hidden layer {where}, where next to no "
+        f"{max(start, end):.0%} of the {case.cfg.model.activation} units of a hidden layer {where}, where hardly any "
         "gradient passes.",
         prescribe(case),
         "units in the middle of their range",
@@ -51,20 +51,20 @@ def saturated_units(case: Case) -> Finding | None:
 
 
 def vanishing_gradient(case: Case) -> Finding | None:
-    """Find a gradient that does not reach the first layers."""
-    looks = case.network.start_layers
-    if len(looks) <= FEW_LAYERS:
+    """Find a gradient that hardly reaches the first layer."""
+    layers = case.network.start_layers
+    if len(layers) <= FEW_LAYERS:
         return None
-    first, last = looks[0].gradient, looks[-1].gradient
+    first, last = layers[0].gradient, layers[-1].gradient
     if not last > 0 or first / last > VANISHED:
         return None
+    share = format_percent(first / last) if first else "zero"
     return Finding(
         "vanishing_gradient",
         "certain" if first / last < 0.1 * VANISHED else "likely",
         {"gradient_first": first, "gradient_last": last, "ratio": first / last},
-        f"At the start the gradient of the first layer is {f'{format_percent(first / last)} of' if first else 'zero beside'} "
-        f"that of the last, {len(looks) - 1} layers of {case.cfg.model.activation} further on: the layers near the "
-        "inputs are hardly trained.",
+        f"Across {len(layers) - 1} layers of {case.cfg.model.activation} the gradient shrinks to {share} from the last "
+        "layer to the first at the start: the layers near the inputs are hardly trained.",
         prescribe(case, {"model.activation": "gelu", "model.init": "kaiming_normal"}),
-        "a gradient of the same size in all layers",
+        "gradients of similar size in all layers",
     )

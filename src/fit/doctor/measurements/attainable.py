@@ -1,4 +1,4 @@
-"""How much of the targets can be explained from the inputs at all, whatever the network."""
+"""How well the inputs can explain the targets, whatever the network."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -12,21 +12,22 @@ from fit.data.scalers import Scaler
 from fit.doctor.measurements.outliers import outliers_by_inputs, outliers_by_targets
 from fit.doctor.thresholds import MISSES, SHAPE_ROOM
 
-# Rows that are looked at; a kernel matrix of so many takes a few hundredths of a second.
+# Rows used; factoring a kernel matrix of this size takes a few hundredths of a second.
 MOST_KERNEL_ROWS = 256
 # Of polynomials of inputs.
 POWERS = (2, 3)
 LENGTHS = (0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 3.0)
-# A length scale is long enough where its errors are at most so many times the best, or so small.
+# A length scale suffices if its errors are at most this many times the best ones, or this small.
 ROOM, SMALL = 1.5, 0.05
 RIDGES = (1e-9, 1e-6, 1e-4, 1e-2, 1e-1, 1.0)
 
 
 class Attainable(NamedTuple):
-    """Errors on rows left out, over each target's spread `[targets]`: of the best affine function, of a smooth one.
+    """Leave-one-out errors of the best affine and of a smooth function, over each target's deviation `[targets]`.
 
-    `length` is the longest length scale, in deviations of the inputs, whose functions explain all targets that any do;
-    `strays` are the training rows `[rows]`, far from all others, without which alone anything is explained.
+    `length` is the longest length scale, in standard deviations of the inputs, of a smooth function that is about as
+    good as the best; `rows` is how many rows were used. `outliers` marks the training rows `[rows]` that were left out,
+    if only without them anything is explained.
     """
 
     affine: Tensor
@@ -38,7 +39,7 @@ class Attainable(NamedTuple):
 
 @lru_cache(maxsize=64)
 def estimate_attainable(problem: Problem) -> Attainable:
-    """Estimate what can be reached on the training rows; of measured ones, without strays if these hide it."""
+    """Estimate the attainable errors on the training rows; for measured data, without outliers if these hide them."""
     train = problem.train
     none = torch.zeros(len(train.inputs), dtype=torch.bool)
     if problem.dataset.knows_truth:
@@ -46,17 +47,17 @@ def estimate_attainable(problem: Problem) -> Attainable:
     outliers = outliers_by_targets(train) | outliers_by_inputs(train)
     if not outliers.any():
         return cross_validate(sample_rows(train, MOST_KERNEL_ROWS), none)
-    usual, odd = (train.take(which.nonzero()[:, 0]) for which in (~outliers, outliers))
-    odd = sample_rows(odd, MOST_KERNEL_ROWS // 4)
-    among = sample_rows(usual, MOST_KERNEL_ROWS - len(odd.inputs))
-    whole = cross_validate(Rows(torch.cat([among.inputs, odd.inputs]), torch.cat([among.targets, odd.targets])), none)
-    clean = cross_validate(sample_rows(usual, MOST_KERNEL_ROWS), outliers)
+    inliers, far = (train.take(which.nonzero()[:, 0]) for which in (~outliers, outliers))
+    far = sample_rows(far, MOST_KERNEL_ROWS // 4)
+    near = sample_rows(inliers, MOST_KERNEL_ROWS - len(far.inputs))
+    whole = cross_validate(Rows(torch.cat([near.inputs, far.inputs]), torch.cat([near.targets, far.targets])), none)
+    clean = cross_validate(sample_rows(inliers, MOST_KERNEL_ROWS), outliers)
     hidden = (whole.smooth > MISSES) & (clean.smooth < SHAPE_ROOM * whole.smooth)
     return clean if bool(hidden.any()) else whole
 
 
 def cross_validate(rows: Rows, outliers: Tensor) -> Attainable:
-    """Leave one row out, predict it from the others.
+    """Predict each row from the others.
 
     The smooth function is an affine one plus kernel ridge regression on what that leaves, its kernel (Gaussians of some
     length scale, or polynomials, which have the products of inputs) and ridge chosen by the same error. Source: Golub,
@@ -95,12 +96,12 @@ def ridge_errors(kernel: Tensor, targets: Tensor) -> Tensor:
 
 
 def is_near_best(reached: Tensor, best: Tensor) -> bool:
-    """Whether errors are about as small as the best, or small."""
+    """Whether errors are about as small as the best ones, or small."""
     return bool((reached <= (ROOM * best).clamp(min=SMALL)).all() or best.isnan().all())
 
 
 def leave_one_out_errors(kernel: Tensor, targets: Tensor, ridge: float) -> Tensor:
-    """Return each row's error when it is predicted from the others by ridge regression `[rows, targets]`."""
+    """Return each row's error `[rows, targets]` when kernel ridge regression predicts it from the others."""
     inverse = torch.linalg.inv(kernel + ridge * torch.eye(len(kernel), dtype=kernel.dtype))
     errors: Tensor = inverse @ targets / inverse.diagonal()[:, None]
     return errors
@@ -112,7 +113,7 @@ def rms(values: Tensor) -> Tensor:
 
 
 def sample_rows(rows: Rows, most: int) -> Rows:
-    """Return at most so many rows, always the same ones."""
+    """Return at most `most` rows, always the same ones."""
     count = len(rows.inputs)
     if count <= most:
         return rows

@@ -8,11 +8,11 @@ from torch import Tensor
 from fit.evaluation.losses import LossFunction
 from fit.model.architecture import Networks
 
-# Lanczos has the largest eigenvalue to a percent long before this; each costs two passes forward and back.
+# Lanczos finds the largest eigenvalue to a percent long before this; each product costs two passes forward and back.
 MOST_HESSIAN_PRODUCTS = 24
-# Numbers that the vectors of one Lanczos run may take together.
+# The most numbers that the vectors of one Lanczos run may hold together.
 MOST_NUMBERS = 2**24
-# A change of the largest Ritz value below this part of it ends the iteration.
+# The iteration ends when the largest Ritz value changes by less than this fraction.
 TOLERANCE = 1e-3
 
 HessianProduct = Callable[[Tensor], Tensor]
@@ -21,9 +21,9 @@ HessianProduct = Callable[[Tensor], Tensor]
 def hessian_product(
     stack: Networks, inputs: Tensor, targets: Tensor, loss: LossFunction, l2: Tensor | float = 0.0
 ) -> HessianProduct:
-    """Return what multiplies vectors `[members, parameters]` with each member's Hessian, at the stack's weights.
+    """Return a function that multiplies vectors `[members, parameters]` by each member's Hessian at its weights.
 
-    Inputs and targets are `[members or 1, rows, columns]`, of the precision of the weights. Source: Pearlmutter, Fast
+    Inputs and targets are `[members or 1, rows, columns]`, in the precision of the weights. Source: Pearlmutter, Fast
     Exact Multiplication by the Hessian (1994).
     """
     with torch.inference_mode(False), torch.enable_grad():
@@ -33,7 +33,7 @@ def hessian_product(
         (gradient,) = torch.autograd.grad(total, theta, create_graph=True)
 
     def product(vector: Tensor) -> Tensor:
-        """Multiply."""
+        """Multiply a vector by the Hessian."""
         with torch.inference_mode(False), torch.enable_grad():
             (result,) = torch.autograd.grad((gradient * vector).sum(), theta, retain_graph=True)
         return result.detach()
@@ -42,9 +42,9 @@ def hessian_product(
 
 
 def largest_eigenvalue(product: HessianProduct, like: Tensor, most: int = MOST_HESSIAN_PRODUCTS) -> Tensor:
-    """Return each member's largest eigenvalue `[members]` of a symmetric product; `like` is `[members, parameters]`.
+    """Return each member's largest eigenvalue `[members]` by Lanczos; `like` is a tensor `[members, parameters]`.
 
-    A Ritz value is never above the true one; fewer products (`most`) make it lower, not wrong.
+    A Ritz value is never above the true eigenvalue; with fewer products (`most`) it is a looser lower bound.
     Source: Golub and Van Loan, Matrix Computations, the Lanczos method with full reorthogonalization.
     """
     with torch.inference_mode(False), torch.no_grad():

@@ -1,4 +1,4 @@
-"""How a loss fell, over the learning rate that was spent rather than over time."""
+"""How a loss fell, as a function of the sum of the learning rates rather than of time."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,11 @@ import numpy as np
 
 
 class LossCurve(NamedTuple):
-    """A run's looks: its losses less the lowest possible, first, last, least and largest, and how it went on.
+    """A run's losses minus the lowest possible one: the first, last, least and largest, and their trend.
 
-    `falling` is by what factor the loss fell over the last half of the rate spent, `lately` over its last quarter;
-    `jitter` the standard deviation of the logarithm of the loss about its trend over the last half of the epochs at
-    which the rate was at least half its peak.
+    `falling` is the factor by which the loss fell over the last half of the summed learning rate, `falling_lately` over
+    its last quarter. `jitter` is the standard deviation of the logarithm of the loss about its trend, over the last
+    half of the epochs with at least half the peak rate. `epochs` and `evaluations` are how many there were.
     """
 
     first: float
@@ -20,14 +20,14 @@ class LossCurve(NamedTuple):
     least: float
     largest: float
     falling: float
-    lately: float
+    falling_lately: float
     jitter: float
     epochs: int
-    looks: int
+    evaluations: int
 
     @classmethod
     def of(cls, history: Sequence[Mapping[str, float]], lowest: float, loss: str = "train/loss") -> Self:
-        """Read the looks of a run of which a loss cannot fall below `lowest`."""
+        """Summarize the history of a run whose loss cannot fall below `lowest`."""
         rows = [row for row in history if math.isfinite(row.get(loss, math.nan))]
         if len(rows) < 2:
             return cls(math.nan, math.nan, math.nan, math.nan, 1.0, 1.0, 0.0, 0, len(rows))
@@ -44,16 +44,16 @@ class LossCurve(NamedTuple):
             last=float(losses[-1]),
             least=float(losses.min()),
             largest=float(losses.max()),
-            falling=float(np.exp(middle(logs, spent, 0.5) - end(logs, spent))),
-            lately=float(np.exp(middle(logs, spent, 0.75) - end(logs, spent))),
-            jitter=scatter(epochs[full], logs[full]),
+            falling=float(np.exp(log_loss_at(logs, spent, 0.5) - final_log_loss(logs, spent))),
+            falling_lately=float(np.exp(log_loss_at(logs, spent, 0.75) - final_log_loss(logs, spent))),
+            jitter=deviation_from_line(epochs[full], logs[full]),
             epochs=int(epochs[-1]),
-            looks=len(rows),
+            evaluations=len(rows),
         )
 
 
-def middle(logs: np.ndarray, spent: np.ndarray, part: float) -> float:
-    """Return the logarithm of the loss when so large a part of the rate was spent: the median of the looks around."""
+def log_loss_at(logs: np.ndarray, spent: np.ndarray, part: float) -> float:
+    """Return the log loss after a fraction of the summed rate: the median of the evaluations nearby."""
     total = spent[-1]
     if total <= 0:
         return float(logs[-1])
@@ -61,14 +61,14 @@ def middle(logs: np.ndarray, spent: np.ndarray, part: float) -> float:
     return float(np.median(logs[near])) if near.any() else float(np.interp(part * total, spent, logs))
 
 
-def end(logs: np.ndarray, spent: np.ndarray) -> float:
-    """Return the logarithm of the loss at the end: the median of the last looks."""
+def final_log_loss(logs: np.ndarray, spent: np.ndarray) -> float:
+    """Return the final log loss: the median of the last evaluations."""
     near = spent >= 0.92 * spent[-1]
     return float(np.median(logs[near]))
 
 
-def scatter(epochs: np.ndarray, logs: np.ndarray) -> float:
-    """Return the standard deviation about a straight line."""
+def deviation_from_line(epochs: np.ndarray, logs: np.ndarray) -> float:
+    """Return the standard deviation about a fitted straight line."""
     if len(logs) < 5:
         return 0.0
     line = np.polyfit(epochs, logs, 1)

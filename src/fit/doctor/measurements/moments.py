@@ -5,12 +5,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Directions of a covariance below this part of its largest are those in which nothing varies.
+# Directions whose variance is below this fraction of the largest count as constant.
 NOTHING = 1e-13
 
 
 class Moments(NamedTuple):
-    """The least and the largest eigenvalue of the inputs' second moments, a one for the bias among the inputs."""
+    """The smallest and the largest eigenvalue of the second moments of the inputs and a column of ones for the bias."""
 
     low: float
     high: float
@@ -22,9 +22,9 @@ class Moments(NamedTuple):
 
 
 def second_moments(inputs: Tensor, bias: bool) -> Moments:
-    """Measure inputs `[rows, inputs]`; directions in which nothing varies are left out, constant columns are one.
+    """Measure inputs `[rows, inputs]`; constant directions are left out, constant columns count as one.
 
-    The least eigenvalue is taken from the inverse, made from the covariance: of inputs far from zero the moments
+    The smallest eigenvalue is that of the inverse, computed from the covariance: for inputs far from zero the moments
     themselves would lose it to rounding. Source: Petersen and Pedersen, The Matrix Cookbook (2012), section 9.1.3.
     """
     constant = inputs.amin(0) == inputs.amax(0)

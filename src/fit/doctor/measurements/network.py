@@ -1,4 +1,4 @@
-"""The network of a case, before its first step and after its last, and what is measured on it."""
+"""Measurements on the network of a case, before its first step and after its last."""
 
 from functools import cached_property
 
@@ -9,8 +9,7 @@ from fit.catalog.optimizers import State, optimizer_of
 from fit.data.dataset import Rows
 from fit.data.scalers import Scaler
 from fit.doctor.measurements.attainable import sample_rows
-from fit.doctor.measurements.curvature import MOST_MULTIPLICATIONS as MOST_TIMES
-from fit.doctor.measurements.curvature import hessian_product, largest_eigenvalue
+from fit.doctor.measurements.curvature import MOST_HESSIAN_PRODUCTS, hessian_product, largest_eigenvalue
 from fit.doctor.measurements.moments import second_moments
 from fit.doctor.measurements.units import LayerStatistics, measure_layers
 from fit.doctor.settings import Settings
@@ -18,33 +17,33 @@ from fit.evaluation.losses import find_loss
 from fit.model.architecture import Networks, architecture
 from fit.model.stack import Stack
 
-# Rows on which it is measured, and products of rows and weights that one pass may take.
+# The most rows to measure on, and the most multiplications (rows times weights) of one pass.
 MOST_MEASURED_ROWS = 1024
 MOST_MULTIPLICATIONS = 2e7
-# Products of rows and weights that one curvature may take, each time that the Hessian is applied; at least so often.
+# The most multiplications for one curvature over all Hessian products, and the fewest such products.
 CURVATURE_MULTIPLICATIONS = 1e8
 LEAST_HESSIAN_PRODUCTS = 6
-# Batches whose curvature is looked at, and whose gradients are compared.
+# How many batches the curvature is measured on, and how many gradients are compared.
 CURVATURE_BATCHES = 4
 GRADIENT_BATCHES = 16
 
 
 class MeasuredNetwork:
-    """A network of some settings on scaled training rows; `theta [parameters]` and `state` are of its last step.
+    """A network and its scaled training rows; `theta` `[parameters]` and `state` are those after the last step.
 
-    `batch_size` is None where every step takes all rows.
+    `batch_size` is None if every step takes all rows.
     """
 
     def __init__(self, cfg: Settings, scaled: Rows, theta: Tensor | None, state: State, batch_size: int | None) -> None:
-        """Take what is known; without `theta`, or where it is not finite, the end is the start."""
+        """Keep what is known; without finite `theta` the network at the end is that at the start."""
         self.cfg, self.scaled, self.theta, self.state = cfg, scaled, theta, state
         self.batch_size = batch_size if batch_size is not None and batch_size < len(scaled.inputs) else None
         self.loss = find_loss(cfg.loss)
         self.optimizer = optimizer_of(cfg.optimizer)
         self.model = architecture(cfg.model, scaled.inputs.shape[1], scaled.targets.shape[1])
 
-    def starts(self, *seeds: int) -> Tensor:
-        """Return the weights that training starts from with each seed `[seeds, parameters]`."""
+    def start_values(self, *seeds: int) -> Tensor:
+        """Return the start values of each seed `[seeds, parameters]`."""
         return self.model.starts([self.cfg.model] * len(seeds), seeds)
 
     @cached_property
@@ -60,12 +59,12 @@ class MeasuredNetwork:
         return self.stack(self.theta.unsqueeze(0))
 
     def stack(self, theta: Tensor) -> Networks:
-        """Return networks of this shape with weights `[members, parameters]`."""
+        """Return a stack of networks of this shape with weights `[members, parameters]`."""
         return self.model.stack(theta)
 
     @cached_property
     def rows(self) -> Rows:
-        """So many of the rows as are measured on."""
+        """The sample of rows to measure on."""
         return sample_rows(self.scaled, max(16, min(MOST_MEASURED_ROWS, int(MOST_MULTIPLICATIONS / self.parameters))))
 
     @property
@@ -80,12 +79,12 @@ class MeasuredNetwork:
 
     @cached_property
     def relative_movement(self) -> float:
-        """How far training moved the weights, over their size at the start."""
+        """The norm of the change of the weights over the norm of the start values."""
         start = self.start.theta.data
         return float(torch.linalg.vector_norm(self.end.theta.data - start) / torch.linalg.vector_norm(start))
 
     def batches(self, count: int) -> Rows:
-        """Return some random batches `[count, rows, columns]`, or all rows as one."""
+        """Return random batches `[count, rows, columns]`, or all rows as one."""
         if self.batch_size is None:
             return Rows(*(each.unsqueeze(0) for each in self.rows))
         generator = torch.Generator().manual_seed(0)
@@ -95,25 +94,25 @@ class MeasuredNetwork:
     def sharpness(self, stack: Networks, divisor: Tensor | None = None) -> float:
         """Return the largest eigenvalue of the loss's Hessian, after an optimizer's division by `divisor`.
 
-        Of batches it is the largest among a few of them, as steps along a batch's gradient meet that batch's curvature.
-        It is exact for an affine model's squared error over all rows.
+        With batches it is the largest over a few of them, as each step follows one batch. It is exact for an affine
+        model's squared error over all rows.
         """
         quadratic = self.model.affine and len(self.model.sizes) == 2 and self.loss.kind.squared
         if divisor is None and self.batch_size is None and quadratic:
             return second_moments(self.scaled.inputs, self.bias).high * self.moment_factor
         inputs, targets = self.batches(CURVATURE_BATCHES)
         theta = stack.theta.data.expand(len(inputs), -1).contiguous()
-        times = hessian_product(self.stack(theta), inputs, targets, self.loss, self.cfg.regularization.l2)
+        product = hessian_product(self.stack(theta), inputs, targets, self.loss, self.cfg.regularization.l2)
         part = 1.0 if self.loss.kind.mean or self.batch_size else len(self.scaled.inputs) / inputs.shape[1]
         scale = torch.ones_like(theta) if divisor is None else divisor.clamp(min=1e-12).rsqrt().unsqueeze(0)
-        often = int(CURVATURE_MULTIPLICATIONS / (inputs.shape[0] * inputs.shape[1] * self.parameters))
-        often = max(LEAST_HESSIAN_PRODUCTS, min(MOST_TIMES, often))
-        values = largest_eigenvalue(lambda vector: part * scale * times(scale * vector), theta, often)
+        most = int(CURVATURE_MULTIPLICATIONS / (inputs.shape[0] * inputs.shape[1] * self.parameters))
+        most = max(LEAST_HESSIAN_PRODUCTS, min(MOST_HESSIAN_PRODUCTS, most))
+        values = largest_eigenvalue(lambda vector: part * scale * product(scale * vector), theta, most)
         return float(values.max())
 
     @property
     def moment_factor(self) -> float:
-        """What the second moments of the inputs are multiplied by in the Hessian of an affine model's squared error."""
+        """The factor between the inputs' second moments and the Hessian of an affine model's squared error."""
         rows, targets = self.scaled.targets.shape
         return 2 / targets if self.loss.kind.mean else 2.0 * rows
 
@@ -140,12 +139,12 @@ class MeasuredNetwork:
 
     @cached_property
     def start_limit(self) -> float | None:
-        """The largest stable learning rate at the start; None where the optimizer has yet to see gradients."""
+        """The largest stable learning rate at the start; None for adaptive optimizers, which have no state yet."""
         return self.limit(self.start_sharpness) if self.optimizer.descent else None
 
     @cached_property
     def end_limit(self) -> float | None:
-        """The largest stable learning rate at the end; None where it is not known."""
+        """The largest stable learning rate at the end; None if it is unknown."""
         if self.end is self.start:
             return None
         if self.optimizer.descent:
@@ -160,12 +159,12 @@ class MeasuredNetwork:
 
     @cached_property
     def start_layers(self) -> list[LayerStatistics]:
-        """The layers before the first step."""
+        """Statistics of the layers before the first step."""
         return self.units(self.start)
 
     @cached_property
     def end_layers(self) -> list[LayerStatistics]:
-        """The layers after the last step."""
+        """Statistics of the layers after the last step."""
         return self.units(self.end)
 
     def units(self, stack: Networks) -> list[LayerStatistics]:
@@ -176,7 +175,7 @@ class MeasuredNetwork:
 
     @cached_property
     def gradient_noise(self) -> float:
-        """How many times larger the difference between batches' gradients is than the gradient of all rows, squared."""
+        """The mean squared deviation of batches' gradients over the squared gradient of all rows."""
         if self.batch_size is None:
             return 0.0
         whole = self.gradients(Rows(*(each.unsqueeze(0) for each in self.rows)))
@@ -185,7 +184,7 @@ class MeasuredNetwork:
         return float(differ / agree) if float(agree) > 1e-20 else 0.0
 
     def gradients(self, batches: Rows) -> Tensor:
-        """Return the gradient of the mean loss at the end on each of some batches `[batches, parameters]`."""
+        """Return the final gradient of the mean loss on each batch `[batches, parameters]`."""
         inputs, targets = batches
         with torch.inference_mode(False), torch.enable_grad():
             theta = self.end.theta.detach().expand(len(inputs), -1).clone().requires_grad_()

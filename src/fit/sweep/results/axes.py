@@ -70,7 +70,7 @@ def set_error_axis(panel: Axes, norm: Normalize, letter: Literal["x", "y"] = "y"
 
 
 def set_key_axis(
-    panel: Axes, letter: Literal["x", "y"], key: SweptKey, inches: float, val_loss_rose: bool = False
+    panel: Axes, letter: Literal["x", "y"], key: SweptKey, inches: float, rotated: bool = False
 ) -> np.ndarray:
     """Make an axis of some inches one for a key, and return where its values stand."""
     axis = panel.xaxis if letter == "x" else panel.yaxis
@@ -78,9 +78,9 @@ def set_key_axis(
     numbers = key.scale != "names"
     places = np.array(key.values, dtype=float) if numbers else np.arange(float(len(key.values)))
     if not numbers or len(key.values) <= MOST_COLUMNS:
-        height = letter == "y" or val_loss_rose
+        height = letter == "y" or rotated
         chosen, labels = key.ticks(0.19 / inches if height else key.inches / inches if numbers else 0)
-        axis.set_ticks(places[chosen], labels, rotation=90 if val_loss_rose else 0, fontsize=8.5)
+        axis.set_ticks(places[chosen], labels, rotation=90 if rotated else 0, fontsize=8.5)
         panel.tick_params(axis=letter, which="minor", labelbottom=False, labelleft=False)
     elif key.scale == "log":
         axis.set_view_interval(key.values[0], key.values[-1])

@@ -4,10 +4,10 @@ from typing import Any
 
 import yaml
 
-from fit.sweep.results.table import Table, parsed
+from fit.sweep.results.table import SweepTable, parse_value
 
 
-def best_config(table: Table) -> str:
+def best_config(table: SweepTable) -> str:
     """Write the overrides of the best job; raise ValueError if there is none."""
     job = table.best
     if job is None:
@@ -20,7 +20,7 @@ def best_config(table: Table) -> str:
             node = settings
             for each in path:
                 node = node.setdefault(each, {})
-            node[name] = parsed(value)
+            node[name] = parse_value(value)
     typed = " ".join(
         f"'{key}={value}'" if set(value) & set("[{ ") else f"{key}={value}" for key, value in job.overrides.items()
     )

@@ -54,7 +54,7 @@ def draw_sweep(settings: Sequence[Point], error: str) -> Figure | None:
     if len(sizes) == 1:
         return draw_line(sweep, *choose_scale(sweep, every, error))
     medians = choose_scale(sweep, sweep.medians.tolist(), sweep.heading)
-    searched = [key for key in sweep.keys if sweep.continuous(key)]
+    searched = [key for key in sweep.keys if sweep.is_continuous(key)]
     if len(sizes) == 2 and searched:
         return draw_scatter(sweep, *medians)
     parallel = len(sizes) > 3 or bool(searched) or (len(sizes) == 3 and sizes[0] > MOST_MAPS)
@@ -64,12 +64,12 @@ def draw_sweep(settings: Sequence[Point], error: str) -> Figure | None:
 def draw_line(sweep: SweepData, norm: Normalize, name: str) -> Figure:
     """Draw errors over one key: a curve with its range over numbers, dots with whiskers over names."""
     (key,), count, curve = sweep.keys, len(sweep.jobs), sweep.keys[0].scale != "names"
-    val_loss_rose = not curve and count * key.inches > 4.5
-    width, bottom = (min(max(4.5, count * 0.25), 16), 0.5 + key.inches) if val_loss_rose else (4.5, 0.65)
+    rotated = not curve and count * key.inches > 4.5
+    width, bottom = (min(max(4.5, count * 0.25), 16), 0.5 + key.inches) if rotated else (4.5, 0.65)
     figure, (panel,) = make_axes(sweep, width + 1.4, bottom + 3.85, (1.05, bottom, width, 2.7))
     panel.spines[["top", "right"]].set_visible(False)
     panel.set_ylabel(name)
-    x = set_key_axis(panel, "x", key, width, val_loss_rose)
+    x = set_key_axis(panel, "x", key, width, rotated)
     shown, medians = [clip_to_scale(norm, row) for row in sweep.jobs], clip_to_scale(norm, sweep.medians)
     entries: dict[str, Artist] = {}
     if sweep.seeds > 1:
@@ -85,7 +85,7 @@ def draw_line(sweep: SweepData, norm: Normalize, name: str) -> Figure:
     edge: dict[str, Any] = {"transform": panel.get_xaxis_transform(), "color": GREY, "clip_on": False}
     (entries["diverged"],) = panel.plot(x[lost], [float(sweep.bad > 0)] * len(lost), "x", **edge)
     for place in lost if len(lost) <= MOST_SHARES else []:
-        panel.text(x[place], 0.03 + (sweep.bad > 0), sweep.share(place), ha="center", fontsize=7, **edge)
+        panel.text(x[place], 0.03 + (sweep.bad > 0), sweep.diverged_share(place), ha="center", fontsize=7, **edge)
     set_error_axis(panel, norm)
     if not sweep.best:
         panel.set_yticks([])
@@ -143,7 +143,7 @@ def draw_scatter(sweep: SweepData, norm: Normalize, name: str) -> Figure:
         y = set_key_axis(panel, "y", other, 2.9)[second]
         colors = "viridis" if sweep.bad > 0 else "viridis_r"
         dots = panel.scatter(x[~lost], y[~lost], c=sweep.medians[~lost], norm=norm, cmap=colors, s=45)
-        figure.colorbar(dots, cax=bar, label=name)
+        figure.colorbar(dots, cax=bar, format_label=name)
         set_ticks(bar, norm)
     if by_value or not best:
         bar.remove()
@@ -163,15 +163,15 @@ def draw_maps(sweep: SweepData, norm: Normalize, name: str) -> Figure:
     grid = grid.reshape(-1, *grid.shape[-2:])
     panels, rows, columns = grid.shape
     width, height = max(min(0.62 * columns, 9.0, 16 / panels), 2.0), max(min(0.42 * rows, 7.0), 2.0)
-    val_loss_rose = across.inches > width / columns
-    left, bottom, pitch = 0.5 + up.inches, 0.55 + (across.inches if val_loss_rose else 0), width + 0.3
+    rotated = across.inches > width / columns
+    left, bottom, pitch = 0.5 + up.inches, 0.55 + (across.inches if rotated else 0), width + 0.3
     boxes = [(left + panel * pitch, bottom, width, height) for panel in range(panels)]
     bar = (left + panels * pitch - 0.05, bottom, 0.15, height)
     figure, axes = make_axes(sweep, left + panels * pitch + 1.1, bottom + height + 1.25, *boxes, bar)
-    (x, names), (y, others) = across.ticks(0.19 / width if val_loss_rose else 0), up.ticks(0.19 / height)
+    (x, names), (y, others) = across.ticks(0.19 / width if rotated else 0), up.ticks(0.19 / height)
     for i, (panel, cells) in enumerate(zip(axes[:-1], grid, strict=True)):
         draw_cells(sweep, panel, cells, norm, written=0.5 * columns <= width and rows <= MOST_WRITTEN_ROWS)
-        panel.set_xticks(x, names, rotation=90 if val_loss_rose else 0, fontsize=8.5)
+        panel.set_xticks(x, names, rotation=90 if rotated else 0, fontsize=8.5)
         panel.set_yticks(y, others if i == 0 else [""] * len(y), fontsize=8.5)
         panel.set(xlabel=format_label(across.name), ylabel=format_label(up.name) if i == 0 else "")
         for key in between:
@@ -179,7 +179,7 @@ def draw_maps(sweep: SweepData, norm: Normalize, name: str) -> Figure:
                 format_label(f"{key.name}={format_value(key.values[i])}", int(width / LETTER_WIDTH)), fontsize=9.5
             )
     if sweep.best:
-        figure.colorbar(axes[0].images[0], cax=axes[-1], label=name)
+        figure.colorbar(axes[0].images[0], cax=axes[-1], format_label=name)
         set_ticks(axes[-1], norm)
     axes[-1].set_visible(bool(sweep.best))
     drawn: dict[str, Artist] = {str(artist.get_label()): artist for panel in axes for artist in panel.get_children()}
@@ -195,12 +195,12 @@ def draw_cells(sweep: SweepData, panel: Axes, cells: np.ndarray, norm: Normalize
     lost = np.argwhere(np.isinf(values))
     size = min(7, 200 / max(cells.shape))
     if len(lost):
-        panel.plot(lost[:, 1], lost[:, 0], "x", color=GREY, markersize=size, label="diverged")
+        panel.plot(lost[:, 1], lost[:, 0], "x", color=GREY, markersize=size, format_label="diverged")
     for row, column in np.argwhere(cells == sweep.best[0]) if sweep.best else []:
-        outline = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, color=FIT, linewidth=2.5, label="best")
+        outline = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, color=FIT, linewidth=2.5, format_label="best")
         panel.add_patch(outline).set(clip_on=False, zorder=3)
     for row, column in np.argwhere(cells >= 0) if written else []:
-        value, share, color = float(values[row, column]), sweep.share(cells[row, column]), "black"
+        value, share, color = float(values[row, column]), sweep.diverged_share(cells[row, column]), "black"
         message = f"\n\n{share}"  # below the cross
         if isfinite(value):
             digits = 5 if sweep.bad < 0 and value > 0.99 else 3

@@ -98,16 +98,16 @@ class StoredJob:
 
 def stored_jobs(sweep: Path) -> list[StoredJob]:
     """Find the jobs of a sweep folder, by number; folders that are no jobs are passed over."""
-    return sorted(find(sweep), key=lambda job: (job.number is None, job.number or 0, str(job.folder.path)))
+    return sorted(find_jobs(sweep), key=lambda job: (job.number is None, job.number or 0, str(job.folder.path)))
 
 
-def find(folder: Path) -> Iterator[StoredJob]:
+def find_jobs(folder: Path) -> Iterator[StoredJob]:
     """Yield the jobs anywhere below a folder; there are none within a job."""
     for path in folder.iterdir():
         if (path / ".hydra" / "config.yaml").is_file():
             yield StoredJob(RunFolder(path))
         elif path.is_dir() and not (path / "multirun.yaml").exists():
-            yield from find(path)
+            yield from find_jobs(path)
 
 
 def read_sweep(folder: Path) -> DictConfig:

@@ -21,7 +21,7 @@ from fit.sweep.results.figure_data import SEEDS
 from fit.sweep.results.jobs import StoredJob, stored_jobs
 
 # Settings that change in what unit the loss is measured.
-UNITS = (
+CHANGES_LOSS_UNIT = (
     "loss",
     "data.scale_targets",
     "data.noise",
@@ -32,7 +32,16 @@ UNITS = (
     "data.points",
 )
 STATUSES = ("finished", "diverged", "failed", "unfinished")
-NUMBERS = ("val/loss", "val/rmse", "val/max_error", "val/r2", "val/nrmse", "train/loss", "train/rmse", "best/val/loss")
+CSV_METRICS = (
+    "val/loss",
+    "val/rmse",
+    "val/max_error",
+    "val/r2",
+    "val/nrmse",
+    "train/loss",
+    "train/rmse",
+    "best/val/loss",
+)
 
 
 class Setting(NamedTuple):
@@ -46,7 +55,7 @@ class Setting(NamedTuple):
     errors: list[float]
 
 
-class Table:
+class SweepTable:
     """A sweep as its folders tell of it."""
 
     def __init__(self, folder: Path, metric: str) -> None:
@@ -55,10 +64,10 @@ class Table:
         self.jobs = stored_jobs(folder)
         if not self.jobs:
             raise FitError(f"{folder} is not a sweep folder: there is no job in it.")
-        self.keys = swept_keys(self.jobs)
+        self.keys = differing_keys(self.jobs)
         # What a setting is: all that was swept but seeds, unless there is nothing else.
         self.grouped = [key for key in self.keys if key not in SEEDS] or self.keys
-        self.metric = comparable(metric, [job.settings for job in self.jobs])
+        self.metric = comparable_metric(metric, [job.settings for job in self.jobs])
         self.settings = sorted(self._settings(), key=lambda setting: self.rank(setting.errors))
 
     @property
@@ -102,13 +111,13 @@ class Table:
 
     def values(self, job: StoredJob) -> dict[str, str]:
         """Return the swept settings of a job, as values."""
-        return {key: job.overrides[key] if key in job.overrides else default(job, key) for key in self.keys}
+        return {key: job.overrides[key] if key in job.overrides else default_value(job, key) for key in self.keys}
 
     def csv(self) -> str:
         """Write every job as a line."""
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
-        numbers = tuple(dict.fromkeys((*NUMBERS, self.metric)))
+        numbers = tuple(dict.fromkeys((*CSV_METRICS, self.metric)))
         writer.writerow(
             [
                 "job",
@@ -143,7 +152,7 @@ class Table:
         settings: dict[str, Setting] = {}
         for job in self.jobs:
             values = {key: value for key, value in self.values(job).items() if key in self.grouped}
-            new = Setting({key: parsed(value) for key, value in values.items()}, [], [])
+            new = Setting({key: parse_value(value) for key, value in values.items()}, [], [])
             # Seeds apart, unless nothing else was swept.
             without = () if set(self.grouped) & set(SEEDS) else SEEDS
             setting = settings.setdefault(identity(job.settings, without), new)
@@ -152,7 +161,7 @@ class Table:
         return list(settings.values())
 
 
-def swept_keys(jobs: Sequence[StoredJob]) -> list[str]:
+def differing_keys(jobs: Sequence[StoredJob]) -> list[str]:
     """Return the settings in which the jobs of a sweep differ."""
     typed: dict[str, set[str | None]] = {}
     for job in jobs:
@@ -163,26 +172,26 @@ def swept_keys(jobs: Sequence[StoredJob]) -> list[str]:
     return [key for key, values in typed.items() if len(values) > 1]
 
 
-def default(job: StoredJob, key: str) -> str:
+def default_value(job: StoredJob, key: str) -> str:
     """Return a setting that was not typed for a job."""
     return shown(job.settings[key]) if key in job.settings else "default"
 
 
-def comparable(metric: str, jobs: Sequence[Settings]) -> str:
+def comparable_metric(metric: str, jobs: Sequence[Settings]) -> str:
     """Return the metric, or an error that can be compared where the losses of jobs of these settings cannot.
 
     That is `rmse`, and `nrmse` where they are fitted to different data sets.
     """
     region, _, error = metric.partition("/")
     data = {str(job.get("data._target_")) for job in jobs}
-    units = {identity({key: job.get(key) for key in UNITS}) for job in jobs}
+    units = {identity({key: job.get(key) for key in CHANGES_LOSS_UNIT}) for job in jobs}
     if len(data) > 1 and error not in ("r2", "nrmse"):
         return f"{region}/nrmse"
     return f"{region}/rmse" if len(units) > 1 and error == "loss" else metric
 
 
 @cache
-def parsed(typed: str) -> object:
+def parse_value(typed: str) -> object:
     """Read a value as it was typed."""
     try:
         value: object = OverridesParser.create().parse_override(f"key={typed}").value()

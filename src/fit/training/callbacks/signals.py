@@ -14,8 +14,8 @@ class Signals(Callback):
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take them before the first evaluation."""
-        self.interruption.take()
+        self.interruption.install_handlers()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take them before the first step, if there was no evaluation before it."""
-        self.interruption.take()
+        self.interruption.install_handlers()

@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 
-from fit.messages import shown
+from fit.messages import class_name, option_name, shown
 from fit.settings.identity import plain
 from fit.training.callbacks.record import tag
 from fit.training.module import StackModule
@@ -128,9 +128,9 @@ def hparams(run: Run, swept: Sequence[str]) -> Mapping[str, object]:
     """Return the hyperparameters that every run of a sweep has, for TensorBoard's table."""
     settings = plain(run.cfg)
     named = {
-        "data": run.cfg.data._target_.split(".")[-2],
-        "optimizer": run.cfg.optimizer._target_.rsplit(".", 1)[1],
-        "scheduler": run.cfg.scheduler._target_.rsplit(".", 1)[1],
+        "data": option_name(run.cfg.data._target_),
+        "optimizer": class_name(run.cfg.optimizer._target_),
+        "scheduler": class_name(run.cfg.scheduler._target_),
     }
     keys = dict.fromkeys((*HPARAMS, *(key for key in swept if key not in named)))
     groups = run.folder.read_overrides() if set(swept) - settings.keys() else {}
