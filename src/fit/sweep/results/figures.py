@@ -143,7 +143,7 @@ def draw_scatter(sweep: SweepData, norm: Normalize, name: str) -> Figure:
         y = set_key_axis(panel, "y", other, 2.9)[second]
         colors = "viridis" if sweep.bad > 0 else "viridis_r"
         dots = panel.scatter(x[~lost], y[~lost], c=sweep.medians[~lost], norm=norm, cmap=colors, s=45)
-        figure.colorbar(dots, cax=bar, format_label=name)
+        figure.colorbar(dots, cax=bar, label=name)
         set_ticks(bar, norm)
     if by_value or not best:
         bar.remove()
@@ -179,7 +179,7 @@ def draw_maps(sweep: SweepData, norm: Normalize, name: str) -> Figure:
                 format_label(f"{key.name}={format_value(key.values[i])}", int(width / LETTER_WIDTH)), fontsize=9.5
             )
     if sweep.best:
-        figure.colorbar(axes[0].images[0], cax=axes[-1], format_label=name)
+        figure.colorbar(axes[0].images[0], cax=axes[-1], label=name)
         set_ticks(axes[-1], norm)
     axes[-1].set_visible(bool(sweep.best))
     drawn: dict[str, Artist] = {str(artist.get_label()): artist for panel in axes for artist in panel.get_children()}
@@ -195,9 +195,9 @@ def draw_cells(sweep: SweepData, panel: Axes, cells: np.ndarray, norm: Normalize
     lost = np.argwhere(np.isinf(values))
     size = min(7, 200 / max(cells.shape))
     if len(lost):
-        panel.plot(lost[:, 1], lost[:, 0], "x", color=GREY, markersize=size, format_label="diverged")
+        panel.plot(lost[:, 1], lost[:, 0], "x", color=GREY, markersize=size, label="diverged")
     for row, column in np.argwhere(cells == sweep.best[0]) if sweep.best else []:
-        outline = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, color=FIT, linewidth=2.5, format_label="best")
+        outline = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, color=FIT, linewidth=2.5, label="best")
         panel.add_patch(outline).set(clip_on=False, zorder=3)
     for row, column in np.argwhere(cells >= 0) if written else []:
         value, share, color = float(values[row, column]), sweep.diverged_share(cells[row, column]), "black"
