@@ -46,7 +46,7 @@ def test_members_are_bitwise_the_seeds_alone(fit, tmp_path):
     assert [row["epoch"] for row in looks[0]] == [0, 6]
     for whole, *parts in zip(*looks, strict=True):
         assert whole["val/loss"] == pytest.approx(np.mean([part["val/loss"] for part in parts]))
-    assert "3 networks that differ in their seed, 5 to 7" in done.out
+    assert "3 networks with seeds 5 to 7" in done.out
 
 
 def test_folds_hold_out_every_row_once(fit, tmp_path):

@@ -60,10 +60,14 @@ def shorten_list(names: Sequence[object], most: int, noun: str = "") -> str:
     return ", ".join(map(str, names[:most])) + (f", …{more}" if len(names) > most else "")
 
 
-def align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align the columns of a table to the left, two spaces apart."""
+def align_columns(rows: Sequence[Sequence[str]], numbers: bool = False) -> list[str]:
+    """Align the columns of a table, two spaces apart: to the left or, of `numbers`, all but the first to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, cells, widths)).rstrip() for cells in rows]
+    aligns = [str.ljust, *[str.rjust if numbers else str.ljust] * (len(widths) - 1)]
+    return [
+        "  ".join(align(cell, width) for align, cell, width in zip(aligns, cells, widths, strict=True)).rstrip()
+        for cells in rows
+    ]
 
 
 def nearest(name: str, names: Sequence[str]) -> str:

@@ -262,7 +262,7 @@ def test_a_resumed_sweep_keeps_what_was_typed(fit):
     fit(*QUICK, HERE, "seed=0,1")
     done = fit("-m", "sweep.resume=s", "seed=0,1,2")
     assert done.code == 0
-    assert "1 job in 1 stack, into s; 2 of 3 jobs had ended before" in done.out
+    assert "1 job in 1 stack, into s; 2 of 3 jobs already finished" in done.out
     assert [(row["seed"], row["epochs"]) for row in table()] == [("0", "5"), ("1", "5"), ("2", "5")]
 
 

@@ -69,8 +69,7 @@ def check_columns(names: Sequence[str], values: Tensor, trained_on: bool) -> Non
             )
         if trained_on and 0 < (spread or size) < SMALLEST_VALUE:
             raise FitError(
-                f"{names[index]} spans {spread or size:.3g}: give it in a unit that makes this more than "
-                f"{SMALLEST_VALUE:g}."
+                f"{names[index]} spans {spread or size:.3g}: use a unit in which this is above {SMALLEST_VALUE:g}."
             )
         if trained_on and 0 < spread < LEAST_SPREAD * size:
             raise FitError(

@@ -12,7 +12,7 @@ from fit.evaluation.affine import Affine, least_squares, mean_answer
 from fit.evaluation.errors import errors
 from fit.evaluation.outcome import Outcome
 from fit.folder import RunFolder
-from fit.messages import class_name, ends, option_name, plural, shorten_list
+from fit.messages import align_columns, class_name, ends, option_name, plural, shorten_list
 from fit.settings.no_effect import without_effect
 from fit.training.run import Run
 
@@ -94,20 +94,20 @@ def format_ensemble_header(cfg: DictConfig, folder: RunFolder, epochs: Sequence[
 def format_ensemble_summary(folder: RunFolder, noun: str, metrics: Mapping[str, object], diagnosis: str) -> str:
     """Report the networks of an ensemble or a cross-validation: the mean and deviation of their errors, and files."""
     together = any(key.startswith("ensemble/") for key in metrics)
-    title = f"{metrics['members']} {noun}"
-    rows = [f"{title:<28}{'mean':>12}{'std':>12}" + f"{'ensemble':>14}" * together]
+    rows = [[f"{metrics['members']} {noun}", "mean", "std", "ensemble" if together else ""]]
     for key in (key for key in metrics if key.endswith(("/rmse", "/max_error", "/r2")) and f"std/{key}" in metrics):
         mean, spread, ensemble = (metrics.get(f"{prefix}{key}") for prefix in ("", "std/", "ensemble/"))
         cells = [f"{mean:.6g}", f"{spread:.3g}", f"{ensemble:.6g}" if ensemble is not None else ""]
-        rows.append(f"  {key:<26}{cells[0]:>12}{cells[1]:>12}{cells[2]:>14}".rstrip())
+        rows.append([f"  {key}", *cells])
     mean_mse = metrics.get("baseline/mean_mse")
     if isinstance(mean_mse, float):
-        rows.append(f"  {'always the mean, rmse':<26}{mean_mse**0.5:>12.6g}")
+        rows.append(["  always the mean, rmse", f"{mean_mse**0.5:.6g}", "", ""])
+    lines = align_columns(rows, numbers=True)
     if metrics["diverged"]:
-        rows.append(f"At least one of the {noun} diverged: its error is infinite.")
+        lines.append(f"At least one of the {noun} diverged: its error is infinite.")
     places = {"figures": f"{folder.fit_figure}\n{folder.loss_figure}"} if folder.fit_figure.exists() else {}
     paragraphs = [
-        "\n".join(rows),
+        "\n".join(lines),
         *([diagnosis] if diagnosis else []),
         align_labels(places | {"run": str(folder.path)}),
     ]
@@ -119,7 +119,7 @@ def format_losses(metrics: Mapping[str, object]) -> Iterator[str]:
     train, val, best = (metrics[key] for key in ("train/loss", "val/loss", "best/epoch"))
     yield f"loss         {train:.6g} train, {val:.6g} val, lowest val at epoch {best}"
     if "floor/loss" in metrics:
-        yield f"floor        {metrics['floor/loss']:.6g}: the lowest train loss that this model can reach"
+        yield f"floor        {metrics['floor/loss']:.6g}: no weights of this model can do better on the training rows"
 
 
 def format_data(problem: Problem, name: str, batch: int) -> str:
@@ -173,7 +173,7 @@ def format_error_table(problem: Problem, predict: Callable[[Tensor], Tensor]) ->
     predictions = {region: predict(rows.inputs) for region, rows in regions.items()}
     mean = mean_answer(problem.train)
     affine = least_squares(problem.train)
-    lines = [f"{'':<34}{'RMSE':>11}{'max error':>12}{'R²':>12}"]
+    rows = [["", "RMSE", "max error", "R²"]]
     names = problem.dataset.target_names
     columns = [(1 + index, name) for index, name in enumerate(names)]
     if len(names) > 1:
@@ -182,24 +182,24 @@ def format_error_table(problem: Problem, predict: Callable[[Tensor], Tensor]) ->
             *(columns if len(names) <= MOST_LISTED_TARGETS else []),
         ]
     for column, name in columns:
-        lines.append(name)
-        for region, rows in regions.items():
-            lines.append(
-                format_error_row(f"  {region}, {plural(len(rows.inputs), 'row')}", predictions[region], rows, column)
-            )
-        for region, rows in problem.fresh.items():
-            lines.append(format_error_row(f"  always the mean, on {region}", mean(rows.inputs), rows, column))
-            lines.append(format_error_row(f"  best affine function, on {region}", affine(rows.inputs), rows, column))
+        rows.append([name, "", "", ""])
+        for region, judged in regions.items():
+            label = f"  {region}, {plural(len(judged.inputs), 'row')}"
+            rows.append([label, *format_errors(predictions[region], judged, column)])
+        for region, judged in problem.fresh.items():
+            rows.append([f"  always the mean, on {region}", *format_errors(mean(judged.inputs), judged, column)])
+            rows.append([f"  best affine function, on {region}", *format_errors(affine(judged.inputs), judged, column)])
+    lines = align_columns(rows, numbers=True)
     if len(names) > MOST_LISTED_TARGETS:
         lines.append("(target by target: metrics.json)")
     return lines
 
 
-def format_error_row(label: str, predictions: Tensor, rows: Rows, column: int) -> str:
-    """Format one row of the table; column 0 is all targets together."""
+def format_errors(predictions: Tensor, rows: Rows, column: int) -> list[str]:
+    """Format RMSE, maximum error and R² of a target; column 0 is all targets together."""
     measured = errors(predictions.unsqueeze(0), rows.targets.unsqueeze(0))
     rmse, largest, r2 = (float(measured[key][0, column]) for key in ("rmse", "max_error", "r2"))
-    return f"{label:<34}{rmse:>11.4g}{largest:>12.4g}{format_r2(r2):>12}"
+    return [f"{rmse:.4g}", f"{largest:.4g}", format_r2(r2)]
 
 
 def format_r2(r2: float) -> str:

@@ -1,4 +1,4 @@
-"""Where the next trials of a search come from."""
+"""The samplers that choose the trials of a search."""
 
 import itertools
 import random
@@ -19,9 +19,9 @@ LARGEST_GRID = 100_000
 
 
 def build_sampler(name: str, seed: int | None, space: Space, done: Sequence[FrozenTrial], together: int) -> BaseSampler:
-    """Return what gives the trials of one batch.
+    """Return the sampler of one batch of trials.
 
-    Its seed follows from how many trials are done, so that a search that was killed goes on as if it had not been.
+    Its seed follows from the number of finished trials, so that a search that was killed resumes as if it had not been.
     """
     if name == "grid":
         tried = {tuple(trial.params[key] for key in space.searched) for trial in done}
@@ -29,12 +29,12 @@ def build_sampler(name: str, seed: int | None, space: Space, done: Sequence[Froz
     state = None if seed is None else int(np.random.SeedSequence([seed, len(done)]).generate_state(1)[0])
     if name == "random":
         return RandomSampler(seed=state)
-    # Trials asked for together keep off each other.
+    # Trials sampled together avoid each other.
     return TPESampler(seed=state, constant_liar=together > 1)
 
 
 def grid_size(space: Space) -> int:
-    """Count the points of the grid; raise FitError where they cannot be counted, or are more than anyone tries."""
+    """Count the points of the grid; raise FitError if there is none for a range, or if there are too many."""
     size = 1
     for key, each in space.searched.items():
         values = grid_values(each)
@@ -53,7 +53,7 @@ def grid_size(space: Space) -> int:
 
 
 def grid_points(space: Space, seed: int) -> list[dict[str, object]]:
-    """Return all points in an order that covers the space soon, always the same for a seed."""
+    """Return all points in random order, the same for the same seed."""
     values = {key: grid_values(each) or [] for key, each in space.searched.items()}
     points = [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]
     random.Random(seed).shuffle(points)
@@ -61,10 +61,10 @@ def grid_points(space: Space, seed: int) -> list[dict[str, object]]:
 
 
 class GridSampler(BaseSampler):
-    """The points given, in turn; Optuna's own counts those of a killed search as tried."""
+    """Sample given points in turn; Optuna's own grid sampler counts those of a killed search as tried."""
 
     def __init__(self, points: list[dict[str, object]]) -> None:
-        """Take the points."""
+        """Keep the points that are left."""
         self.left = iter(points)
         self.point: dict[str, object] = {}
 

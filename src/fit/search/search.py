@@ -1,4 +1,4 @@
-"""A search by Optuna: ask for trials, have them run together, tell what came out."""
+"""A search by Optuna: ask for trials, run them together, tell their results."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -52,13 +52,12 @@ class Search:
         settings: dict[str, object],
         arguments: list[str],
     ) -> None:
-        """Read everything and refuse what cannot be, before anything is written."""
+        """Check all settings before anything is written; raise FitError for invalid ones."""
         check_settings("hydra.sweeper", settings, RULES)
         self.config, self.loader, self.launcher, self.settings = config, loader, launcher, settings
         self.folder = Path(config.hydra.sweep.dir)
         self.space = self.parse_space(arguments)
-        # Choices known to compose: whether Hydra can compose a trial takes a tenth of a second to tell, and no number
-        # changes it.
+        # Choices that Hydra can compose: checking a trial takes a tenth of a second, and its numbers do not matter.
         self.composed: set[tuple[object, ...]] = set()
         self.batch_size = int(str(settings["n_jobs"]))
         self.seed = None if settings["seed"] is None else int(str(settings["seed"]))
@@ -68,7 +67,7 @@ class Search:
         self.check_corners()
 
     def parse_space(self, arguments: list[str]) -> Space:
-        """Read the space from hydra.sweeper.params and, over it, from the command line."""
+        """Read the space from hydra.sweeper.params and from the command line, which takes precedence."""
         params = self.settings["params"]
         lines = flatten(params) if isinstance(params, DictConfig) else {}
         parser = OverridesParser.create(config_loader=self.loader)
@@ -78,13 +77,13 @@ class Search:
             sentence = " ".join(str(error).split()).rstrip(".")
             raise FitError(f"hydra.sweeper.params cannot be read: {sentence}.") from None
         overrides += parser.parse_overrides(arguments)
-        # Where a search was gone on with is no setting of its trials.
+        # The folder of a resumed search is no setting of its trials.
         return read_space(each for each in overrides if each.key_or_group != "sweep.resume")
 
     def check_corners(self) -> None:
-        """Raise for choices and ends of ranges that no trial could have."""
+        """Raise FitError for choices and ends of ranges that are not allowed."""
         if any(key.lstrip("+") == "optimized_metric" for key in self.space.searched):
-            raise FitError("optimized_metric is what a search compares its trials by: give one value.")
+            raise FitError("optimized_metric is the metric by which a search compares its trials: give one value.")
         settings = []
         for point in self.space.corners():
             trial = self.loader.load_sweep_config(self.config, self.space.overrides(point))
@@ -100,13 +99,13 @@ class Search:
 
     @property
     def direction(self) -> str:
-        """Whether less is better, or more."""
+        """`minimize` or `maximize`."""
         if self.settings["direction"] is not None:
             return str(self.settings["direction"])
         return "maximize" if self.config.optimized_metric.endswith("/r2") else "minimize"
 
     def run(self, legal: BatchCheck) -> list[Sequence[JobReturn]]:
-        """Search until as many trials as wanted are finished, those of before included; return what was launched."""
+        """Search until enough trials are finished, earlier ones included; return the results of all launches."""
         returns = []
         name = str(self.settings["study_name"])
         with open_study(self.config, self.settings["storage"], name, self.direction, self.space) as study:
@@ -117,7 +116,7 @@ class Search:
         return returns
 
     def run_batch(self, study: Study, size: int, legal: BatchCheck) -> Sequence[JobReturn]:
-        """Ask, launch and tell once."""
+        """Ask for a batch of trials, launch it, and tell the results."""
         number = self.next_number(study)
         study.sampler = build_sampler(
             str(self.settings["sampler"]), self.seed, self.space, finished_trials(study), self.batch_size
@@ -140,13 +139,13 @@ class Search:
         return results
 
     def next_number(self, study: Study) -> int:
-        """Return the first job number that neither a trial nor a folder has."""
+        """Return the first job number above those of all trials and folders."""
         folders = [int(each.name) for each in self.folder.iterdir() if each.is_dir() and each.name.isdecimal()]
         return max([len(study.get_trials(deepcopy=False)), *(each + 1 for each in folders)])
 
 
 def report_trial(study: Study, trial: Trial, result: JobReturn) -> None:
-    """Tell how a trial ended; one that diverged is pruned, and one that failed ends nothing but itself."""
+    """Tell Optuna how a trial ended; one that diverged is pruned, one that failed does not stop the search."""
     value = outcome(result)
     if isinstance(value, BaseException):
         fail_trial(study, trial, value)
@@ -161,7 +160,7 @@ def report_trial(study: Study, trial: Trial, result: JobReturn) -> None:
 
 
 def fail_trial(study: Study, trial: Trial, error: BaseException) -> None:
-    """Tell that a trial failed, to Optuna and to the person."""
+    """Tell Optuna and the user that a trial failed."""
     sentence = str(error) if isinstance(error, FitError) else f"{type(error).__name__}: {error}"
     sentence = " ".join(sentence.split()).rstrip(".")
     refuse(FitError(f"trial {trial.number} failed: {sentence}."))
@@ -170,7 +169,7 @@ def fail_trial(study: Study, trial: Trial, error: BaseException) -> None:
 
 
 def check_outcome(study: Study) -> None:
-    """Raise FitError when not one trial could be run: that is no result."""
+    """Raise FitError if all trials failed."""
     trials = finished_trials(study)
     if all(trial.state == TrialState.FAIL for trial in trials):
         raise FitError(f"All {len(trials)} trials failed, the last one with: {trials[-1].user_attrs[FAILURE]}.")

@@ -1,4 +1,4 @@
-"""What a search varies: Hydra's overrides, read as Optuna's distributions."""
+"""The space of a search: Hydra's overrides as Optuna's distributions."""
 
 import math
 from collections.abc import Iterable
@@ -11,31 +11,31 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from fit.errors import FitError
 from fit.settings.schema import LARGEST
 
-# Whole numbers up to here are exact in the doubles that samplers compute with.
+# Larger whole numbers are not exact in the doubles that samplers use.
 LARGEST_WHOLE = 2**53
 
 
 @dataclass(frozen=True)
 class Space:
-    """What is searched, by the key as typed, and the overrides that all trials share."""
+    """The distributions of the searched keys, and the overrides that all trials share, by key as typed."""
 
     searched: dict[str, BaseDistribution]
     fixed: dict[str, str]
     typed: dict[str, str]
 
     def overrides(self, values: dict[str, object]) -> list[str]:
-        """Write a trial as Hydra reads it."""
+        """Return the overrides of a trial."""
         return [
             *self.fixed.values(),
             *(f"{key}={format_value(values[key], each)}" for key, each in self.searched.items()),
         ]
 
     def choices(self, values: dict[str, object]) -> tuple[object, ...]:
-        """Return what of a trial was chosen among options, without its numbers."""
+        """Return the categorical values of a trial."""
         return tuple(values[key] for key, each in self.searched.items() if isinstance(each, CategoricalDistribution))
 
     def corners(self) -> list[dict[str, object]]:
-        """Return points that together hold every choice, and what is near both ends of every range."""
+        """Return points that together cover every choice and both ends of every range."""
         ends = {key: corner_values(each) for key, each in self.searched.items()}
         return [
             {key: each[row % len(each)] for key, each in ends.items()} for row in range(max(map(len, ends.values())))
@@ -43,7 +43,7 @@ class Space:
 
 
 def read_space(overrides: Iterable[Override]) -> Space:
-    """Tell what is searched from what is fixed; of a key given twice the last counts, as in Hydra."""
+    """Separate searched from fixed overrides; the last one counts of a key given twice, as in Hydra."""
     searched: dict[str, BaseDistribution] = {}
     fixed: dict[str, str] = {}
     typed: dict[str, str] = {}
@@ -66,9 +66,9 @@ def read_space(overrides: Iterable[Override]) -> Space:
 
 
 def parse_distribution(override: Override, line: str) -> BaseDistribution:
-    """Read one setting that is searched."""
+    """Return the distribution of one searched setting."""
     value = override.value()
-    # The order of values means nothing to a sampler, and a random one would be another space every time.
+    # A sampler ignores the order of values, and a random order would be another space every time.
     if isinstance(value, ChoiceSweep | RangeSweep):
         value.shuffle = False
     tags: set[str] = getattr(value, "tags", set())
@@ -86,7 +86,7 @@ def parse_distribution(override: Override, line: str) -> BaseDistribution:
 
 
 def parse_interval(sweep: IntervalSweep, log: bool, line: str) -> BaseDistribution:
-    """Read an interval; one of whole numbers holds both its ends."""
+    """Return the distribution of an interval; one of whole numbers includes both ends."""
     low, high = sweep.start, sweep.end
     assert low is not None
     assert high is not None
@@ -99,7 +99,7 @@ def parse_interval(sweep: IntervalSweep, log: bool, line: str) -> BaseDistributi
 
 
 def parse_range(sweep: RangeSweep, log: bool, line: str) -> BaseDistribution:
-    """Read range(START, STOP, STEP), which ends before STOP, as everywhere in Hydra."""
+    """Return the distribution of range(START, STOP, STEP), which ends before STOP, as always in Hydra."""
     start, stop, step = sweep.start or 0, sweep.stop or 0, sweep.step
     whole = all(isinstance(each, int) for each in (start, stop, step))
     check_bounds(min(start, stop), max(start, stop), False, line)
@@ -122,7 +122,7 @@ def parse_range(sweep: RangeSweep, log: bool, line: str) -> BaseDistribution:
 
 
 def check_bounds(low: float, high: float, log: bool, line: str) -> None:
-    """Raise FitError for ends that a sampler cannot compute with."""
+    """Raise FitError for ends that a sampler cannot handle."""
     largest = LARGEST_WHOLE if isinstance(low, int) and isinstance(high, int) else LARGEST
     if not (-largest <= low <= largest and -largest <= high <= largest):
         raise not_searchable(line, f"its ends are numbers from {-largest:g} to {largest:g}")
@@ -131,12 +131,12 @@ def check_bounds(low: float, high: float, log: bool, line: str) -> None:
 
 
 def not_searchable(line: str, why: str) -> FitError:
-    """Say why a setting cannot be searched."""
+    """Return the error that a setting cannot be searched."""
     return FitError(f"{line} cannot be searched: {why}.")
 
 
 def corner_values(each: BaseDistribution) -> list[object]:
-    """Return every choice, or the ends; of an interval just inside, for what must not be 1 may be in interval(0,1)."""
+    """Return every choice, or both ends; those of an interval just inside, as interval(0,1) may exclude 1."""
     if isinstance(each, CategoricalDistribution):
         return list(each.choices)
     assert isinstance(each, IntDistribution | FloatDistribution)
@@ -145,7 +145,7 @@ def corner_values(each: BaseDistribution) -> list[object]:
 
 
 def grid_values(each: BaseDistribution) -> Iterable[object] | None:
-    """Return every value in turn, none of them made before it is asked for, or None where they cannot be counted."""
+    """Return all values, lazily; None for a continuous range."""
     if isinstance(each, CategoricalDistribution):
         return each.choices
     if isinstance(each, IntDistribution):
@@ -157,7 +157,7 @@ def grid_values(each: BaseDistribution) -> Iterable[object] | None:
 
 
 def format_value(value: object, each: BaseDistribution) -> str:
-    """Write a value as it is typed; steps of 0.1 come as 0.30000000000000004 from samplers, and mean 0.3."""
+    """Format a value as it is typed; samplers give 0.30000000000000004 for the third step of 0.1."""
     if isinstance(each, FloatDistribution) and each.step is not None:
         assert isinstance(value, int | float)
         low, by = Decimal(str(each.low)), Decimal(str(each.step))

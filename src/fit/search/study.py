@@ -1,4 +1,4 @@
-"""The study of a search: kept in a database, and gone on with only by a search of the same kind."""
+"""The study of a search: kept in a database, and resumed only by a search of the same kind."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,21 +18,21 @@ from fit.errors import FitError
 from fit.folder import RunFolder
 from fit.search.space import Space
 
-# What may change between two parts of a search, as its values stay what they are.
+# What may change when a search is resumed, as it does not affect the trials' values.
 CHANGEABLE = ("sweep", "logger", "trainer.accelerator", "trainer.num_threads")
-# On a trial that failed by itself; one that a kill cut off has it not, and is tried again.
+# The attribute of a trial that failed by itself; one that was killed lacks it, and is tried again.
 FAILURE = "failure"
 
 
 @contextmanager
 def open_study(config: DictConfig, storage: object, name: str, direction: str, space: Space) -> Iterator[Study]:
-    """Open the study, new or gone on with, for this process alone; in the end close its database."""
+    """Open a new or resumed study for this process alone, and close its database at the end."""
     folder, resume = Path(config.hydra.sweep.dir), OmegaConf.select(config, "sweep.resume")
     place = find_storage(folder, resume, storage)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        # Or a second search in this folder would give up the trials that the first one has running.
+        # Otherwise a second search in this folder would give up the running trials of the first.
         with RunFolder(folder).locked(), connect_storage(place) as database:
             names = optuna.study.get_all_study_names(database)
             if resume is not None and name not in names:
@@ -49,13 +49,13 @@ def open_study(config: DictConfig, storage: object, name: str, direction: str, s
                     study.set_user_attr(key, value)
             yield study
     finally:
-        # Of what was refused nothing is left; a folder that holds anything stays.
+        # A refused search leaves nothing behind; a folder that is not empty stays.
         with suppress(OSError):
             folder.rmdir()
 
 
 def find_storage(folder: Path, resume: str | None, storage: object) -> str:
-    """Return where the study is or will be; raise FitError where that is not what was asked for."""
+    """Return the database of the study; raise FitError if it is in use, or missing though the search is resumed."""
     if storage is not None:
         return str(storage)
     own = folder / "study.db"
@@ -71,10 +71,10 @@ def find_storage(folder: Path, resume: str | None, storage: object) -> str:
 
 @contextmanager
 def connect_storage(place: str) -> Iterator[RDBStorage]:
-    """Open a database, given by its file or URL, and tell in one sentence what is wrong with it."""
+    """Open a database, given by its file or URL; raise FitError if that fails."""
     try:
         database = RDBStorage(place if "://" in place else f"sqlite:///{place}")
-    # ImportError: its driver is not installed; RuntimeError: it is of another version of Optuna.
+    # ImportError: its driver is not installed; RuntimeError: it was written by another version of Optuna.
     except (OptunaError, SQLAlchemyError, ImportError, RuntimeError) as error:
         raise storage_error(place, error) from None
     try:
@@ -87,13 +87,13 @@ def connect_storage(place: str) -> Iterator[RDBStorage]:
 
 
 def storage_error(place: str, error: Exception) -> FitError:
-    """Say what is wrong with a database."""
+    """Return the error of a database."""
     cause = str(error.__cause__ or error).splitlines()[0].rstrip(".")
     return FitError(f"{place} cannot be read or written as the database of a search: {cause}.")
 
 
 def study_attributes(config: DictConfig, space: Space) -> dict[str, Any]:
-    """Return what makes the values of two trials comparable."""
+    """Return what must be equal for the values of two trials to be comparable."""
     return {
         "searched": {key: distribution_to_json(each) for key, each in space.searched.items()},
         "fixed": {key: line for key, line in space.fixed.items() if not key.lstrip("+~").startswith(CHANGEABLE)},
@@ -103,7 +103,7 @@ def study_attributes(config: DictConfig, space: Space) -> dict[str, Any]:
 
 
 def check_same_search(study: Study, place: str, direction: str, new: dict[str, Any]) -> None:
-    """Raise FitError unless the study is of the same space, metric and direction."""
+    """Raise FitError unless the study has the same space, metric and direction."""
     old = study.user_attrs
     if not new.keys() <= old.keys():
         raise FitError(f"hydra.sweeper.study_name={study.study_name} in {place} is not a study of fit: give another.")
@@ -123,13 +123,13 @@ def check_same_search(study: Study, place: str, direction: str, new: dict[str, A
 
 
 def fail_interrupted(study: Study) -> None:
-    """Give up the trials that a kill left running."""
+    """Mark the trials that a kill left running as failed."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
         study.tell(trial.number, state=TrialState.FAIL)
 
 
 def finished_trials(study: Study) -> list[FrozenTrial]:
-    """Return the trials with an outcome, those that failed by themselves included."""
+    """Return the trials with an outcome, including those that failed by themselves."""
     return [
         trial
         for trial in study.get_trials(deepcopy=False)

@@ -1,4 +1,4 @@
-"""Running every combination of a grid, batch by batch."""
+"""Running all combinations of a grid, batch by batch."""
 
 import itertools
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ from fit.hydra_adapter.loader import QuickLoader
 def run_grid(
     config: DictConfig, loader: QuickLoader, launcher: Launcher, arguments: list[str], together: int | None
 ) -> list[Sequence[JobReturn]]:
-    """Launch all jobs, so many `together`; one that fails ends nothing but itself.
+    """Launch all jobs in batches of `together` (None: all at once); a job that fails does not stop the others.
 
-    Raises FitError for a grid without a point.
+    Raises FitError for an empty grid.
     """
     overrides = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
     for override in overrides:
         if override.is_discrete_sweep() and not list(override.sweep_string_iterator()):
             raise FitError(f"{override.input_line} has no value, so there is no job: give at least one.")
-    # Where a sweep is gone on with is no setting of its jobs.
+    # The folder of a resumed sweep is no setting of its jobs.
     own = [override for override in overrides if override.key_or_group != "sweep.resume"]
     jobs = combinations(own)
     batches = [jobs[start : start + (together or len(jobs))] for start in range(0, len(jobs), together or len(jobs))]
@@ -47,7 +47,7 @@ def run_grid(
                 if failed and config.hydra.launcher.get("fail_fast") is True:
                     break
         except Exception:
-            # What ends before a job was begun leaves nothing behind but what was there before.
+            # A sweep that ends before any job has started leaves nothing new behind.
             if new and not any(path.is_dir() for path in folder.iterdir()):
                 (folder / "multirun.yaml").unlink()
                 with suppress(OSError):
@@ -57,7 +57,7 @@ def run_grid(
 
 
 def combinations(overrides: Sequence[Override]) -> list[list[str]]:
-    """Return the overrides of each job; of a key given twice the last counts."""
+    """Return the overrides of each job; the last one counts of a key given twice."""
     lists: dict[str, list[str]] = {}
     for override in overrides:
         key = override.get_key_element()

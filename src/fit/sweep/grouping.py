@@ -1,4 +1,4 @@
-"""Which jobs of a sweep are trained together."""
+"""Which jobs of a sweep are trained together in one stack."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,10 +12,10 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-# Part of the free memory that a stack may take, and what a member takes beside its numbers: settings, files, events.
+# The part of the free memory that a stack may use, and the bytes of a member's settings, files and events.
 PART_OF_MEMORY = 0.5
 BYTES_BESIDE = 400_000
-# Weights with their gradient, the optimizer's state, and copies of all of them for the last and the best checkpoint.
+# Weights, gradients and optimizer state, with copies for the last and the best checkpoint.
 COPIES_OF_WEIGHTS = 12
 COPIES_OF_VALUES = 6
 # What a module of a user's own is taken to be as large as.
@@ -25,9 +25,9 @@ FILES = 2
 
 
 def group_jobs(jobs: Iterable[Job], most: int | None, at_once: int = 1) -> list[list[Job]]:
-    """Put jobs together that may share a stack, at most so many (None: as many as fit into memory).
+    """Group jobs that can share a stack, at most `most` of them (None: as many as fit into memory).
 
-    Of stacks that are trained `at_once`, there are as many where there are jobs enough.
+    With `at_once`, there are at least that many stacks to train at the same time, if there are enough jobs.
     """
     groups: dict[object, list[Job]] = {}
     for job in jobs:
@@ -38,14 +38,14 @@ def group_jobs(jobs: Iterable[Job], most: int | None, at_once: int = 1) -> list[
 
 
 def split_evenly(members: Sequence[Job], most: int) -> Iterator[list[Job]]:
-    """Split a group into as few stacks of about equal size as may be."""
+    """Split a group into as few stacks of about equal size as possible."""
     parts = -(-len(members) // most)
     size = -(-len(members) // parts)
     return (list(members[start : start + size]) for start in range(0, len(members), size))
 
 
 def most_members(members: Sequence[Job], at_once: int) -> int:
-    """Return how many members of a group fit into the memory and the open files that there are for each stack."""
+    """Return how many members of a group fit into a stack's share of memory and open files."""
     cfg = members[0].cfg
     widths = list(cfg.model.get("hidden") or OWN_MODULE)
     weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise([8, *widths, 8]))
@@ -60,7 +60,7 @@ def most_members(members: Sequence[Job], at_once: int) -> int:
 
 
 def free_memory() -> int:
-    """Return the bytes of memory that nobody uses, or a guess where the system does not say."""
+    """Return the free memory in bytes, or a guess if the system does not tell."""
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
@@ -68,7 +68,7 @@ def free_memory() -> int:
 
 
 def raise_file_limit() -> int:
-    """Return how many more files this process may open, after asking for as many as the system gives."""
+    """Raise the limit of open files as far as possible, and return how many more this process may open."""
     if resource is None:
         return 400
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,4 +1,4 @@
-"""What stands before the first job of a sweep, and after its last one: checks, its folder, its answer."""
+"""What happens before the first job of a sweep and after the last: checks, its folder, its report."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,15 +17,15 @@ from fit.settings.trust import check_trust, foreign, is_foreign
 
 
 class SweepGuard(Callback):
-    """Hydra calls it around a sweep."""
+    """The callback that Hydra calls around a sweep."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
-        """Refuse what a sweep cannot do, and settle its folder."""
+        """Check the settings of the sweep and prepare its folder."""
         with errors_exit():
             prepare_folder(config)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: object) -> None:
-        """Write and print the results; leave with an exit code if a job failed."""
+        """Report the sweep; exit with code 1 if a job failed."""
         with errors_exit():
             from fit.sweep.results.report import report_sweep
 
@@ -36,7 +36,7 @@ class SweepGuard(Callback):
 
 
 def prepare_folder(config: DictConfig) -> None:
-    """Find the folder of a sweep, new or gone on with, and take up what was typed for it before if nothing is now."""
+    """Check a sweep's settings and choose its folder; a resumed sweep keeps its overrides unless they are retyped."""
     from fit.sweep.results.jobs import read_sweep
 
     overrides = config.hydra.overrides
@@ -47,7 +47,7 @@ def prepare_folder(config: DictConfig) -> None:
         if not RULES[key].test(OmegaConf.select(config, key)):
             raise FitError(f"{key}={shown(OmegaConf.select(config, key))} is not allowed: give {RULES[key].allowed}.")
     if config.hydra.output_subdir != ".hydra":
-        raise FitError("hydra.output_subdir must be .hydra in a sweep: its table is made from those files.")
+        raise FitError("hydra.output_subdir must be .hydra in a sweep: its table is read from these files.")
     for line in typed(config, "hydra"):
         subdir = PurePath(line.partition("=")[2].strip("'\""))
         outside = subdir.is_absolute() or ".." in subdir.parts or subdir == PurePath()
@@ -86,7 +86,7 @@ def prepare_folder(config: DictConfig) -> None:
     check_same_hydra(config, stored)
     check_code(config, stored, folder)
     with read_write(config), open_dict(config):
-        # What was typed before holds, unless it is typed anew.
+        # Earlier overrides hold unless they are typed again.
         lines = {override_key(line): line for line in [*typed(stored), *typed(config)]}
         lines["sweep.resume"] = f"sweep.resume={folder}"
         overrides.task = list(lines.values())
@@ -95,7 +95,7 @@ def prepare_folder(config: DictConfig) -> None:
 
 
 def check_same_hydra(config: DictConfig, stored: DictConfig) -> None:
-    """Raise FitError if a sweep was started with something for Hydra itself that was not typed again."""
+    """Raise FitError if the sweep was started with overrides of Hydra itself that were not typed again."""
     now = {override_key(line) for line in hydra_overrides(config)} | {"hydra.sweep.dir"}
     missing = [line for line in hydra_overrides(stored) if override_key(line) not in now]
     if stored.hydra.job.config_name != config.hydra.job.config_name:
@@ -109,27 +109,27 @@ def check_same_hydra(config: DictConfig, stored: DictConfig) -> None:
 
 
 def check_code(config: DictConfig, stored: DictConfig, folder: Path) -> None:
-    """Raise FitError where a sweep that is gone on with, or one of its jobs, names foreign code that was not typed."""
+    """Raise FitError if a resumed sweep, or one of its jobs, names untrusted code that was not typed again."""
     from fit.sweep.results.jobs import UnreadableError, stored_jobs
 
     for line in typed(stored):
         key, _, value = line.partition("=")
         if is_foreign(key.lstrip("+"), value) and line not in typed(config):
             raise FitError(f"{folder} names code to be run, {key}={value}: type that as well if you trust it.")
-    # What a job was started with is built again to draw it, whatever the sweep as a whole says.
+    # Drawing a job builds the objects of its own configuration, whatever the sweep's says.
     vouched = [*(f"{key}={value}" for key, value in foreign(config).items()), *typed_choices(typed(config))]
     for job in stored_jobs(folder):
-        with suppress(UnreadableError):  # cut off by a kill: nothing is built of it
+        with suppress(UnreadableError):  # cut off by a kill: nothing is built from it
             check_trust(job.cfg, job.folder.path, "type {} as well", vouched)
 
 
 def typed_choices(overrides: list[str]) -> Iterator[str]:
-    """Yield what was typed with several values, value by value."""
+    """Yield the overrides with several values, one for each value."""
     for override in OverridesParser.create().parse_overrides(overrides):
         if override.is_choice_sweep():
             yield from (f"{override.key_or_group}={value}" for value in override.sweep_string_iterator())
 
 
 def override_key(override: str) -> str:
-    """Return the setting that an override is of."""
+    """Return the key of an override."""
     return override.split("=")[0].lstrip("+~")

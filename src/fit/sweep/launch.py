@@ -1,4 +1,4 @@
-"""What the launcher `stacked` does: open all jobs, train them as few stacks, close them."""
+"""The launcher `stacked`: open all jobs, train them in as few stacks as possible, close them."""
 
 import traceback
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ def launch(
 ) -> Sequence[JobReturn]:
     """Run the jobs of a batch, numbered from `first`, and return their results in order.
 
-    Jobs that are not fit's own, or that change the working directory, which only one can at a time, run one by one.
+    Jobs of other applications, and jobs that change the working directory, run one by one.
     """
     setup_globals()
     check_settings("hydra.launcher", settings, RULES)
@@ -58,7 +58,7 @@ def launch(
 
 
 class JobBatch:
-    """The jobs that a sweeper wants launched together."""
+    """The jobs that a sweeper launches together."""
 
     def __init__(
         self, config: DictConfig, context: HydraContext, task_function: TaskFunction, settings: Mapping[str, object]
@@ -74,7 +74,7 @@ class JobBatch:
         self.swept: list[str] = []
 
     def run(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
-        """Open, train, close."""
+        """Open, train and close the jobs."""
         if self.settings["engine"] == "ray" and self.settings["ray_address"] is not None:
             from fit.sweep.ray import check_address
 
@@ -105,20 +105,20 @@ class JobBatch:
 
     @property
     def resume_command(self) -> str:
-        """What to type after -m to go on."""
+        """What to type after -m to resume."""
         kept = [each for each in hydra_overrides(self.config) if not each.startswith("hydra.sweep.dir=")]
         return " ".join(quote(each) for each in [*kept, f"sweep.resume={self.folder}"])
 
     @property
     def failed_fast(self) -> bool:
-        """Whether a job failed and no other is to be begun."""
+        """Whether a job failed and no other may start."""
         return bool(self.settings["fail_fast"]) and any(job.error is not None for job in self.jobs)
 
     def open_job(self, overrides: Sequence[str], number: int) -> Job | None:
-        """Open one job, and return it unless it is done or cannot be."""
+        """Open one job; return it unless it is finished already or its settings are invalid."""
         config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
-        alike = self.stored.get(identity(plain(task_config(config)))) if self.stored else None
-        known = alike.pop(0) if alike else None
+        matches = self.stored.get(identity(plain(task_config(config)))) if self.stored else None
+        known = matches.pop(0) if matches else None
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.job.num = self.choose_number(known, number)
             config.hydra.job.id = str(config.hydra.job.num)
@@ -150,7 +150,7 @@ class JobBatch:
         return job
 
     def choose_number(self, known: StoredJob | None, number: int) -> int:
-        """Return the number that a job has already, or the one that is its turn, or the next free one."""
+        """Return the number that a job already has, else `number`, or the next free one."""
         if known is not None and known.number is not None:
             return known.number
         if number in self.taken_numbers:
@@ -159,14 +159,14 @@ class JobBatch:
         return number
 
     def train_all(self, pending: Sequence[Job], interruption: Interruption) -> None:
-        """Train what is pending, stack by stack."""
+        """Train the pending jobs, stack by stack."""
         most, cpus, on_ray = self.settings["max_members"], self.settings["ray_cpus"], self.settings["engine"] == "ray"
         at_once = (cpus if isinstance(cpus, int) else CORES) if on_ray else 1
         stacks = group_jobs(pending, most if isinstance(most, int) else None, at_once)
         message = f"{plural(len(pending), 'job')} in {plural(len(stacks), 'stack')}"
         message += f" of up to {max(map(len, stacks))}" * (len(stacks) > 1) + f", into {self.folder}"
         done = sum(bool(job.metrics) for job in self.jobs)
-        message += f"; {done} of {plural(len(self.jobs), 'job')} had ended before" * (done > 0)
+        message += f"; {done} of {plural(len(self.jobs), 'job')} already finished" * (done > 0)
         print(message, flush=True)
         try:
             if on_ray:
@@ -182,7 +182,7 @@ class JobBatch:
                     self.record_failure(job, job.error)
 
     def record_failure(self, job: Job, error: Exception) -> None:
-        """Note what ended a job, in its own log too."""
+        """Record the error that ended a job, in its log too."""
         job.error = error
         with suppress(OSError):
             if not isinstance(error, MENDABLE):
@@ -190,7 +190,7 @@ class JobBatch:
             job.folder.log(as_sentence(error), "ERROR")
 
     def close(self) -> None:
-        """Hand every job's outcome to Hydra; a job that was not begun or not ended has none."""
+        """Give Hydra the outcome of every job; one that did not finish has failed."""
         for job, returned in zip(self.jobs, self.returns, strict=True):
             if job.error is None and not job.metrics:
                 job.error = FitError("The sweep was stopped before this job finished.")
@@ -198,6 +198,6 @@ class JobBatch:
 
 
 def swept_keys(overrides: Sequence[str]) -> list[str]:
-    """Return the settings that the overrides of a sweep give several values."""
+    """Return the keys to which the overrides of a sweep give several values."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     return [override.key_or_group for override in parsed if override.is_sweep_override()]

@@ -1,4 +1,4 @@
-"""Training stacks as tasks of a Ray cluster; the driver writes their folders."""
+"""Training stacks as tasks of a Ray cluster; the driver writes the results into their folders."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ from fit.folder import RunFolder, write_atomically
 from fit.interruption import Interruption
 from fit.job import Job
 
-# How often a task whose worker died is begun again.
+# How often a task is restarted if its worker died.
 RETRIES = 3
 POLL_SECONDS = 0.5
 CONNECT_SECONDS = 5.0
@@ -39,7 +39,7 @@ def train_on_ray(
     swept: Sequence[str],
     interruption: Interruption,
 ) -> None:
-    """Train each stack as a task and write what comes back; raise FitError if there is no cluster to be had."""
+    """Train each stack as a task and write its results; raise FitError if there is no cluster."""
     ray = connect(settings)
     try:
         with locked_with_bar([job for stack in stacks for job in stack]) as bar:
@@ -60,7 +60,7 @@ def train_on_ray(
                         bar.end(0)
                     failed = any(job.error is not None for job in tasks[each])
                     failed_fast = failed_fast or (failed and settings["fail_fast"] is True)
-                bar.show(f"{bar.ended}/{bar.runs} jobs done, {len(waiting)} stacks under way")
+                bar.show(f"{bar.ended}/{bar.runs} jobs finished, {len(waiting)} stacks in training")
             for each in waiting:
                 ray.cancel(each, force=True)
     finally:
@@ -68,7 +68,7 @@ def train_on_ray(
 
 
 def check_address(address: str) -> None:
-    """Raise FitError if nobody answers at `HOST:PORT`; Ray itself would try for long, and talk of it."""
+    """Raise FitError if nothing listens at `HOST:PORT`; Ray itself would retry for long, and log it."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal():
         raise FitError(f"hydra.launcher.ray_address={address} is not allowed: give HOST:PORT, or null.")
@@ -79,8 +79,8 @@ def check_address(address: str) -> None:
 
 
 def connect(settings: Mapping[str, object]) -> Any:  # noqa: ANN401 -- the module of an extra
-    """Join the cluster of `ray_address`, or start one on this machine."""
-    # Before the import: no report of use is sent, no port is opened for a dashboard.
+    """Connect to the cluster at `ray_address`, or start one on this machine; return the `ray` module."""
+    # Before the import: no usage statistics are sent, and no port is opened for a dashboard.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
@@ -94,20 +94,20 @@ def connect(settings: Mapping[str, object]) -> Any:  # noqa: ANN401 -- the modul
     except (ConnectionError, ValueError, RuntimeError, TimeoutError, OSError) as error:
         first = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
         what = (
-            "No Ray can be started here" if address is None else f"hydra.launcher.ray_address={address} cannot be used"
+            "Ray cannot be started here" if address is None else f"hydra.launcher.ray_address={address} cannot be used"
         )
         raise FitError(f"{what}: {first}.") from None
     return ray
 
 
 def pack(job: Job) -> RemoteJob:
-    """Put a job together with the files that it goes on from."""
+    """Pack a job with the files from which it resumes."""
     folder = job.folder.path
     return RemoteJob(OmegaConf.to_yaml(job.cfg), str(folder.absolute()), read_files(folder), {}, "")
 
 
 def receive(ray: Any, task: object, stack: Sequence[Job]) -> None:  # noqa: ANN401
-    """Write what a task sent back; what ended the task is the error of each of its jobs."""
+    """Write the results of a task; an error of the task is that of each of its jobs."""
     try:
         remotes: list[RemoteJob] = ray.get(task)
     except ray.exceptions.RayError as error:
@@ -125,16 +125,16 @@ def receive(ray: Any, task: object, stack: Sequence[Job]) -> None:  # noqa: ANN4
 
 
 class WithoutSignals(Interruption):
-    """Leaves the signals of a worker to Ray."""
+    """Leave the signals of a worker to Ray."""
 
     def take(self) -> None:
-        """Take nothing over."""
+        """Install no handlers."""
 
 
 def train_remote_jobs(
     remotes: Sequence[RemoteJob], environment: Mapping[str, str], swept: Sequence[str]
 ) -> list[RemoteJob]:
-    """Train jobs as one stack, in the worker, in folders of its own, and send the files back."""
+    """Train jobs as one stack, in temporary folders of the worker, and return their files."""
     with tempfile.TemporaryDirectory() as scratch:
         jobs = [unpack(remote, Path(scratch) / str(number), environment) for number, remote in enumerate(remotes)]
         run_jobs([jobs], interruption=WithoutSignals(), shown=False, swept=swept)
@@ -142,10 +142,10 @@ def train_remote_jobs(
 
 
 def unpack(remote: RemoteJob, folder: Path, environment: Mapping[str, str]) -> Job:
-    """Lay a job's files into a folder of the worker."""
+    """Write a job's files into a folder of the worker."""
     for name, content in remote.files.items():
         write_atomically(folder / name, content)
-    # Loggers were told where to write before the job went on its way.
+    # The paths of loggers were resolved before the job was sent.
     config = OmegaConf.create(remote.config.replace(remote.folder, str(folder)))
     assert isinstance(config, DictConfig)
     run_folder = RunFolder(folder)
@@ -153,7 +153,7 @@ def unpack(remote: RemoteJob, folder: Path, environment: Mapping[str, str]) -> J
 
 
 def repack(remote: RemoteJob, job: Job) -> RemoteJob:
-    """Take a job's files, which are to speak of the folder that they come from."""
+    """Collect a job's files, with the paths in them changed back to the original folder."""
     here, there = str(job.folder.path).encode(), remote.folder.encode()
     files = {
         name: content.replace(here, there) if name.endswith((".log", ".yaml")) else content

@@ -20,6 +20,7 @@ from fit.doctor.text import quote_overrides
 from fit.folder import RunFolder, write_atomically
 from fit.hydra_adapter.command import CONF
 from fit.job import Job
+from fit.messages import align_columns
 from fit.report.style import Picture, to_png
 from fit.settings.identity import identity, plain, shared
 from fit.settings.modern import modern
@@ -145,19 +146,14 @@ def format_comparison(attempts: Sequence[Attempt]) -> Iterator[str]:
         overrides = " ".join(quote_overrides(each.overrides))
         yield f"{'tried' if number == 1 else '':<6} {f'{number}: ' if many else ''}{overrides}"
     heads = [f"after {number}" for number in range(1, len(attempts) + 1)] if many else ["after"]
-    yield format_row("", ["before", *heads])
+    rows = [["", "before", *heads]]
     keys = [f"{region}/{error}" for region in ("train", *before.val_regions) for error in ("rmse", "r2")]
     cases = [before, *(each.after for each in attempts)]
-    for key in [*keys, "epochs", "seconds/fit"]:
-        yield format_row(key, [format_cell(case.metrics.get(key)) for case in cases])
-    yield format_row("largest error, in std. deviations", [format_cell(case.worst_error) for case in cases])
+    rows += [[key, *(format_cell(case.metrics.get(key)) for case in cases)] for key in [*keys, "epochs", "seconds/fit"]]
+    rows.append(["largest error, in std. deviations", *(format_cell(case.worst_error) for case in cases)])
+    yield from (f"       {line}" for line in align_columns(rows, numbers=True))
     for number, each in enumerate(attempts, start=1):
         yield f"       {f'{number}: ' if many else ''}{each.verdict}: {each.folder.path}"
-
-
-def format_row(name: str, cells: Sequence[str]) -> str:
-    """Format a row of the table."""
-    return f"       {name:<34}{''.join(f'{each:>14}' for each in cells)}"
 
 
 def format_cell(value: object) -> str:

@@ -74,8 +74,7 @@ def nothing_to_learn(case: Case) -> Finding | None:
         "certain" if known.rows >= ENOUGH_ROWS else "likely",
         {"nrmse_smooth": float(left.min()), "nrmse_affine": float(known.affine.nan_to_num(torch.inf).min())},
         "The targets look like noise: left-out rows cannot be predicted from the others. The best affine or smooth "
-        f"function has an error of {float(left.min()):.0%} of the standard deviation; always predicting the mean, "
-        "100%.",
+        f"function has an error of {float(left.min()):.0%} of the standard deviation; the mean, of 100%.",
         (),
         "give inputs that the targets depend on, or more rows",
     )

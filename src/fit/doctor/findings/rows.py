@@ -121,10 +121,9 @@ def squeezed(case: Case) -> Finding | None:
                 "outliers",
                 "certain",
                 {"input": name, "value": float(far), "times": float(gap / width)},
-                f"{name} is from {float(others[0]):.6g} to {float(others[-1]):.6g}, but {float(far):.6g} in "
-                f"{plural(count, 'row')}: scaled "
-                f"together, the others lie {float(width / (values[-1] - values[0])):.2g} of the range apart, and are "
-                "look the same to the network.",
+                f"{name} is {float(others[0]):.6g} to {float(others[-1]):.6g}, except for {float(far):.6g} in "
+                f"{plural(count, 'row')}: after scaling, the others span "
+                f"{float(width / (values[-1] - values[0])):.2g} of the range and look the same to the network.",
                 (),
                 f"check {name} = {float(far):.6g}, or remove {'that row' if count == 1 else 'those rows'}",
             )

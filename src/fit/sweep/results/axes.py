@@ -1,4 +1,4 @@
-"""What the pictures of a sweep share: the scale of the errors, axes for keys, the lines at the top and the legend."""
+"""What all pictures of a sweep share: the scale of the errors, axes of keys, the header and the legend."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -16,11 +16,11 @@ from fit.report.style import LETTER_WIDTH, Picture, add_legend, add_panel, add_t
 from fit.sweep.results.figure_data import SweepData, SweptKey, format_label
 
 MOST_COLUMNS = 12
-HEADER_HEIGHT = 0.62  # inches of the lines at the top
+HEADER_HEIGHT = 0.62  # inches
 
 
 def choose_scale(sweep: SweepData, shown: Sequence[float], what: str) -> tuple[Normalize, str]:
-    """Choose the scale of the errors shown, and name it; what is beyond its ends is drawn there."""
+    """Choose the scale of the errors shown and its label; errors beyond its ends are drawn at the ends."""
     finite = [value for value in shown if isfinite(value)] or [0.0, 1.0]
     low, high, positive = min(finite), max(finite), min((value for value in finite if value > 0), default=inf)
     log = sweep.bad > 0 and low >= 0 and high > 10 * positive
@@ -35,12 +35,12 @@ def choose_scale(sweep: SweepData, shown: Sequence[float], what: str) -> tuple[N
 
 
 def clip_to_scale(norm: Normalize, errors: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Move errors beyond the ends of a scale to its ends; nan where they are not finite."""
+    """Clip errors to the ends of a scale; NaN where they are not finite."""
     return np.where(np.isfinite(errors), np.clip(errors, norm.vmin, norm.vmax), nan)
 
 
 def make_axes(sweep: SweepData, width: float, height: float, *boxes: Sequence[float]) -> tuple[Figure, list[Axes]]:
-    """Make a figure of some inches with axes in boxes (left, bottom, width, height), and at its top what is best."""
+    """Make a figure with a header and axes in boxes (left, bottom, width, height), all in inches."""
     jobs = list(chain(*sweep.jobs))
     counts = {"settings": len(sweep.jobs), "jobs": len(jobs), "diverged (×)": jobs.count(sweep.bad)}
     counts["failed"] = sum(map(isnan, jobs))
@@ -62,7 +62,7 @@ def make_axes(sweep: SweepData, width: float, height: float, *boxes: Sequence[fl
 
 
 def set_error_axis(panel: Axes, norm: Normalize, letter: Literal["x", "y"] = "y") -> None:
-    """Let an axis reach a little beyond the scale of the errors."""
+    """Set an axis to the scale of the errors and a little more."""
     log = isinstance(norm, LogNorm)
     panel.set(**{f"{letter}scale": "log" if log else "linear", f"{letter}lim": norm.inverse(np.array([-0.05, 1.05]))})
     if log:
@@ -72,7 +72,7 @@ def set_error_axis(panel: Axes, norm: Normalize, letter: Literal["x", "y"] = "y"
 def set_key_axis(
     panel: Axes, letter: Literal["x", "y"], key: SweptKey, inches: float, rotated: bool = False
 ) -> np.ndarray:
-    """Make an axis of some inches one for a key, and return where its values stand."""
+    """Set an axis of some inches up for a key, and return the positions of its values."""
     axis = panel.xaxis if letter == "x" else panel.yaxis
     panel.set(**{f"{letter}label": format_label(key.name), f"{letter}scale": "log" if key.scale == "log" else "linear"})
     numbers = key.scale != "names"
@@ -89,13 +89,13 @@ def set_key_axis(
 
 
 def set_ticks(panel: Axes, norm: Normalize) -> None:
-    """Write round numbers beside the errors of a panel or a colour bar."""
+    """Label the errors of a panel or a colour bar with round numbers."""
     if isinstance(norm, LogNorm):
         set_log_ticks(panel.yaxis)
 
 
 def add_figure_legend(figure: Figure, entries: dict[str, Artist], shown: dict[str, bool]) -> None:
-    """Name what is drawn, and list what is shown of it below the lines at the top."""
+    """Add a legend below the header, of all entries but those that are not `shown`."""
     for name, artist in entries.items():
         artist.set_label(name)
     add_legend(figure, {name: artist for name, artist in entries.items() if shown.get(name, True)}, top=HEADER_HEIGHT)

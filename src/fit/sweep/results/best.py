@@ -24,7 +24,7 @@ def best_config(table: SweepTable) -> str:
     typed = " ".join(
         f"'{key}={value}'" if set(value) & set("[{ ") else f"{key}={value}" for key, value in job.overrides.items()
     )
-    # Where Hydra found the configurations, if not all of them are fit's own.
+    # The folders of configurations that are not fit's own.
     places = [source.path for source in job.hydra.runtime.config_sources if source.provider == "command-line"]
     more = [f"hydra.searchpath=[{','.join(places)}]"] if places else []
     more += [f"'{key}'" for key in job.overrides if key.startswith("~")]

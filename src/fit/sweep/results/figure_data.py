@@ -1,4 +1,4 @@
-"""What a sweep found, in the order of what was swept: the values of each swept key and how they are written."""
+"""The data of a sweep's picture: the swept keys with their values, in order, and the errors of each setting."""
 
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite, isnan, nan
@@ -12,7 +12,7 @@ from fit.messages import format_value
 from fit.report.style import LETTER_WIDTH
 
 MOST_LETTERS = 24
-# Keys that say nothing of a setting but its luck.
+# Keys that only repeat a setting with other random numbers.
 SEEDS = ("seed", "data.seed")
 
 
@@ -20,7 +20,7 @@ class Point(NamedTuple):
     """One combination of swept values, and the error of each of its jobs (seeds)."""
 
     values: Mapping[str, object]  # swept key -> value (numbers, strings, None, booleans, lists); seeds left out
-    errors: Sequence[float]  # one per job; inf: diverged; nan: failed (left out of the picture, but counted)
+    errors: Sequence[float]  # one per job; inf: diverged; nan: failed (not drawn, but counted)
 
 
 class SweptKey(NamedTuple):
@@ -30,10 +30,10 @@ class SweptKey(NamedTuple):
     values: list[Any]
     scale: str  # linear, log, or names: in equal steps
     heights: np.ndarray  # of the values on this scale, from 0 to 1
-    inches: float  # that the longest label takes
+    inches: float  # width of the longest label
 
     def ticks(self, apart: float, most: int = MOST_LETTERS) -> tuple[list[int], list[str]]:
-        """Choose values that stand at least so far apart, and write them."""
+        """Choose values at least `apart` on the scale from 0 to 1; return their indices and labels."""
         chosen = [0]
         for place, height in enumerate(self.heights):
             if place and height - self.heights[chosen[-1]] >= apart:
@@ -42,41 +42,41 @@ class SweptKey(NamedTuple):
 
 
 class SweepData(NamedTuple):
-    """What is drawn: settings in the order of their keys' values."""
+    """The data that is drawn: settings in the order of their keys' values."""
 
     keys: list[SweptKey]
-    places: np.ndarray  # [settings, keys]: which of the key's values
+    places: np.ndarray  # `[settings, keys]`: indices into the key's values
     jobs: list[list[float]]  # errors of each setting: `bad` where diverged, nan where failed
     medians: np.ndarray  # of each setting: `bad` where half of its jobs diverged, nan where all failed
     best: list[int]  # settings with a finite median, best first
     bad: float  # infinity; minus infinity where higher is better
-    error: str  # what the settings are compared by
+    error: str  # the metric that settings are compared by
 
     @property
     def seeds(self) -> int:
-        """How many jobs a setting has at most."""
+        """The largest number of jobs of a setting."""
         return max(map(len, self.jobs))
 
     @property
     def heading(self) -> str:
-        """What the number of a setting is."""
+        """The name of the number shown for a setting."""
         return f"median {self.error}" if self.seeds > 1 else self.error
 
     def is_continuous(self, key: SweptKey) -> bool:
-        """Whether hardly any of a key's numbers repeats, as where they were searched for."""
+        """Whether hardly any of a key's numbers repeats, as in a search."""
         return key.scale != "names" and len(key.values) > max(3, len(self.jobs) / 2)
 
     def diverged_share(self, setting: int) -> str:
-        """Tell how many of how many jobs of a setting diverged, if it has several."""
+        """Return how many of a setting's jobs diverged, such as `2/5`; empty if none did, or there is only one."""
         row = self.jobs[setting]
         return f"{row.count(self.bad)}/{len(row)}" if self.bad in row and len(row) > 1 else ""
 
 
 def gather_sweep(settings: Sequence[Point], error: str) -> SweepData:
-    """Sort settings by what was swept; keys of a single value are left out, settings of the same values are one.
+    """Sort settings by their swept values; keys with a single value are dropped, settings with equal values merged.
 
-    The best are those of the table: in a median a job that failed is as bad as one that diverged, and of equal medians
-    the one with the best job is first.
+    The best are ranked as in the table: in a median, a failed job counts as a diverged one; of equal medians the one
+    with the best job is first.
     """
     bad = -inf if error.endswith("r2") else inf
     columns = {
@@ -101,14 +101,14 @@ def gather_sweep(settings: Sequence[Point], error: str) -> SweepData:
 
 
 def gather_key(name: str, given: Sequence[Any]) -> SweptKey:
-    """Find the distinct values of a key, and the scale on which they stand."""
+    """Find the distinct values of a key and their scale."""
     values = list({format_value(value, 12): value for value in given}.values())
     scale, places = "names", np.arange(float(len(values)))
     if all(isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) for value in values):
         values.sort()
         if is_geometric(values):
             scale, places = "log", np.log(values)
-        elif values[0] != 0 or not is_geometric(values[1:]):  # 0, 1e-4, 1e-3 are readable in equal steps only
+        elif values[0] != 0 or not is_geometric(values[1:]):  # 0, 1e-4, 1e-3 are readable only evenly spaced
             scale, places = "linear", np.array(values, dtype=float)
     heights = (places - places[0]) / (places[-1] - places[0] or 1)
     return SweptKey(
@@ -117,7 +117,7 @@ def gather_key(name: str, given: Sequence[Any]) -> SweptKey:
 
 
 def is_geometric(values: Sequence[float]) -> bool:
-    """Whether ascending numbers grow by a factor, or reach far and crowd at the low end."""
+    """Whether ascending numbers are about geometric, or span a wide range and crowd at its low end."""
     if len(values) < 2 or values[0] <= 0 or values[-1] < 4 * values[0]:
         return False
     if len(values) == 2:
@@ -128,7 +128,7 @@ def is_geometric(values: Sequence[float]) -> bool:
 
 
 def format_label(value: object, most: int = MOST_LETTERS) -> str:
-    """Write a value in at most so many letters, all of which the font has."""
+    """Format a value in at most `most` letters, all of which the font has."""
     font = get_font(findfont(FontProperties()))
     given = "".join(
         letter if font.get_char_index(ord(letter)) else ascii(letter)[1:-1] for letter in format_value(value)

@@ -1,4 +1,4 @@
-"""The picture of a sweep: the error over the values that were swept."""
+"""The picture of a sweep: the error over the swept values."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -34,15 +34,15 @@ from fit.sweep.results.figure_data import SEEDS, Point, SweepData, format_label,
 __all__ = ["Point", "draw_sweep"]
 
 MOST_WRITTEN_ROWS, MOST_MAPS, MOST_SHARES = 8, 6, 20
-# How far axes reach beyond the scale, for lines of the same value to stand apart and for those that diverged.
+# How far axes extend beyond the scale, to separate lines of equal values and to show those that diverged.
 BEYOND = 0.06
 
 
 def draw_sweep(settings: Sequence[Point], error: str) -> Figure | None:
-    """Draw the errors of a sweep; None if nothing can be drawn.
+    """Draw the errors of a sweep; None if there is nothing to draw.
 
-    A distribution over seeds alone; for one key a curve or dots, for two dots where one is continuous, maps for two or
-    three, parallel axes for more.
+    Over seeds alone it is a histogram; over one key a curve or dots; over two, dots if one is continuous; over two or
+    three, maps; over more, parallel axes.
     """
     sweep = gather_sweep(settings, error)
     sizes = sorted(len(key.values) for key in sweep.keys)
@@ -62,7 +62,7 @@ def draw_sweep(settings: Sequence[Point], error: str) -> Figure | None:
 
 
 def draw_line(sweep: SweepData, norm: Normalize, name: str) -> Figure:
-    """Draw errors over one key: a curve with its range over numbers, dots with whiskers over names."""
+    """Draw errors over one key: a curve with its range for numbers, dots with whiskers for names."""
     (key,), count, curve = sweep.keys, len(sweep.jobs), sweep.keys[0].scale != "names"
     rotated = not curve and count * key.inches > 4.5
     width, bottom = (min(max(4.5, count * 0.25), 16), 0.5 + key.inches) if rotated else (4.5, 0.65)
@@ -94,7 +94,7 @@ def draw_line(sweep: SweepData, norm: Normalize, name: str) -> Figure:
 
 
 def draw_distribution(sweep: SweepData, norm: Normalize, name: str) -> Figure:
-    """Draw how the errors of jobs are spread that differ in their seeds alone: a histogram, and each below it."""
+    """Draw the errors of jobs that differ only in their seeds: a histogram, and each job below it."""
     figure, (panel, strip) = make_axes(sweep, 5.9, 4.75, (0.75, 1.15, 4.9, 2.45), (0.75, 0.65, 4.9, 0.4))
     ends = norm.inverse(np.linspace(0, 1, max(5, round(2 * len(sweep.medians) ** 0.5))))
     shown = clip_to_scale(norm, sweep.medians)
@@ -120,7 +120,7 @@ def draw_distribution(sweep: SweepData, norm: Normalize, name: str) -> Figure:
 
 
 def draw_scatter(sweep: SweepData, norm: Normalize, name: str) -> Figure:
-    """Draw two keys, one of them continuous: errors over it, by the values of the other; coloured dots if both are."""
+    """Draw errors over a continuous key, by the values of another; coloured dots if both are continuous."""
     order = sorted((0, 1), key=lambda key: -len(sweep.keys[key].values))
     across, other = (sweep.keys[key] for key in order)
     first, second = (sweep.places[:, key] for key in order)
@@ -155,7 +155,7 @@ def draw_scatter(sweep: SweepData, norm: Normalize, name: str) -> Figure:
 
 
 def draw_maps(sweep: SweepData, norm: Normalize, name: str) -> Figure:
-    """Draw the medians over two keys as a map; over three, as a map for each value of the key with the fewest."""
+    """Draw the medians over two keys as a map; over three, as one map for each value of the key with the fewest."""
     order = sorted(range(len(sweep.keys)), key=lambda key: len(sweep.keys[key].values))
     *between, up, across = (sweep.keys[key] for key in order)
     grid = np.full([len(sweep.keys[key].values) for key in order], -1)  # the setting of each cell
@@ -188,7 +188,7 @@ def draw_maps(sweep: SweepData, norm: Normalize, name: str) -> Figure:
 
 
 def draw_cells(sweep: SweepData, panel: Axes, cells: np.ndarray, norm: Normalize, written: bool) -> None:
-    """Draw the cells of a map, given which setting is in each: crosses where it diverged, the best outlined."""
+    """Draw a map whose `cells` are indices of settings: crosses where they diverged, the best outlined."""
     colors = colormaps["viridis" if sweep.bad > 0 else "viridis_r"].with_extremes(bad=MISSING)
     values = np.append(sweep.medians, nan)[cells]
     panel.imshow(np.ma.masked_invalid(values), colors, norm, origin="lower", aspect="auto")
@@ -210,7 +210,7 @@ def draw_cells(sweep: SweepData, panel: Axes, cells: np.ndarray, norm: Normalize
 
 
 def draw_parallel(sweep: SweepData, norm: Normalize, name: str) -> Figure:
-    """Draw each setting as a line across an axis for each key, to its error; the best alone stands out."""
+    """Draw each setting as a line across one axis per key to its error, the best one highlighted."""
     count, bad = len(sweep.keys), float(sweep.bad > 0)
     step, left = min(2.0, max(14 / count, 1.2)), max(1.0, 0.1 + sweep.keys[0].inches)
     figure, (panel,) = make_axes(sweep, left + step * count + 1, 5.2, (left, 0.2, step * count, 3.7))
@@ -241,7 +241,7 @@ def draw_parallel(sweep: SweepData, norm: Normalize, name: str) -> Figure:
 
 
 def draw_keys(sweep: SweepData, panel: Axes, norm: Normalize, errors: np.ndarray, letters: int) -> list[np.ndarray]:
-    """Draw an axis for each key, and tell at which height each setting crosses it, from 0 to 1."""
+    """Draw an axis for each key, and return at which height, from 0 to 1, each setting crosses it."""
     heights = []
     style: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 8.5, "zorder": 4}
     style["bbox"] = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.5}

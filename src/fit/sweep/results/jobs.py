@@ -1,4 +1,4 @@
-"""The jobs that a sweep folder holds."""
+"""The jobs of a sweep folder."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -18,7 +18,7 @@ class UnreadableError(FitError):
 
 
 class StoredJob:
-    """A job as its folder tells of it; everything is read when first asked for."""
+    """A job as its folder describes it; everything is read on first use."""
 
     def __init__(self, folder: RunFolder) -> None:
         """Take the folder of the job."""
@@ -27,12 +27,12 @@ class StoredJob:
 
     @cached_property
     def cfg(self) -> DictConfig:
-        """The configuration that it was started with."""
+        """The configuration with which it was started."""
         return OmegaConf.create(self.stored)
 
     @cached_property
     def stored(self) -> dict[str, object]:
-        """The configuration as it stands in the file."""
+        """The stored configuration, references unresolved."""
         settings = read_yaml(self.folder.config)
         if not isinstance(settings, dict) or not {"data", "model", "optimizer", "trainer", "seed"} <= set(settings):
             raise UnreadableError(
@@ -42,36 +42,36 @@ class StoredJob:
 
     @cached_property
     def identity(self) -> str:
-        """Text that jobs of equal settings share."""
+        """A text that is equal for jobs with equal settings."""
         return identity(self.settings)
 
     @cached_property
     def settings(self) -> Settings:
         """Its settings by dotted name, as plain values."""
         tree = {key: value for key, value in self.stored.items() if key not in NOT_TRAINED}
-        # Where nothing refers to anything, the file says it all, at a tenth of the time.
+        # Without references the file is enough, in a tenth of the time.
         return plain(self.cfg) if "${" in str(tree) else flat(tree)
 
     @cached_property
     def overrides(self) -> dict[str, str]:
-        """What was typed for it, by key."""
+        """Its overrides as typed, by key."""
         return self.folder.read_overrides()
 
     @cached_property
     def hydra(self) -> DictConfig:
-        """What Hydra knows of it: from which configuration, with which choices."""
+        """Hydra's own settings of it, such as the chosen options."""
         settings = read_yaml(self.folder.config.with_name("hydra.yaml"))
         assert isinstance(settings, dict)
         return OmegaConf.create(dict(settings["hydra"]))
 
     @cached_property
     def metrics(self) -> dict[str, object]:
-        """What metrics.json holds; nothing if the job is not done."""
+        """The contents of metrics.json; empty if the job has not finished."""
         return self.folder.read_metrics()
 
     @cached_property
     def error(self) -> str:
-        """What ended it, if it failed."""
+        """The message of the error that ended it; empty if it did not fail."""
         try:
             lines = (self.folder.path / "train.log").read_text(encoding="utf-8", errors="replace").splitlines()
         except ABSENT:
@@ -81,7 +81,7 @@ class StoredJob:
 
     @cached_property
     def diagnosis(self) -> str:
-        """The first finding of its diagnosis, in words; "good" where there is nothing to say."""
+        """The first finding of its diagnosis, in words; "good" for a healthy run, empty without a diagnosis."""
         diagnosis = self.folder.read_diagnosis()
         findings = diagnosis.get("findings")
         if isinstance(findings, list) and findings and isinstance(findings[0], dict):
@@ -97,12 +97,12 @@ class StoredJob:
 
 
 def stored_jobs(sweep: Path) -> list[StoredJob]:
-    """Find the jobs of a sweep folder, by number; folders that are no jobs are passed over."""
+    """Return the jobs of a sweep folder, sorted by number; other folders are ignored."""
     return sorted(find_jobs(sweep), key=lambda job: (job.number is None, job.number or 0, str(job.folder.path)))
 
 
 def find_jobs(folder: Path) -> Iterator[StoredJob]:
-    """Yield the jobs anywhere below a folder; there are none within a job."""
+    """Yield the jobs anywhere below a folder."""
     for path in folder.iterdir():
         if (path / ".hydra" / "config.yaml").is_file():
             yield StoredJob(RunFolder(path))
@@ -111,7 +111,7 @@ def find_jobs(folder: Path) -> Iterator[StoredJob]:
 
 
 def read_sweep(folder: Path) -> DictConfig:
-    """Read the settings that a sweep was started with; raise FitError if the folder is not one of a sweep of fit."""
+    """Read the settings with which a sweep was started; raise FitError if the folder is not a sweep folder."""
     path = folder / "multirun.yaml"
     settings = read_yaml(path) if path.is_file() else None
     if not isinstance(settings, dict) or not {"hydra", "data", "model", "optimized_metric"} <= set(settings):

@@ -1,4 +1,4 @@
-"""The answer to a sweep: a table in the terminal, sweep.csv, best.yaml and pictures."""
+"""The report of a sweep: a table in the terminal, sweep.csv, best.yaml and pictures."""
 
 import math
 import multiprocessing
@@ -13,13 +13,13 @@ from statistics import median
 
 from fit.errors import FitError, as_sentence, refuse
 from fit.folder import write_atomically
-from fit.messages import plural
+from fit.messages import align_columns, plural
 from fit.report.style import to_png
 from fit.settings.machine import CORES
 from fit.sweep.results.best import best_config
 from fit.sweep.results.figures import Point, draw_sweep
 from fit.sweep.results.jobs import StoredJob
-from fit.sweep.results.table import Setting, SweepTable
+from fit.sweep.results.table import STATUSES, Setting, SweepTable
 
 MOST_SETTINGS = 10
 MOST_FAILURES = 3
@@ -27,9 +27,9 @@ WIDEST_VALUE = 28
 
 
 def report_sweep(folder: Path, metric: str, figures: str, left_out: Collection[Path] = ()) -> SweepTable:
-    """Write the answer to a sweep into its folder, tell it, and return it; `figures` is best, all or none.
+    """Write the report of a sweep into its folder, print it, and return its table; `figures` is best, all or none.
 
-    The jobs in the folders `left_out` are not drawn, as that runs the code that they name.
+    Jobs in the folders `left_out` are not drawn, as drawing would run untrusted code that they name.
     """
     table = SweepTable(folder, metric)
     write_atomically(folder / "sweep.csv", table.csv().encode())
@@ -50,7 +50,7 @@ def report_sweep(folder: Path, metric: str, figures: str, left_out: Collection[P
 
 
 def draw_jobs(table: SweepTable, figures: str, left_out: Collection[Path]) -> None:
-    """Draw the fits of the jobs that are worth it: the ten best and the diverged, all, or none; not those left out."""
+    """Draw the fits of the ten best and the diverged jobs, of all, or of none; `left_out` ones are never drawn."""
     ended = sorted((job for job in table.jobs if job.metrics), key=lambda job: table.cost(table.error(job)))
     diverged = [job for job in ended if job.status == "diverged"]
     finished = [job for job in ended if job.status == "finished"]
@@ -62,21 +62,21 @@ def draw_jobs(table: SweepTable, figures: str, left_out: Collection[Path]) -> No
             for job in missing:
                 draw_job(job)
             return
-        # A picture takes as long as many members, and the interpreter's lock lets one thread draw at a time.
+        # Drawing takes as long as training many members, and the interpreter's lock lets one thread draw at a time.
         with ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), ignore_interrupts) as pool:
             list(pool.map(draw_job, missing))
     except KeyboardInterrupt:
-        print(f"Stopped. What is not drawn yet: python -m fit.report {table.folder}")
+        print(f"Stopped. To draw the rest: python -m fit.report {table.folder}")
         raise SystemExit(130) from None
 
 
 def ignore_interrupts() -> None:
-    """Have a process that draws leave Ctrl-C to the one that waits for it."""
+    """Leave Ctrl-C to the parent process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def draw_job(job: StoredJob) -> None:
-    """Draw the fit of a job."""
+    """Draw the fit of a job; print why if that fails."""
     from fit.report.run import write_run_figures
 
     try:
@@ -86,7 +86,7 @@ def draw_job(job: StoredJob) -> None:
 
 
 def format_table(table: SweepTable) -> Iterator[str]:
-    """Yield the lines of the table that the terminal shows: the ten best settings, and what went wrong."""
+    """Yield the lines of the table in the terminal: the ten best settings, how many jobs ended how, and failures."""
     keys = table.grouped
     several = any(len(setting.jobs) > 1 for setting in table.settings)
     header = [
@@ -105,11 +105,7 @@ def format_table(table: SweepTable) -> Iterator[str]:
     if len(table.settings) > MOST_SETTINGS:
         yield f"… {len(table.settings) - MOST_SETTINGS} more in sweep.csv"
     yield ""
-    counts = [
-        f"{table.count(status)} {status}"
-        for status in ("finished", "diverged", "failed", "unfinished")
-        if table.count(status)
-    ]
+    counts = [f"{table.count(status)} {status}" for status in STATUSES if table.count(status)]
     what = plural(len(table.jobs), "job") + (f" of {plural(len(table.settings), 'setting')}" if several else "")
     yield f"{what}: {', '.join(counts)}; ranked by {'the median ' if several else ''}{table.metric}"
     for job in [job for job in table.jobs if job.status == "failed"][:MOST_FAILURES]:
@@ -118,7 +114,7 @@ def format_table(table: SweepTable) -> Iterator[str]:
 
 
 def format_setting(table: SweepTable, place: int, keys: list[str], several: bool) -> list[str]:
-    """Write one setting of the table."""
+    """Format one setting as a row of the table."""
     setting = table.settings[place]
     errors = finished_metrics(setting, table.metric)
     ranked = math.isfinite(table.median(setting))
@@ -143,18 +139,18 @@ def format_setting(table: SweepTable, place: int, keys: list[str], several: bool
 
 
 def error_in_units(table: SweepTable) -> str:
-    """Return the error in the data's own units that stands beside a loss, or what is ranked by if that is none."""
+    """Return the metric in own units that is shown beside a loss; any other metric is its own."""
     return table.metric.replace("/loss", "/rmse")
 
 
 def most_common_diagnosis(setting: Setting) -> str:
-    """Return the diagnosis that most jobs of a setting share."""
+    """Return the most common diagnosis of a setting's jobs."""
     counts = Counter(job.diagnosis for job in setting.jobs if job.diagnosis)
     return counts.most_common(1)[0][0] if counts else "-"
 
 
 def finished_metrics(setting: Setting, name: str) -> list[float]:
-    """Return a metric of the jobs of a setting that finished."""
+    """Return the finite values of a metric of a setting's finished jobs."""
     values = (job.metrics.get(name) for job in setting.jobs if job.status == "finished")
     return [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
 
@@ -168,18 +164,10 @@ def middle_of(setting: Setting, name: str, digits: str) -> str:
 
 
 def shorten(value: str) -> str:
-    """Write a number with at most five digits, of which a search draws more; leave out the middle of a long value."""
+    """Shorten a number to five digits, of which a search draws more, and cut the middle of a long value."""
     with suppress(ValueError):
         number, short = float(value), f"{float(value):.5g}"
         if not number.is_integer() or float(short) == number:  # a seed is not rounded
             value = min(value, short, key=len)
     half = WIDEST_VALUE // 2 - 1
     return value if len(value) <= WIDEST_VALUE else f"{value[:half]}…{value[-half:]}"
-
-
-def align_columns(rows: list[list[str]]) -> Iterator[str]:
-    """Align columns: words to the left, and the number in front to the right."""
-    widths = [max(len(cells[column]) for cells in rows) for column in range(len(rows[0]))]
-    for cells in rows:
-        first, *others = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        yield "  ".join([first, *others]).rstrip()

@@ -1,4 +1,4 @@
-"""The table of a sweep: every job, and the settings that they share but for their seeds."""
+"""The table of a sweep: every job, grouped into settings that differ only in their seeds."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ from fit.settings.tree import Settings
 from fit.sweep.results.figure_data import SEEDS
 from fit.sweep.results.jobs import StoredJob, stored_jobs
 
-# Settings that change in what unit the loss is measured.
+# Settings that change the unit of the loss.
 CHANGES_LOSS_UNIT = (
     "loss",
     "data.scale_targets",
@@ -45,9 +45,9 @@ CSV_METRICS = (
 
 
 class Setting(NamedTuple):
-    """Jobs that differ in nothing but their seeds: the swept values that they share, and their errors.
+    """Jobs that differ only in their seeds: their swept values, and the error of each job.
 
-    An error is infinite where the job diverged and NaN where it failed or did not end.
+    An error is infinite if the job diverged, and NaN if it failed or did not finish.
     """
 
     values: dict[str, object]
@@ -56,65 +56,65 @@ class Setting(NamedTuple):
 
 
 class SweepTable:
-    """A sweep as its folders tell of it."""
+    """The jobs and settings of a sweep folder, ranked by a metric."""
 
     def __init__(self, folder: Path, metric: str) -> None:
-        """Read the jobs of a sweep folder, to be compared by `metric`; raise FitError if there are none."""
+        """Read the jobs of a sweep folder, to compare them by `metric`; raise FitError if there are none."""
         self.folder = folder
         self.jobs = stored_jobs(folder)
         if not self.jobs:
             raise FitError(f"{folder} is not a sweep folder: there is no job in it.")
         self.keys = differing_keys(self.jobs)
-        # What a setting is: all that was swept but seeds, unless there is nothing else.
+        # The keys that define a setting: all swept ones but seeds, unless there are no others.
         self.grouped = [key for key in self.keys if key not in SEEDS] or self.keys
         self.metric = comparable_metric(metric, [job.settings for job in self.jobs])
         self.settings = sorted(self._settings(), key=lambda setting: self.rank(setting.errors))
 
     @property
     def higher_is_better(self) -> bool:
-        """Whether the metric is one that grows as the fit gets better."""
+        """Whether a higher value of the metric is better."""
         return self.metric.endswith("/r2")
 
     @property
     def best(self) -> StoredJob | None:
-        """The best job of the setting whose median is best; none if no job ended well."""
+        """The best job of the best setting; None if no job has a finite error."""
         first = self.settings[0]
         ranked = sorted(zip(map(self.cost, first.errors), range(len(first.jobs)), strict=True))
         return first.jobs[ranked[0][1]] if math.isfinite(ranked[0][0]) else None
 
     def cost(self, error: float) -> float:
-        """Turn an error into what is less the better it is."""
+        """Return an error as a cost: lower is better."""
         if not math.isfinite(error):
             return math.inf
         return -error if self.higher_is_better else error
 
     def rank(self, errors: Sequence[float]) -> tuple[float, float]:
-        """Return by what settings are ordered: their median, jobs without an error being the worst, then their best."""
+        """Return the median and the lowest cost, by which settings are ranked; jobs without an error count as worst."""
         costs = [self.cost(error) for error in errors]
         return median(costs), min(costs)
 
     def median(self, setting: Setting) -> float:
-        """Return what a setting is ranked by; not finite where most of its jobs have no error."""
+        """Return the median error of a setting; not finite if most of its jobs have no error."""
         cost = self.rank(setting.errors)[0]
         return -cost if self.higher_is_better else cost
 
     def error(self, job: StoredJob) -> float:
-        """Return what a job is compared by."""
+        """Return the error of a job: infinite if it diverged, NaN if it did not finish."""
         if job.status != "finished":
             return math.inf if job.status == "diverged" else math.nan
         value = job.metrics.get(self.metric)
         return float(value) if isinstance(value, int | float) else math.nan
 
     def count(self, status: str) -> int:
-        """Return how many jobs ended in a way."""
+        """Return how many jobs have a status."""
         return sum(job.status == status for job in self.jobs)
 
     def values(self, job: StoredJob) -> dict[str, str]:
-        """Return the swept settings of a job, as values."""
+        """Return the swept settings of a job, as typed or by default."""
         return {key: job.overrides[key] if key in job.overrides else default_value(job, key) for key in self.keys}
 
     def csv(self) -> str:
-        """Write every job as a line."""
+        """Return sweep.csv, a row for each job."""
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         numbers = tuple(dict.fromkeys((*CSV_METRICS, self.metric)))
@@ -148,12 +148,12 @@ class SweepTable:
         return buffer.getvalue()
 
     def _settings(self) -> list[Setting]:
-        """Put jobs together that differ in their seeds alone."""
+        """Group jobs that differ only in their seeds."""
         settings: dict[str, Setting] = {}
         for job in self.jobs:
             values = {key: value for key, value in self.values(job).items() if key in self.grouped}
             new = Setting({key: parse_value(value) for key, value in values.items()}, [], [])
-            # Seeds apart, unless nothing else was swept.
+            # Ignore seeds, unless nothing else was swept.
             without = () if set(self.grouped) & set(SEEDS) else SEEDS
             setting = settings.setdefault(identity(job.settings, without), new)
             setting.jobs.append(job)
@@ -162,7 +162,7 @@ class SweepTable:
 
 
 def differing_keys(jobs: Sequence[StoredJob]) -> list[str]:
-    """Return the settings in which the jobs of a sweep differ."""
+    """Return the keys of the overrides in which jobs differ."""
     typed: dict[str, set[str | None]] = {}
     for job in jobs:
         for key in job.overrides:
@@ -173,14 +173,14 @@ def differing_keys(jobs: Sequence[StoredJob]) -> list[str]:
 
 
 def default_value(job: StoredJob, key: str) -> str:
-    """Return a setting that was not typed for a job."""
+    """Return a setting of a job that was not typed."""
     return shown(job.settings[key]) if key in job.settings else "default"
 
 
 def comparable_metric(metric: str, jobs: Sequence[Settings]) -> str:
-    """Return the metric, or an error that can be compared where the losses of jobs of these settings cannot.
+    """Return the metric or, if the losses of these jobs cannot be compared, an error that can.
 
-    That is `rmse`, and `nrmse` where they are fitted to different data sets.
+    That is `rmse`, or `nrmse` if the jobs fit different data sets.
     """
     region, _, error = metric.partition("/")
     data = {str(job.get("data._target_")) for job in jobs}
@@ -192,7 +192,7 @@ def comparable_metric(metric: str, jobs: Sequence[Settings]) -> str:
 
 @cache
 def parse_value(typed: str) -> object:
-    """Read a value as it was typed."""
+    """Parse a value as it was typed."""
     try:
         value: object = OverridesParser.create().parse_override(f"key={typed}").value()
     except HydraException:
