@@ -31,8 +31,8 @@ def broken(error):
         "fit.hydra_adapter.loader.QuickLoader.load_sweep_config",
         "fit.sweep.launch.launch",
         "fit.sweep.launch.group_jobs",
-        "fit.sweep.results.report.Table",
-        "fit.hydra_adapter.guard.Guard.settle",
+        "fit.sweep.results.report.SweepTable",
+        "fit.hydra_adapter.guard.Guard.prepare_folder",
     ],
 )
 def test_what_ends_a_sweep_or_a_run_says_its_own_name(fit, capfd, monkeypatch, tmp_path, place):
@@ -71,7 +71,7 @@ def test_a_sweep_refused_in_a_folder_of_other_things_says_why(fit, tmp_path):
 
 def test_a_sweep_from_python_that_breaks_says_how(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "sitecustomize.py").write_text("import fit.sweep.grid\nfit.sweep.grid.run = None\n")
+    (tmp_path / "sitecustomize.py").write_text("import fit.sweep.grid\nfit.sweep.grid.run_grid = None\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(RuntimeError, match="TypeError: 'NoneType' object is not callable"):
         library.run_sweep(*QUICK, "seed=0,1")
