@@ -1,4 +1,4 @@
-"""Fit functions with neural networks: what `python -m fit.train` does, from Python.
+"""Fit functions with small neural networks.
 
     import fit
 
@@ -12,9 +12,9 @@
     run = fit.run("data=xy_square", verbose=False)                               # nothing printed
     run = fit.load("outputs/runs/...")                                           # a run folder
     table = fit.run_sweep("optimizer.lr=1e-3,1e-2", "seed=range(0,5)")           # a DataFrame, a row for each job
-    model = fit.FitRegressor(hidden=(64,), activation="gelu").fit(x, y)          # scikit-learn's shape
+    model = fit.FitRegressor(hidden=(64,), activation="gelu").fit(x, y)          # a scikit-learn estimator
 
-What cannot be raises `fit.FitError`, whose text is the sentence that the command says.
+Invalid settings, files and data raise `fit.FitError`, whose message is one sentence, the same as the command prints.
 """
 
 from importlib import import_module
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fit.sklearn import FitRegressor as FitRegressor
 
 __version__ = "0.1.0"
-# Where each name is found when it is first used: importing fit takes no time.
+# The module of each name, imported on first use: importing fit takes no time.
 _PLACES = {
     "FitError": "fit.errors",
     "FitRegressor": "fit.sklearn",
@@ -45,7 +45,7 @@ if find_spec("sklearn") is not None:
 
 
 def __getattr__(name: str) -> object:
-    """Import what is used."""
+    """Import a name on first use."""
     if name not in _PLACES:
         raise AttributeError(f"module 'fit' has no attribute {name!r}")
     try:
@@ -53,11 +53,11 @@ def __getattr__(name: str) -> object:
     except Exception as error:
         from fit.errors import FitError, LackingError
 
-        if isinstance(error, FitError):  # for hasattr and its like there is no such name then
+        if isinstance(error, FitError):  # hasattr and the like expect an AttributeError
             raise LackingError(str(error)) from None
         raise
 
 
 def __dir__() -> list[str]:
-    """List what there is."""
+    """List all names."""
     return sorted([*globals(), *__all__])

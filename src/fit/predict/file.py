@@ -43,10 +43,10 @@ def predict_file(predictor: Predictor, source: str, target: str, text: Dialect) 
             for start in range(0, max(1, len(whole)), BATCH_ROWS):
                 batch = whole.slice(start, BATCH_ROWS)
                 given = read_inputs(predictor, file, batch, first + start)
-                answers = predict_batch(predictor, given, len(batch))
-                writer.write(batch, given, answers)
+                predictions = predict_batch(predictor, given, len(batch))
+                writer.write(batch, given, predictions)
                 total += len(batch)
-                outside += int(answers["extrapolation"].sum())
+                outside += int(predictions["extrapolation"].sum())
         writer.close()
     if outside:
         lie = "lies" if outside == 1 else "lie"

@@ -117,9 +117,9 @@ def check_same_search(study: Study, place: str, direction: str, new: dict[str, A
     for kind in ("searched", "fixed"):
         for key in [*old[kind], *new[kind]]:
             if old[kind].get(key) != new[kind].get(key):
-                asked = f"{key}={new['typed'][key]}" if key in new["typed"] else f"A search without {key}"
+                wanted = f"{key}={new['typed'][key]}" if key in new["typed"] else f"A search without {key}"
                 there = f"are of {key}={old['typed'][key]}" if key in old["typed"] else f"are without {key}"
-                raise FitError(f"{asked} does not fit {place}, whose trials {there}.")
+                raise FitError(f"{wanted} does not fit {place}, whose trials {there}.")
 
 
 def fail_interrupted(study: Study) -> None:

@@ -63,12 +63,12 @@ def prepare_folder(config: DictConfig) -> None:
     size = config.hydra.sweeper.get("max_batch_size")
     if not whole(1).or_null().test(size):
         raise FitError(f"hydra.sweeper.max_batch_size={shown(size)} is not allowed: give {whole(1).or_null().allowed}.")
-    asked = Path(config.hydra.sweep.dir)
+    wanted = Path(config.hydra.sweep.dir)
     if config.sweep.resume is None:
-        if (asked / "multirun.yaml").exists():
+        if (wanted / "multirun.yaml").exists():
             raise FitError(
-                f"hydra.sweep.dir={asked} already holds a sweep: give another folder, "
-                f"or resume it with sweep.resume={asked}."
+                f"hydra.sweep.dir={wanted} already holds a sweep: give another folder, "
+                f"or resume it with sweep.resume={wanted}."
             )
         return
     folder = Path(str(config.sweep.resume))
@@ -79,8 +79,8 @@ def prepare_folder(config: DictConfig) -> None:
     )
     if grid and (not stacked or config.hydra.job.chdir):
         raise FitError("sweep.resume works only with hydra/launcher=stacked and hydra.job.chdir=false.")
-    if any(override.startswith("hydra.sweep.dir=") for override in typed(config, "hydra")) and asked != folder:
-        raise FitError(f"hydra.sweep.dir={asked} is not sweep.resume={folder}: give one of them.")
+    if any(override.startswith("hydra.sweep.dir=") for override in typed(config, "hydra")) and wanted != folder:
+        raise FitError(f"hydra.sweep.dir={wanted} is not sweep.resume={folder}: give one of them.")
     if stored.hydra.job.name != config.hydra.job.name:
         raise FitError(f"sweep.resume={folder} is a sweep of {stored.hydra.job.name}, not of {config.hydra.job.name}.")
     check_same_hydra(config, stored)
