@@ -2,10 +2,11 @@
 
 import argparse
 import sys
+from importlib import import_module
 from keyword import iskeyword
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fit.errors import MENDABLE, FitError, refuse
 from fit.folder import write_atomically
@@ -13,6 +14,7 @@ from fit.folder import write_atomically
 if TYPE_CHECKING:
     from fit.export.network import Format
 
+# A format is a module of this package, and the ending of its files.
 ENDINGS = {"pt2": ".pt2", "onnx": ".onnx", "python": ".py", "c": ".h"}
 
 
@@ -57,10 +59,7 @@ def export(folder: Path, kind: str, output: Path | None, which: str, trust: bool
 
 def load_format(kind: str) -> "Format":
     """Return what writes and reads a format."""
-    from fit.export import c, onnx, pt2, python
-
-    forms: dict[str, Format] = {"pt2": pt2, "onnx": onnx, "python": python, "c": c}
-    return forms[kind]
+    return cast("Format", import_module(f"fit.export.{kind}"))
 
 
 def check_output(path: Path, kind: str) -> None:
