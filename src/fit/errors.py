@@ -1,8 +1,9 @@
 """The errors that are a person's to mend, told in one sentence."""
 
+import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from omegaconf.errors import OmegaConfBaseException
@@ -65,6 +66,19 @@ def errors_exit() -> Iterator[None]:
     except Exception:
         traceback.print_exc()
         raise SystemExit(1) from None
+
+
+def run_command(work: Callable[[], int | None]) -> int:
+    """Do the work of a command and return its exit code; a person's mistake is one sentence on standard error."""
+    try:
+        return work() or 0
+    except BrokenPipeError:  # who reads it has enough, and Python would say so once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except MENDABLE as error:
+        return refuse(error)
+    except KeyboardInterrupt:
+        return 130
 
 
 def refuse(error: BaseException) -> int:

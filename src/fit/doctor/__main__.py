@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fit.determinism import fix_products
-from fit.errors import MENDABLE, FitError, as_sentence, refuse
+from fit.errors import FitError, as_sentence, run_command
 from fit.folder import RunFolder
 from fit.settings.trust import check_trust
 
@@ -33,12 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--trust", action="store_true", help="run code that the folder names, such as a data.function")
     typed = parser.parse_args(arguments)
     fix_products()
-    try:
-        return report_diagnosis(RunFolder(typed.folder), typed.cure, typed.trust)
-    except MENDABLE as error:
-        return refuse(error)
-    except KeyboardInterrupt:
-        return 130
+    return run_command(lambda: report_diagnosis(RunFolder(typed.folder), typed.cure, typed.trust))
 
 
 def report_diagnosis(folder: RunFolder, cure: bool, trust: bool) -> int:

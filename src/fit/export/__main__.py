@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
-from fit.errors import MENDABLE, FitError, refuse
+from fit.errors import FitError, run_command
 from fit.folder import write_atomically
 
 if TYPE_CHECKING:
@@ -27,11 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--checkpoint", choices=["last", "best"], default="last", help="whose weights")
     parser.add_argument("--trust", action="store_true", help="run code that the folder names, such as a model.module")
     typed = parser.parse_args(arguments)
-    try:
-        export(typed.folder, typed.format, typed.output, typed.checkpoint, typed.trust)
-    except MENDABLE as error:
-        return refuse(error)
-    return 0
+    return run_command(lambda: export(typed.folder, typed.format, typed.output, typed.checkpoint, typed.trust))
 
 
 def export(folder: Path, kind: str, output: Path | None, which: str, trust: bool = False) -> None:

@@ -2,14 +2,13 @@
 
 import argparse
 import math
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fit.data.table.dialect import DATES
-from fit.errors import MENDABLE, FitError, refuse
+from fit.errors import FitError, run_command
 from fit.messages import nearest
 from fit.settings.rules import RULES
 from fit.settings.schema import is_number
@@ -39,30 +38,28 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument(f"--{name}", help=f"of --input: {message}; by default that of the table trained on")
     parser.add_argument("--trust", action="store_true", help="run code that the folder names, such as a model.module")
     typed = parser.parse_intermixed_args(arguments)
+    return run_command(lambda: predict(typed))
+
+
+def predict(typed: argparse.Namespace) -> None:
+    """Predict at the point or the file that was typed; raise FitError for what cannot be predicted."""
     source = typed.input or ("-" if typed.output else None)
-    try:
-        if (source is None) == (not typed.values):
-            raise FitError("There are no points: give the inputs as NAME=VALUE, or a file of them as --input FILE.")
-        from fit.predict.predictor import load_predictor
+    if (source is None) == (not typed.values):
+        raise FitError("There are no points: give the inputs as NAME=VALUE, or a file of them as --input FILE.")
+    from fit.predict.predictor import load_predictor
 
-        predictor = load_predictor(typed.folder, typed.checkpoint, typed.trust)
-        if predictor.diverged:
-            raise FitError(
-                f"The {typed.checkpoint} checkpoint of {typed.folder} has diverged: "
-                "give another run, or --checkpoint best."
-            )
-        if source is None:
-            predict_point(predictor, typed.values)
-        else:
-            import fit.data.table.file  # noqa: F401  says what to install if pyarrow is not there
-            from fit.predict.file import predict_file
+    predictor = load_predictor(typed.folder, typed.checkpoint, typed.trust)
+    if predictor.diverged:
+        raise FitError(
+            f"The {typed.checkpoint} checkpoint of {typed.folder} has diverged: give another run, or --checkpoint best."
+        )
+    if source is None:
+        predict_point(predictor, typed.values)
+        return
+    import fit.data.table.file  # noqa: F401  says what to install if pyarrow is not there
+    from fit.predict.file import predict_file
 
-            predict_file(predictor, source, typed.output or "-", override_dialect(predictor.dialect, typed))
-    except BrokenPipeError:  # who reads it has enough, and Python would say so once more at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except MENDABLE as error:
-        return refuse(error)
-    return 0
+    predict_file(predictor, source, typed.output or "-", override_dialect(predictor.dialect, typed))
 
 
 def override_dialect(text: "Dialect", typed: argparse.Namespace) -> "Dialect":

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from fit.errors import MENDABLE, FitError, refuse
+from fit.errors import FitError, refuse, run_command
 from fit.folder import RunFolder
 from fit.messages import plural, shorten_list
 from fit.settings.rules import ERRORS, RULES
@@ -24,11 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--metric", help=f"what a sweep is ranked by: REGION/ERROR with {', '.join(ERRORS)}")
     parser.add_argument("--trust", action="store_true", help="run code that the folder names, such as a data.function")
     typed = parser.parse_args(arguments)
-    try:
-        report(typed.folder, typed.figures, typed.metric, typed.trust)
-    except MENDABLE as error:
-        return refuse(error)
-    return 0
+    return run_command(lambda: report(typed.folder, typed.figures, typed.metric, typed.trust))
 
 
 def report(folder: Path, figures: str, metric: str | None, trust: bool) -> None:

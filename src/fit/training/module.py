@@ -162,9 +162,9 @@ class StackModule(LightningModule):
         when = {"epoch": engine.epoch, "step": engine.step}
         rows = [when | dict(zip(columns, row, strict=True)) for row in table]
         if not self._last_pass:  # nothing was trained in this process yet
-            befores = {run.member: run.evaluation_before for run in self.runs}
+            earlier = {run.member: run.evaluation_before for run in self.runs}
             rows = [
-                row | {key: befores.get(member, {}).get(key, math.nan) for key in during}
+                row | {key: earlier.get(member, {}).get(key, math.nan) for key in during}
                 for member, row in enumerate(rows)
             ]
         targets = {
