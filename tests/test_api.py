@@ -202,7 +202,7 @@ def test_points_that_cannot_be_are_refused_in_a_sentence():
     run = library.run(*QUICK)
     for points, words in (
         ([[1.0, 2.0]], "give [rows, 3]"),
-        ({"x": [1.0]}, "The column y is missing"),
+        ({"x": [1.0]}, "The input lacks the column y"),
         ({"x": [1.0, 2.0], "y": 2.0}, "x [2], y [1]"),
         ({"x": [[1.0]], "y": [[2.0]]}, "give [rows] for each"),
         ([[1j, 1, 1]], "The inputs cannot be read as numbers"),

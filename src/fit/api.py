@@ -1,4 +1,4 @@
-"""The same as the command, from Python: `fit.run`, `fit.load` and `fit.run_sweep`."""
+"""The Python interface: `fit.run`, `fit.load` and `fit.run_sweep`."""
 
 import math
 import subprocess
@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 
 
 class FittedRun:
-    """A run that has ended: its `folder`, `metrics`, `history`, and the fitted function itself."""
+    """A finished run.
+
+    `folder` is its path. `metrics` holds the numbers of metrics.json, such as `val/rmse` in the targets' own units,
+    `val/r2`, and `val/loss` in scaled units; a number that is not finite is None.
+    """
 
     def __init__(self, folder: str | Path, checkpoint: str = "last", trust: bool = False) -> None:
-        """Read a run folder, its `last` or `best` checkpoint; raise FitError if it is none.
+        """Read a run folder.
 
-        `trust`: code that the folder names, such as a data.function, may be run to draw it.
+        `checkpoint` is `last` or `best`, the one with the lowest val/loss. With `trust`, `plot` may run code that the
+        folder names, such as a data.function. Raises FitError if the folder is not that of a finished run.
         """
         self.folder = Path(folder)
         self.checkpoint = checkpoint
@@ -35,31 +40,36 @@ class FittedRun:
 
     @cached_property
     def predictor(self) -> "Predictor":
-        """The fitted function, from and to tensors, with the names and ranges of its columns."""
+        """The fitted function on tensors, with the names and ranges of its columns."""
         from fit.predict.predictor import load_predictor
 
         return load_predictor(self.folder, self.checkpoint, self.trust)
 
     @property
     def diagnosis(self) -> dict[str, Any]:
-        """What the doctor says: `healthy`, and the `findings` where it is not; `python -m fit.doctor` says more."""
+        """The contents of diagnosis.json: `healthy`, and a list of `findings`; empty without a diagnosis.
+
+        Each finding has `id`, `certainty`, `evidence`, `explanation`, `cure` (a list of overrides) and `expected`.
+        """
         return RunFolder(self.folder).read_diagnosis()
 
     @property
     def history(self) -> dict[str, list[float]]:
-        """Every look at the run, as columns by name; `pandas.DataFrame(run.history)` is a table.
+        """The columns of history.csv by name, a value for each evaluation; NaN where there is none.
 
-        Of several networks it is the mean, at each epoch, over those that had not ended.
+        `pandas.DataFrame(run.history)` is a table. For several networks it is the mean, at each epoch, over those that
+        were still training.
         """
         rows = RunFolder(self.folder).mean_history()
         return {key: [row.get(key, math.nan) for row in rows] for key in (rows[0] if rows else ())}
 
     def predict(self, inputs: Any, return_std: bool = False) -> Any:  # noqa: ANN401
-        """Return the targets `[rows, targets]` as an array.
+        """Return the predicted targets `[rows, targets]`, an array of float64 in the targets' own units.
 
-        `inputs`: an array `[rows, inputs]` (or `[rows]` of a single input), or a DataFrame or mapping of columns by
-        name. With `return_std` also the standard deviation of an ensemble's answers. Raises FitError for other columns,
-        or where the loss has diverged.
+        `inputs` is an array `[rows, inputs]` (or `[rows]` for a single input) in the inputs' own units, or a DataFrame
+        or mapping of columns by name. With `return_std`, also return the standard deviation of an ensemble's
+        predictions, of the same shape. Raises FitError for missing or invalid columns, a run that diverged, and
+        `return_std` of a single network.
         """
         import torch
 
@@ -79,7 +89,7 @@ class FittedRun:
         return values.numpy(), spread.numpy()
 
     def plot(self) -> "Figure":
-        """Return the figure of the fit, which a notebook shows."""
+        """Return the figure of the fit, which notebooks show; raise FitError if that needs code that is not trusted."""
         from fit.report.run import draw_run_fit
         from fit.settings.resume import read_config
         from fit.settings.trust import check_trust
@@ -90,14 +100,14 @@ class FittedRun:
         return draw_run_fit(RunFolder(self.folder), cfg, self.checkpoint)
 
     def __repr__(self) -> str:
-        """Name the run with its errors."""
+        """Return the folder and the validation errors."""
         message = [
             f"{key} {self.metrics[key]:.6g}" for key in ("val/rmse", "val/r2") if self.metrics.get(key) is not None
         ]
         return f"FittedRun({str(self.folder)!r}{''.join(', ' + each for each in message)})"
 
     def _repr_html_(self) -> str:
-        """Show the figure and the errors in a notebook."""
+        """Return the errors and the figure for a notebook."""
         from base64 import b64encode
 
         picture = RunFolder(self.folder).fit_figure
@@ -108,16 +118,22 @@ class FittedRun:
 
 
 def load(folder: str | Path, checkpoint: str = "last", trust: bool = False) -> FittedRun:
-    """Return the run of a folder; raise FitError if it is none. Nothing that the folder brings along is run."""
+    """Return the finished run of a folder; no code that the folder contains is run.
+
+    `checkpoint` is `last` or `best`; with `trust`, `plot` may run code that the folder names. Raises FitError if the
+    folder is not that of a finished run.
+    """
     return FittedRun(folder, checkpoint, trust)
 
 
 def run(*overrides: str, data: Any = None, verbose: bool = True) -> FittedRun:  # noqa: ANN401
     """Fit as `python -m fit.train` does, with the same overrides, such as `fit.run("data=xy_square", "seed=1")`.
 
-    `data`: a pair of arrays, inputs `[rows, inputs]` and targets `[rows]` or `[rows, targets]`, or a DataFrame together
-    with `"data.targets=[c]"`, and with `"data.inputs=[a,b]"` unless all others are. With `verbose=False` nothing is
-    printed and no bar is shown; train.log has the text all the same. Raises FitError for what cannot be.
+    `data` is a pair of arrays, inputs `[rows, inputs]` or `[rows]` and targets `[rows, targets]` or `[rows]`, in their
+    own units; or a DataFrame, with `"data.targets=[c]"` and, unless all other columns are inputs,
+    `"data.inputs=[a,b]"`. With `verbose=False` nothing is printed, except to train.log. Raises FitError for invalid
+    settings or data, and KeyboardInterrupt if interrupted; `"resume=FOLDER"` resumes the run. A fit whose
+    loss diverges is no error: `metrics["diverged"]` is true.
     """
     from fit.determinism import fix_products
     from fit.execute import finished, run_jobs
@@ -144,8 +160,8 @@ def run(*overrides: str, data: Any = None, verbose: bool = True) -> FittedRun:  
 def run_sweep(*overrides: str, verbose: bool = True) -> "pd.DataFrame":
     """Sweep as `python -m fit.train -m` does, and return `sweep.csv` as a DataFrame, a row for each job.
 
-    A job that failed is a row whose `status` says so. With `verbose=False` nothing is printed. Raises FitError for
-    what is refused as a whole.
+    Columns are the job's `status` (finished, diverged, failed or unfinished), swept settings, errors and folder. With
+    `verbose=False` nothing is printed. Raises FitError for invalid settings; a job that fails is only a row.
     """
     try:
         import pandas as pd
@@ -153,7 +169,7 @@ def run_sweep(*overrides: str, verbose: bool = True) -> "pd.DataFrame":
         raise missing_extra("fit.run_sweep", "table", error) from None
     command = [sys.executable, "-m", "fit.train", "-m", *overrides]
     table = None
-    # A file, as a pipe that nobody reads while the other is read holds the sweep up once it is full.
+    # A file: the sweep would block on a full pipe that is not read while the other one is.
     with TemporaryFile("w+") as errors:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
             assert process.stdout is not None
@@ -165,7 +181,7 @@ def run_sweep(*overrides: str, verbose: bool = True) -> "pd.DataFrame":
         errors.seek(0)
         message = errors.read().strip()
     if table is None and "Traceback" in message:
-        raise RuntimeError(message)  # nothing that a person could mend
+        raise RuntimeError(message)  # not a user error
     if table is None:
         message = message.removeprefix("fit: ")
         raise FitError(message or f"The sweep ended with exit code {process.returncode}.")

@@ -1,4 +1,4 @@
-"""Several networks for one run: the folds of a cross-validation, or an ensemble over seeds, trained together."""
+"""Several networks of one job, trained together: the folds of a cross-validation, or an ensemble over seeds."""
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,9 +24,9 @@ from fit.training.checkpoint import stored_epoch
 
 
 def make_replicas(job: Job) -> list[Job]:
-    """Return the jobs that a job is made of: itself, unless it asks for `cv` or `ensemble`.
+    """Return the jobs of a job's networks: itself, unless it has `cv` or `ensemble`.
 
-    Raises FitError for data that cannot be, before there is a folder for each member.
+    Raises FitError for invalid data, before any folder is made.
     """
     if job.networks == 1:
         return [job]
@@ -42,9 +42,9 @@ def make_replicas(job: Job) -> list[Job]:
 
 
 def group_resumable(jobs: Iterable[Job]) -> list[list[Job]]:
-    """Put jobs together that go on from the same epoch, as what is killed may have saved some of them later.
+    """Group jobs that resume from the same epoch: a killed process may have saved some of them later than others.
 
-    Folds are together if they have as many rows, which differ where these do not go into equal parts.
+    Folds are grouped by their number of rows, which differ by one if the rows do not split evenly.
     """
     groups: dict[tuple[int, int | None], list[Job]] = {}
     for job in jobs:
@@ -54,7 +54,7 @@ def group_resumable(jobs: Iterable[Job]) -> list[list[Job]]:
 
 
 def make_replica(job: Job, number: int) -> Job:
-    """Make one member, in a folder of its own below that of the job."""
+    """Create the job of one network, in a folder below that of the whole job."""
     folder = job.folder.replica(number)
     folder.path.mkdir(parents=True, exist_ok=True)
     shutil.copytree(job.folder.config.parent, folder.config.parent, dirs_exist_ok=True)
@@ -66,13 +66,13 @@ def make_replica(job: Job, number: int) -> Job:
 
 
 def move_loggers(loggers: DictConfig, before: Path, now: Path) -> DictConfig:
-    """Have loggers write into another folder."""
+    """Return loggers that write into another folder."""
     text = OmegaConf.to_yaml(loggers, resolve=True).replace(str(before.absolute()), str(now.absolute()))
     return DictConfig(OmegaConf.create(text))
 
 
 def finish_ensemble(job: Job, replicas: Sequence[Job], drawn: bool) -> None:
-    """Write and tell what a job's members say together; an error of one is the job's, as is an interruption."""
+    """Write and log the joint results of a job's networks; an error or interruption of one is that of the job."""
     job.error = next((replica.error for replica in replicas if replica.error is not None), None)
     if job.error is not None:
         return
@@ -100,7 +100,7 @@ def finish_ensemble(job: Job, replicas: Sequence[Job], drawn: bool) -> None:
 
 
 def average_metrics(metrics: Sequence[Mapping[str, object]]) -> dict[str, object]:
-    """Average what the members measured, `std/KEY` beside each `KEY`; what only one of them knows is left out."""
+    """Average the metrics of several networks, with `std/KEY` for each `KEY`; others that differ are dropped."""
     mean: dict[str, object] = {"members": len(metrics)}
     for key, first in metrics[0].items():
         values = [each.get(key) for each in metrics]
@@ -118,7 +118,7 @@ def average_metrics(metrics: Sequence[Mapping[str, object]]) -> dict[str, object
 
 
 def ensemble_errors(predict: Predictor, problem: Problem) -> dict[str, object]:
-    """Measure the mean of an ensemble's answers, as `ensemble/REGION/ERROR`."""
+    """Return the errors of an ensemble's mean prediction, as `ensemble/REGION/ERROR`."""
     metrics: dict[str, object] = {}
     for region, rows in ({"train": problem.train} | problem.fresh).items():
         measured = errors(predict(rows.inputs)[0].unsqueeze(0), rows.targets.unsqueeze(0))

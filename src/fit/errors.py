@@ -1,4 +1,4 @@
-"""The errors that are a person's to mend, told in one sentence."""
+"""Errors that the user can fix, each reported in one sentence."""
 
 import os
 import sys
@@ -10,14 +10,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 
 class FitError(Exception):
-    """A setting, file or folder that cannot be used; its text is the sentence that the user reads."""
+    """A setting, file or folder that cannot be used; its message is the sentence that the user reads."""
 
 
 class LackingError(FitError, AttributeError):
-    """A name of the library that is there only if something else is installed."""
+    """A name of the library that needs an extra which is not installed."""
 
 
-# What each extra installs, by the name of its module.
+# The packages of each extra, by module name.
 EXTRAS = {
     "table": {"pandas": "pandas", "pyarrow": "pyarrow"},
     "sklearn": {"sklearn": "scikit-learn"},
@@ -28,23 +28,21 @@ EXTRAS = {
 
 
 def missing_extra(what: str, extra: str, error: ImportError) -> FitError:
-    """Say what of an extra is to be installed, or why what is installed cannot be imported."""
+    """Return the error that an extra is not installed, or that it cannot be imported."""
     modules = EXTRAS[extra]
     if isinstance(error, ModuleNotFoundError) and error.name in modules:
         return FitError(f"{what} needs {modules[error.name]}: pip install '.[{extra}]' in the clone of fit.")
     libraries = " and ".join(modules.values())
-    return FitError(
-        f"{what} needs {libraries}, of which something is there that cannot be imported: {as_sentence(error)}."
-    )
+    return FitError(f"{what} needs {libraries}, which cannot be imported: {as_sentence(error)}.")
 
 
-# What a person can mend: told in one sentence, never with a traceback.
+# Errors that the user can fix: reported in one sentence, without a traceback.
 MENDABLE = (FitError, OSError, MemoryError, OmegaConfBaseException)
 
 
 def as_sentence(error: BaseException) -> str:
-    """Say in one sentence what went wrong."""
-    # One without a file may be of a socket or a process; those of a full or failing disk have no class of their own.
+    """Return the message of an error as one sentence."""
+    # One without a file name may be of a socket or a process; those of a full or failing disk have no subclass.
     if isinstance(error, OSError) and error.strerror and (error.filename or type(error) is OSError):
         return f"{error.filename or 'A file of the run'} cannot be read or written: {error.strerror}."
     if isinstance(error, MemoryError):
@@ -58,7 +56,7 @@ def as_sentence(error: BaseException) -> str:
 
 @contextmanager
 def errors_exit() -> Iterator[None]:
-    """Leave by SystemExit, with what went wrong told, where Hydra would go on after a warning: in its callbacks."""
+    """Report errors and exit, in Hydra's callbacks, where Hydra would only warn and continue."""
     try:
         yield
     except MENDABLE as error:
@@ -82,6 +80,6 @@ def run_command(work: Callable[[], int | None]) -> int:
 
 
 def refuse(error: BaseException) -> int:
-    """Say on standard error what cannot be, and return the exit code."""
+    """Print an error to standard error, and return the exit code 2."""
     print(f"fit: {as_sentence(error)}", file=sys.stderr)
     return 2

@@ -1,4 +1,4 @@
-"""The one way to train jobs: locked, interruptible, under one progress bar, each stack in its environment."""
+"""The one way to train jobs: with locked folders, interruptible, under one progress bar."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,7 +11,7 @@ from fit.errors import MENDABLE, FitError
 from fit.interruption import Interruption
 from fit.job import Job
 
-if TYPE_CHECKING:  # torch takes seconds to import, and a setting that cannot be is refused before
+if TYPE_CHECKING:  # torch takes seconds to import, and invalid settings are reported before
     from fit.training.callbacks.progress import Bar
 
 
@@ -23,10 +23,10 @@ def run_jobs(
     swept: Sequence[str] | None = None,
     fail_fast: bool = False,
 ) -> None:
-    """Train the jobs of each stack together, one stack after the other, until a signal or, if asked for, a failure.
+    """Train the jobs of each stack together, stack by stack, until a signal or, with `fail_fast`, a failure.
 
-    What goes wrong with a job is its `error`; one with neither error nor metrics was interrupted. With `swept`, what a
-    sweep varies, nothing is drawn. `shown`: whether there is a progress bar. Raises StopNow at a second signal.
+    A failure of a job is its `error`; a job with neither error nor metrics was interrupted. With `swept`, the keys that
+    a sweep varies, nothing is drawn. `shown` is whether there is a progress bar. Raises StopNow at a second signal.
     """
     jobs = [job for stack in stacks for job in stack]
     with ExitStack() as entered:
@@ -39,20 +39,20 @@ def run_jobs(
 
 
 def run_stack(jobs: Sequence[Job], interruption: Interruption, bar: "Bar", swept: Sequence[str] | None) -> None:
-    """Train jobs together; what goes wrong with all of them is the error of each that is not done."""
+    """Train jobs together; a failure of the whole stack is the error of each job that has not finished."""
     if not jobs:
         return
     try:
         with env_override(dict(jobs[0].environment)):
             train(jobs, interruption, bar, swept)
-    except Exception as error:  # whatever it is, other stacks are to be trained
+    except Exception as error:  # whatever it is, the other stacks must still be trained
         for job in jobs:
             if not job.metrics and job.error is None:
                 job.error = error
 
 
 def train(jobs: Sequence[Job], interruption: Interruption, bar: "Bar", swept: Sequence[str] | None) -> None:
-    """Train the networks that jobs ask for, those that one stack can hold together, and conclude each ensemble."""
+    """Train the networks of jobs, together if one stack can hold them, and finish each ensemble."""
     from fit.ensemble import finish_ensemble, group_resumable, make_replicas
     from fit.fitting import fit_stack
 
@@ -73,9 +73,9 @@ def train(jobs: Sequence[Job], interruption: Interruption, bar: "Bar", swept: Se
 
 @contextmanager
 def locked_with_bar(jobs: Sequence[Job], shown: bool = True) -> "Iterator[Bar]":
-    """Lock the folders of jobs and yield a progress bar over all their epochs; Python is left as it was found.
+    """Lock the folders of jobs and yield a progress bar over all their epochs; restore Python's state afterwards.
 
-    A folder that another process uses is the error of its job.
+    A folder that another process uses is an error of its job.
     """
     fix_products()
     from fit.trainer import surroundings_kept
@@ -93,7 +93,7 @@ def locked_with_bar(jobs: Sequence[Job], shown: bool = True) -> "Iterator[Bar]":
 
 
 def finished(jobs: Sequence[Job]) -> bool:
-    """Whether all jobs have ended, none being interrupted; raise the error of the first that failed."""
+    """Whether all jobs have finished, none being interrupted; raise the error of the first that failed."""
     for job in jobs:
         if job.error is not None:
             raise job.error

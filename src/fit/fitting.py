@@ -1,4 +1,4 @@
-"""Fitting a stack: from jobs to networks, through Lightning's trainer, to what stands in the run folders."""
+"""Fitting a stack: from jobs to networks, through Lightning's trainer, to the files of the run folders."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -27,10 +27,10 @@ from fit.training.run import Run, build_runs
 
 
 def fit_stack(jobs: Sequence[Job], interruption: Interruption, bar: Bar, swept: Sequence[str] | None = None) -> None:
-    """Fit the networks that jobs describe as one stack, and write everything into their folders as each ends.
+    """Fit the networks of jobs as one stack, and write each one's results into its folder as it finishes.
 
-    The jobs are alike but for what members of a stack may differ in. What cannot be done for one of them is its
-    `error`; what concerns all of them is raised. With `swept`, what a sweep varies, nothing is drawn.
+    The jobs differ only in settings that members of a stack may differ in. A failure of one job is its `error`; one of
+    the whole stack is raised. With `swept`, the keys that a sweep varies, nothing is drawn.
     """
     started = time.perf_counter()
     runs = build_runs(jobs)
@@ -66,7 +66,7 @@ def fit_stack(jobs: Sequence[Job], interruption: Interruption, bar: Bar, swept: 
 
 
 class Results:
-    """What is written and said as each run of a stack ends."""
+    """Writes and logs the results of each run of a stack as it finishes."""
 
     def __init__(
         self,
@@ -76,12 +76,12 @@ class Results:
         checkpoints: Checkpoints,
         started: float,
     ) -> None:
-        """Take the runs with their jobs, what they are trained by, and when that began."""
+        """Keep the runs with their jobs, their module and callbacks, and the start time."""
         self.jobs, self.module, self.board, self.checkpoints = jobs, module, board, checkpoints
         self.started = started
 
     def write(self, run: Run) -> None:
-        """Write metrics, diagnosis and figures of a run that has ended, and say how it went."""
+        """Write metrics, diagnosis and figures of a finished run, and log a summary."""
         job, module = self.jobs[run], self.module
         outcome = module.outcome(run, self.checkpoints.seconds)
         metrics = summarize(run, outcome, time.perf_counter() - self.started + self.checkpoints.seconds_before)
@@ -92,28 +92,28 @@ class Results:
         self.board.finish(run, picture, module.row(run), format_markdown(diagnosis))
         job.log(format_run_summary(run, outcome, metrics, format_diagnosis(diagnosis, typed)))
         finalize(run)
-        # Last: a folder that has them is done.
+        # Last: they mark the run as finished.
         run.folder.write_metrics(metrics)
         job.metrics = metrics
 
 
 def fit_pixels(module: StackModule, run: Run) -> np.ndarray:
-    """Draw the fit of a run as it is now, `[height, width, 3]` bytes."""
+    """Draw the current fit of a run, as bytes `[height, width, 3]`."""
     return to_pixels(draw_fit(make_drawing(run.problem, partial(module.predict, run))))
 
 
 def warn_before_training(runs: Mapping[Run, Job], swept: bool) -> dict[Run, str]:
-    """Say what can be known before time is spent, or make it a job's error where `doctor.before` is stop.
+    """Return warnings of failures that are known before training; with doctor.before=stop they are the job's error.
 
-    In a sweep the diagnosis says it at the end, for less.
+    In a sweep there are no warnings: the final diagnosis reports the same at less cost.
     """
     messages = {}
     for run, job in runs.items():
-        asked = job.cfg.doctor.before
-        if asked == "off" or run.stored is not None or (asked == "warn" and swept):
+        policy = job.cfg.doctor.before
+        if policy == "off" or run.stored is not None or (policy == "warn" and swept):
             continue
         findings = diagnose_before_training(Case(Settings.of(job.cfg), run.problem))
-        if findings and asked == "stop":
+        if findings and policy == "stop":
             cure = " ".join(quote_overrides(findings[0].cure))
             job.error = FitError(
                 f"doctor.before=stop, {findings[0].title}: {findings[0].explanation.rstrip('.')}"

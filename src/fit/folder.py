@@ -1,4 +1,4 @@
-"""The run folder: where everything of one run lies, written so that nothing is ever half there."""
+"""The run folder, which holds everything of one run; its files are written so that none is ever incomplete."""
 
 import csv
 import json
@@ -22,9 +22,9 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
-# What says that a file is not there; another error is one of reading it.
+# Errors that mean that a file does not exist; any other is an error of reading it.
 ABSENT = (FileNotFoundError, NotADirectoryError)
-# Plain values only; written in C where that was built, ten times as fast.
+# Loads plain values only; the version in C, if available, is ten times as fast.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -32,7 +32,7 @@ class RunFolder:
     """The files of one run."""
 
     def __init__(self, path: str | Path) -> None:
-        """Take the folder, which exists."""
+        """Name the files of an existing folder."""
         self.path = Path(path)
         self.config = self.path / ".hydra" / "config.yaml"
         self.metrics = self.path / "metrics.json"
@@ -45,18 +45,18 @@ class RunFolder:
         self.loss_figure = self.path / "figures" / "loss.png"
 
     def replica(self, number: int) -> "RunFolder":
-        """Return the folder of one member of a cross-validation or an ensemble."""
+        """Return the folder of one network of a cross-validation or an ensemble."""
         return RunFolder(self.path / "members" / str(number))
 
     @property
     def replicas(self) -> list["RunFolder"]:
-        """The folders of the members, in order; none of a single run."""
+        """The folders of its networks, in order; none for a single run."""
         count = len(list((self.path / "members").glob("*/.hydra/config.yaml")))
         return [self.replica(number) for number in range(count)]
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from training in this folder; raise FitError if one does."""
+        """Lock the folder against other processes; raise FitError if one uses it."""
         if fcntl is None:
             yield
             return
@@ -70,7 +70,7 @@ class RunFolder:
             os.close(descriptor)
 
     def discard_if_untrained(self, *written: Path) -> None:
-        """Remove what Hydra wrote, and `written`, of a run that never began, and the folder if it is empty then."""
+        """Remove the files of a run that never started, and `written`, and the folder if it is then empty."""
         if self.last.exists() or self.history.exists():
             return
         for replica in self.replicas:
@@ -85,20 +85,20 @@ class RunFolder:
             self.path.rmdir()
 
     def read_overrides(self) -> dict[str, str]:
-        """Read what was typed for the run, by key, if it was; nothing of how its sweep was gone on with."""
+        """Read the overrides of the run by key, without those of the sweep such as sweep.resume."""
         typed = self.config.with_name("overrides.yaml")
         lines = read_yaml(typed) if typed.exists() else []
         pairs = (str(line).partition("=") for line in (lines if isinstance(lines, list) else []))
         return {key.lstrip("+"): value for key, _, value in pairs if not key.startswith("sweep.")}
 
     def write_config(self, cfg: DictConfig) -> None:
-        """Replace the configuration that Hydra wrote by the one of a resumed run."""
+        """Write the configuration, in place of the one that Hydra wrote."""
         stored = cfg.copy()
         stored.resume = None
         write_atomically(self.config, OmegaConf.to_yaml(stored).encode())
 
     def write_metrics(self, metrics: Mapping[str, object]) -> None:
-        """Write metrics.json; a number that is not finite is null there, as JSON has no other word for it."""
+        """Write metrics.json; a number that is not finite is null, as JSON cannot represent it."""
         text = json.dumps(without_infinities(metrics), indent=2, ensure_ascii=False)
         write_atomically(self.metrics, text.encode())
 
@@ -108,7 +108,7 @@ class RunFolder:
         write_atomically(self.diagnosis, text.encode())
 
     def read_diagnosis(self) -> dict[str, object]:
-        """Read diagnosis.json; nothing if there is none."""
+        """Read diagnosis.json; empty if there is none."""
         try:
             diagnosis = json.loads(self.diagnosis.read_text(encoding="utf-8"))
         except (*ABSENT, ValueError):
@@ -116,7 +116,7 @@ class RunFolder:
         return diagnosis if isinstance(diagnosis, dict) and {"healthy", "findings"} <= set(diagnosis) else {}
 
     def read_metrics(self) -> dict[str, object]:
-        """Read metrics.json; nothing if the run is not done."""
+        """Read metrics.json; empty if the run has not finished."""
         try:
             metrics = json.loads(self.metrics.read_text(encoding="utf-8"))
         except (*ABSENT, ValueError):
@@ -124,21 +124,21 @@ class RunFolder:
         return metrics if isinstance(metrics, dict) and {"val/loss", "diverged"} <= set(metrics) else {}
 
     def log(self, text: str, level: str = "INFO") -> None:
-        """Add to train.log as logging does; a run of its own leaves that to Hydra's logging."""
+        """Append to train.log as `logging` does; a single run of the command uses Hydra's logging instead."""
         with (self.path / "train.log").open("a", encoding="utf-8") as file:
             file.write(f"[{datetime.now():%Y-%m-%d %H:%M:%S,%f}"[:-3] + f"][{level}] {text}\n")
 
     def log_and_print(self, text: str) -> None:
-        """Print, and add to train.log."""
+        """Print, and append to train.log."""
         print(text)
         self.log(text)
 
     def append_history(self, row: Mapping[str, float]) -> None:
-        """Add one look to history.csv."""
+        """Append one evaluation to history.csv."""
         append_rows(self.history, [row])
 
     def append_passes(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """Add what training saw of itself before the first look to passes.csv."""
+        """Append the losses of passes before the first evaluation to passes.csv."""
         append_rows(self.passes, rows)
 
     def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
@@ -147,30 +147,30 @@ class RunFolder:
         append_rows(self.history, rows)
 
     def read_history(self) -> list[dict[str, float]]:
-        """Read history.csv; a last line cut off by a crash is left out, and raise FitError for any other that is."""
+        """Read history.csv, without a last line that a crash cut off; raise FitError for any other invalid line."""
         return read_rows(self.history)
 
     def read_passes(self) -> list[dict[str, float]]:
-        """Read passes.csv; nothing where each pass was looked at."""
+        """Read passes.csv; empty if every pass was evaluated."""
         return read_rows(self.passes)
 
     def mean_history(self) -> list[dict[str, float]]:
-        """Return the looks; of several networks their mean, at each epoch, over those that had not ended."""
+        """Return the evaluations; of several networks the mean, at each epoch, over those that were still training."""
         return mean_rows([each.read_history() for each in self.replicas or [self]])
 
     def mean_passes(self) -> list[dict[str, float]]:
-        """Return the passes before the first look; of several networks their mean."""
+        """Return the passes before the first evaluation; of several networks the mean."""
         return mean_rows([each.read_passes() for each in self.replicas or [self]])
 
     def rewind_history(self, epoch: int) -> None:
-        """Forget the looks after an epoch, and the passes."""
+        """Remove the evaluations and passes after an epoch."""
         for path in (self.history, self.passes):
             if path.exists():
                 rewind_rows(path, epoch)
 
 
 def append_rows(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
-    """Add rows of numbers, at least one, to a CSV file."""
+    """Append rows of numbers, at least one, to a CSV file."""
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
@@ -180,7 +180,7 @@ def append_rows(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
-    """Read rows of numbers from a CSV file; a last line that was cut off is left out, FitError names any other."""
+    """Read rows of numbers from a CSV file, without a last line that was cut off; FitError names any other."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
@@ -196,7 +196,7 @@ def read_rows(path: Path) -> list[dict[str, float]]:
 
 
 def mean_rows(tables: Iterable[Sequence[Mapping[str, float]]]) -> list[dict[str, float]]:
-    """Average rows of numbers of the same epoch, over the tables that have it."""
+    """Average rows with the same epoch over the tables that have it."""
     found: dict[float, list[Mapping[str, float]]] = {}
     for row in chain.from_iterable(tables):
         found.setdefault(row["epoch"], []).append(row)
@@ -207,10 +207,10 @@ def mean_rows(tables: Iterable[Sequence[Mapping[str, float]]]) -> list[dict[str,
 
 
 def rewind_rows(path: Path, epoch: int) -> None:
-    """Forget the rows after an epoch."""
+    """Remove the rows after an epoch."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     header = lines[0].strip().split(",") if lines else []
-    if header[:1] != ["epoch"]:  # not what we wrote
+    if header[:1] != ["epoch"]:  # fit did not write it
         path.unlink()
         return
     kept = [
@@ -230,7 +230,7 @@ def read_yaml(path: Path) -> object:
 
 
 def is_complete_row(line: list[str], header: list[str]) -> bool:
-    """Whether a line of numbers has all of them."""
+    """Whether a line has a number in every column."""
     try:
         return len([float(cell) for cell in line]) == len(header)
     except ValueError:
@@ -252,7 +252,7 @@ def without_infinities(value: object) -> object:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that at any moment the old one or the new one is there, whole."""
+    """Replace a file so that, at any moment, it is complete: either the old or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -1,4 +1,4 @@
-"""`FitRegressor`: fit in scikit-learn's shape, for pipelines, cross-validation and searches."""
+"""`FitRegressor`: a scikit-learn estimator, for pipelines, cross-validation and searches."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -28,18 +28,35 @@ try:
 except ImportError as error:
     raise missing_extra("fit.FitRegressor", "sklearn", error) from None
 
-# Held-out rows that are enough to choose an epoch by.
+# With fewer held-out rows, none are held out: they would not suffice to choose an epoch.
 FEWEST_HELD_OUT = 10
 
 
 class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """An ensemble of multilayer perceptrons on standardized inputs and targets, trained as one stack.
 
-    `hidden` layers, `activation`, `lr`, `max_epochs`, `batch_size` (None: all rows), `loss` and `l2` are settings of
-    the command, `optimizer` and `scheduler` the names of their configurations. Each of the networks, `ensemble` in
-    number, holds out `validation_fraction` of the rows, keeps the weights of the epoch at which these were answered
-    best, and stops when that was `patience` epochs ago (None: never); of few rows, none are held out. `random_state`
-    draws start values, order and held-out rows. With `verbose` a progress bar is shown.
+    Parameters
+    ----------
+    hidden : widths of the hidden layers.
+    activation : activation of the hidden layers, a value of model.activation.
+    optimizer, scheduler : names of configurations of the command, such as `adam` and `cosine`.
+    lr : peak learning rate.
+    max_epochs : passes over the rows.
+    ensemble : number of networks, which differ in their seed and held-out rows.
+    batch_size : rows in each step; None: all.
+    loss : a value of `loss`, such as `mse` or `huber`.
+    l2 : factor of the sum of squared weights that is added to the loss.
+    validation_fraction : fraction of the rows that each network holds out, unless there are fewer than 10; it
+        keeps the weights of the epoch with the lowest loss on them.
+    patience : epochs without a lower loss on the held-out rows after which a network stops; None: never.
+    random_state : seed of start values, shuffling and held-out rows.
+    verbose : whether to show a progress bar.
+
+    Attributes
+    ----------
+    metrics_ : a dictionary of each network's metrics, as in metrics.json.
+    history_ : each network's evaluations, a list of dictionaries.
+    checkpoints_ : each network's weights and scalers.
     """
 
     def __init__(
@@ -77,9 +94,10 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: ANN401, N803
-        """Fit to inputs `[rows, inputs]` and targets `[rows]` or `[rows, targets]`.
+        """Fit to inputs `[rows, inputs]` and targets `[rows]` or `[rows, targets]`, in their own units; return self.
 
-        Raises ValueError for data that are not numbers or of one row, and FitError for settings that cannot be.
+        Raises ValueError for data that are not finite numbers or have fewer than two rows, and FitError for invalid
+        settings; warns with ConvergenceWarning if networks diverged.
         """
         cfg = self._settings()
         if not whole(1).test(to_python(self.ensemble)):
@@ -108,15 +126,15 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         lost = sum(bool(each["diverged"]) for each in self.metrics_)
         if lost:
             message = (
-                f"{lost} of {plural(len(jobs), 'network')} diverged, and predicts nothing of worth: give a lower lr."
+                f"{lost} of {plural(len(jobs), 'network')} diverged, so predictions are meaningless: give a lower lr."
             )
             warn(message, ConvergenceWarning, stacklevel=2)
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:  # noqa: ANN401, N803
-        """Return the targets at inputs `[rows, inputs]`, in the shape of those that were fitted.
+        """Return the mean prediction for inputs `[rows, inputs]`, in the shape and units of the fitted targets.
 
-        With `return_std` also the standard deviation of the networks' answers, zeros if there is but one.
+        With `return_std`, also return the standard deviation of the networks' predictions; zeros for a single one.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)  # noqa: N806
@@ -128,13 +146,13 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return (values.mean(0), spread) if return_std else values.mean(0)
 
     def __sklearn_tags__(self) -> Any:  # noqa: ANN401
-        """Say that several targets are possible."""
+        """Declare that several targets are supported."""
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
 
     def _settings(self) -> DictConfig:
-        """Return the settings as a configuration; raise FitError for one that cannot be, whether or not it is used."""
+        """Return the settings as a configuration; raise FitError for an invalid one, even if it is not used."""
         cfg = compose_settings(str(self.optimizer), str(self.scheduler)).copy()
         cfg.data.path = "data.npz"
         cfg.trainer.check_val_every_n_epoch = 1
@@ -158,14 +176,14 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def to_python(value: object) -> object:
-    """Return a setting as Python's own numbers, words and lists, where it is of NumPy's, or a tuple."""
+    """Convert NumPy values and tuples to Python's numbers, strings and lists."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     return list(map(to_python, value)) if isinstance(value, tuple | list) else value
 
 
 def make_job(cfg: DictConfig, path: Path, seed: int) -> Job:
-    """Write the settings of one network into a folder of its own, beside its data."""
+    """Create the job of one network, in its own folder beside the data."""
     cfg = cfg.copy()
     cfg.seed, cfg.data.seed, cfg.data.path = seed, seed, str(path)
     folder = RunFolder(path.parent / str(seed))
@@ -175,7 +193,7 @@ def make_job(cfg: DictConfig, path: Path, seed: int) -> Job:
 
 @cache
 def compose_settings(optimizer: str, scheduler: str) -> DictConfig:
-    """Compose a configuration, once for each choice, as that takes longer than a small fit."""
+    """Compose a configuration, once for each choice, as composing takes longer than a small fit."""
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
 
@@ -191,13 +209,13 @@ def compose_settings(optimizer: str, scheduler: str) -> DictConfig:
 
 
 def save_rows(path: Path, inputs: np.ndarray, targets: np.ndarray, held_out: bool) -> None:
-    """Write the rows; where none are held out, those trained on are looked at, and nothing is chosen by them."""
-    looked_at = {} if held_out else {"val_inputs": inputs, "val_targets": targets}
-    np.savez(path, allow_pickle=False, inputs=inputs, targets=targets, **looked_at)
+    """Write the rows; if none are held out, the training rows are also evaluated, but choose no epoch."""
+    validation = {} if held_out else {"val_inputs": inputs, "val_targets": targets}
+    np.savez(path, allow_pickle=False, inputs=inputs, targets=targets, **validation)
 
 
 def read_light_checkpoint(path: Path) -> dict[str, Any]:
-    """Read of a checkpoint what predicting takes."""
+    """Read the parts of a checkpoint that predictions need."""
     from fit.training.checkpoint import load
 
     return {key: value for key, value in load(path).items() if key not in ("optimizer", "generators")}

@@ -46,7 +46,7 @@ def test_without_a_compiler_it_says_that_nothing_was_run(tmp_path, export, monke
     monkeypatch.setenv("PATH", "")
     done = export(run, "c")
     assert done.code == 0
-    assert "not run, as there is no C compiler" in done.out
+    assert "not checked: there is no C compiler" in done.out
     monkeypatch.undo()
     assert ask_c(done.path, np.array([[2.0]]), 1).item() == 2
 

@@ -9,11 +9,11 @@ from torch import Generator, Tensor
 class Batches:
     """The training rows of a stack, in batches; each iteration is one pass over them.
 
-    A member's order depends on its seed alone, never on its company. A full batch is not shuffled.
+    A member's order depends only on its seed, not on the other members. A full batch is not shuffled.
     """
 
     def __init__(self, inputs: Tensor, targets: Tensor, batch_size: int | None, seeds: Sequence[int]) -> None:
-        """Take scaled inputs and targets `[members or 1, rows, columns]` and the members' seeds."""
+        """Keep scaled inputs and targets `[members or 1, rows, columns]` and the members' seeds."""
         self.inputs, self.targets = inputs, targets
         self.batch_size = min(batch_size or inputs.shape[1], inputs.shape[1])
         self.generators = {seed: Generator().manual_seed(seed) for seed in dict.fromkeys(seeds)}
@@ -21,7 +21,7 @@ class Batches:
         self._order_of_member = places(self._seeds)
 
     def keep(self, members: list[int]) -> None:
-        """Forget all members but these."""
+        """Drop all members but these."""
         self._seeds = [self._seeds[member] for member in members]
         self.generators = {seed: self.generators[seed] for seed in dict.fromkeys(self._seeds)}
         self._order_of_member = places(self._seeds)
@@ -46,7 +46,7 @@ class Batches:
 
 
 def places(seeds: Sequence[int]) -> Tensor:
-    """Return each member's place among the distinct seeds `[members]`."""
+    """Return the index of each member's seed among the distinct seeds `[members]`."""
     place = {seed: index for index, seed in enumerate(dict.fromkeys(seeds))}
     return torch.tensor([place[seed] for seed in seeds])
 

@@ -1,4 +1,4 @@
-"""The data of a stack: made, split, scaled, and kept on the device."""
+"""The data of a stack, split, scaled, and kept on the device."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -29,10 +29,10 @@ class Region(NamedTuple):
 
 
 class SingleBatch(Generic[Batch]):
-    """A loader of one batch, for Lightning (which would take a list apart)."""
+    """A loader of one batch, for Lightning, which would unpack a list."""
 
     def __init__(self, get: Callable[[], Batch]) -> None:
-        """Take what gives the batch as it is at the time."""
+        """Keep the function that returns the current batch."""
         self.get = get
 
     def __len__(self) -> int:
@@ -45,10 +45,10 @@ class SingleBatch(Generic[Batch]):
 
 
 class DataModule(LightningDataModule):
-    """The data of a stack's members; members of one and the same problem share one copy."""
+    """The data of a stack's members; members with the same problem share one copy."""
 
     def __init__(self, problems: Sequence[Problem], seeds: Sequence[int], dtype: torch.dtype = torch.float32) -> None:
-        """Take one problem and one seed (of the shuffling) for each member."""
+        """Keep one problem and one seed (of the shuffling) for each member."""
         super().__init__()
         self.dtype = dtype
         self.problems = list(problems)
@@ -71,7 +71,7 @@ class DataModule(LightningDataModule):
         return train.inputs.shape[1], train.targets.shape[1]
 
     def keep(self, members: list[int]) -> None:
-        """Forget all members but these."""
+        """Drop all members but these."""
         self.problems = [self.problems[member] for member in members]
         self.batches.keep(members)
         if len(self.target_scaler.center) > 1:
@@ -83,7 +83,7 @@ class DataModule(LightningDataModule):
         self.batches.inputs, self.batches.targets = self.regions[0].inputs, self.regions[0].targets
 
     def setup(self, stage: str) -> None:
-        """Put the rows where the stack trains."""
+        """Move the rows to the device of the stack."""
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         # Apple's GPUs have no double precision, in which errors are measured.
         judge = torch.device("cpu") if device.type == "mps" else device
@@ -95,7 +95,7 @@ class DataModule(LightningDataModule):
         self.target_scaler = Scaler(*(part.to(judge) for part in self.target_scaler))
 
     def transfer_batch_to_device(self, batch: object, device: torch.device, dataloader_idx: int) -> object:
-        """Leave everything where `setup` put it."""
+        """Return the batch, which `setup` has moved already."""
         return batch
 
     def train_dataloader(self) -> "SingleBatch[Batches]":
@@ -103,11 +103,11 @@ class DataModule(LightningDataModule):
         return SingleBatch(lambda: self.batches)
 
     def val_dataloader(self) -> "list[SingleBatch[Region]]":
-        """Return what a look evaluates: the training rows, then every validation region."""
+        """Return the regions of an evaluation: the training rows, then every validation region."""
         return [SingleBatch(partial(self._region, index)) for index in range(len(self.regions))]
 
     def _region(self, index: int) -> Region:
-        """Return a region as it is now."""
+        """Return the current rows of a region."""
         return self.regions[index]
 
     def _stack(self, problems: Sequence[Problem], name: str, rows: Sequence[Rows]) -> Region:

@@ -1,4 +1,4 @@
-"""What a data set is: rows to train on, fresh rows to be judged on, and how both are presented to the network."""
+"""The base class of data sets: rows to train on, rows to judge on, and how both are scaled."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -11,8 +11,9 @@ import torch
 from torch import Generator, Tensor
 
 from fit.errors import FitError
+from fit.messages import shorten_list
 
-# How many columns of a kind are named.
+# The most columns to name in a note.
 MOST_NAMED = 6
 
 
@@ -29,14 +30,16 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet(ABC):
-    """A data set and the settings that all of them share; equal settings give equal rows.
+    """A data set; equal settings give equal rows. All tensors are float64, `[rows, columns]`, in the data's own units.
 
-    `batch_size` None is the full batch. `seed` draws the points, the noise and the split. Of `folds` parts, whose
-    sizes differ by a row at most, the one numbered `fold` is held out.
+    `batch_size` is the number of rows in each step, None for all. `val_fraction` is the fraction of the rows held out.
+    `scale_inputs` and `scale_targets` are kinds of `Scaler.fit`. `seed` is that of the points, the noise and the split.
+    With `folds`, the rows are split into that many parts of about equal size, and part number `fold` is held out.
+    Methods raise FitError for settings or data that cannot be used.
     """
 
     axes: ClassVar[Mapping[str, str]] = {}
-    # Whether the rows that are drawn are those of the true function.
+    # Whether the true function is known, so that errors are measured against it.
     knows_truth: ClassVar[bool] = True
 
     batch_size: int | None = None
@@ -50,66 +53,66 @@ class DataSet(ABC):
     @property
     @abstractmethod
     def input_names(self) -> tuple[str, ...]:
-        """What the columns of the inputs are called."""
+        """The names of the input columns."""
 
     @property
     @abstractmethod
     def target_names(self) -> tuple[str, ...]:
-        """What the columns of the targets are called."""
+        """The names of the target columns."""
 
     @property
     def categories(self) -> Mapping[str, tuple[str, ...]]:
-        """The words of each text column, which is one input `COLUMN=WORD` of 0 and 1 for each of its words."""
+        """The words of each text column; each word is an input `COLUMN=WORD` of 0 and 1."""
         return {}
 
     @property
     def dates(self) -> tuple[str, ...]:
-        """The inputs that are dates where they are from, and years as numbers."""
+        """The inputs that are dates in the source; as numbers they are years."""
         return ()
 
     @property
     def logarithmic(self) -> tuple[str, ...]:
-        """The inputs that are drawn on a logarithmic axis."""
+        """The inputs to draw on a logarithmic axis."""
         return ()
 
     @property
     def source(self) -> str:
-        """Where the rows are from, if that is to be said."""
+        """The name of the file that the rows are from; empty if there is none."""
         return ""
 
     @property
     def val_rows(self) -> str:
-        """What rows those of `val` are."""
+        """The kind of rows in `val`, such as `held-out rows`."""
         return "held-out rows" if self.val_fraction > 0 else "fresh rows"
 
     @property
     def covering(self) -> Mapping[str, object]:
-        """The settings that train on rows of all regions judged on, where this data set does not."""
+        """The settings with which training rows cover all validation regions; empty if they do already."""
         return {}
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person has to know of these data before they are trained on, a sentence each."""
+        """Notes on the data for the user, one sentence each."""
         return ()
 
     @abstractmethod
     def rows(self) -> Rows:
-        """Return the rows that there are to train on."""
+        """Return the rows to train on, before any are held out."""
 
     @abstractmethod
     def fresh(self) -> Mapping[str, Rows]:
-        """Return rows that were not trained on, region by region; the first is `val`."""
+        """Return the validation rows by region; the first region is `val`."""
 
     def axis(self, name: str) -> str:
-        """Return what an axis that shows the column `name` is called."""
+        """Return the label of the axis of the column `name`."""
         return self.axes.get(name, name)
 
     def drawn(self) -> Rows:
-        """Return the rows that the figure draws: those judged on unless a data set has better ones."""
+        """Return the rows that the figure of the fit shows: those of `val`, unless overridden."""
         return self.split()[1]["val"]
 
     def split(self) -> tuple[Rows, dict[str, Rows]]:
-        """Return the training rows and the validation rows by name: held out where asked, else fresh."""
+        """Return the training rows, and the validation rows by region: held-out ones if any, else fresh ones."""
         rows, fresh = self.rows(), dict(self.fresh())
         if self.folds is not None:
             parts = torch.randperm(len(rows.inputs), generator=self.generator(2)).tensor_split(self.folds)
@@ -131,20 +134,20 @@ class DataSet(ABC):
         return rows, fresh
 
     def constant_inputs(self) -> tuple[str, ...]:
-        """Return a note on the inputs that are the same in every row trained on, if there are any."""
+        """Return a note on the inputs that are constant in the training rows, if there are any."""
         inputs = self.split()[0].inputs
         fixed = (inputs.amin(0) == inputs.amax(0)).nonzero().flatten().tolist()
         named = [f"{self.input_names[column]}={float(inputs[0, column]):.6g}" for column in fixed]
-        listed = ", ".join(named[:MOST_NAMED]) + (f", … ({len(named)} inputs)" if len(named) > MOST_NAMED else "")
+        listed = shorten_list(named, MOST_NAMED, "inputs")
         return (f"Constant in the training rows, so that nothing can be learned from it: {listed}.",) if named else ()
 
     def generator(self, stream: int) -> Generator:
-        """Return the random numbers of one purpose: 0 points, 1 fresh points, 2 split, 3 noise, 4 more fresh points."""
+        """Return a random generator for 0 points, 1 fresh points, 2 the split, 3 noise, or 4 more fresh points."""
         return Generator().manual_seed(8 * self.seed + stream)
 
 
 def read_columns(name: str) -> Tensor:
-    """Read one of the tables that ship with the package `[rows, columns]`."""
+    """Read a table `[rows, columns]` that ships with the package."""
     text = files("fit.data").joinpath(name).read_text(encoding="utf-8")
     return torch.from_numpy(np.loadtxt(text.splitlines(), delimiter=",", skiprows=1))
 
@@ -155,6 +158,6 @@ def uniform(low: float, high: float, rows: int, columns: int, generator: Generat
 
 
 def square_grid(low: float, high: float, lines: int = 61) -> Tensor:
-    """Return the crossings of a square grid `[lines², 2]`."""
+    """Return the points of a square grid `[lines², 2]`."""
     line = torch.linspace(low, high, lines, dtype=torch.float64)
     return torch.cartesian_prod(line, line)

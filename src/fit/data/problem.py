@@ -1,4 +1,4 @@
-"""A problem: the rows of one member of a stack, to train on and to be judged on, and their scalers."""
+"""A problem: the training and validation rows of one member of a stack, and their scalers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from fit.data.scalers import Scaler
 from fit.errors import FitError
 from fit.settings.build import build, find_class
 
-# What can be squared and added up in double precision.
+# Numbers in this range can be squared and summed in double precision.
 LARGEST_VALUE, SMALLEST_VALUE = 1e100, 1e-100
-# The part of its size that a column has to vary by: what varies by less is the rounding of double precision.
+# A column has to vary by this fraction of its size: less is rounding of double precision.
 LEAST_SPREAD = 1e-12
 
 
 def build_dataset(cfg: DictConfig) -> DataSet:
-    """Build the data set that a configuration names; raise FitError for settings that it does not take."""
+    """Build the data set of a configuration; raise FitError for settings that it does not have."""
     return build(find_class("data", cfg, DataSet), "data", cfg)  # type: ignore[type-abstract]
 
 
@@ -38,14 +38,14 @@ class Problem:
         return Rows(self.input_scaler.transform(self.train.inputs), self.target_scaler.transform(self.train.targets))
 
     def check_region(self, metric: str) -> None:
-        """Raise FitError if a metric, REGION/ERROR, is of a region that these data do not have."""
+        """Raise FitError if the data has no such region as a metric, REGION/ERROR, names."""
         names = ["train", *self.fresh]
         if metric.split("/")[0] not in names:
             raise FitError(f"optimized_metric={metric} is not allowed: this data set is judged on {', '.join(names)}.")
 
 
 def pose(dataset: DataSet) -> Problem:
-    """Make, split and measure a data set; raise FitError for numbers that cannot be computed with."""
+    """Split a data set and fit its scalers; raise FitError for numbers that are too large, small or close."""
     train, fresh = dataset.split()
     for rows in (train, *fresh.values()):
         for names, part in zip((dataset.input_names, dataset.target_names), rows, strict=True):
@@ -60,7 +60,7 @@ def pose(dataset: DataSet) -> Problem:
 
 
 def check_columns(names: Sequence[str], values: Tensor, trained_on: bool) -> None:
-    """Raise FitError for a column of values `[rows, columns]` too large, or to train on too small or too much alike."""
+    """Raise FitError for a column of `[rows, columns]` that is too large or, in training, too small or too uniform."""
     for index, (low, high) in enumerate(zip(values.amin(0).tolist(), values.amax(0).tolist(), strict=True)):
         size, spread = max(abs(low), abs(high)), high - low
         if not size <= LARGEST_VALUE:

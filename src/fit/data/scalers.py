@@ -1,4 +1,4 @@
-"""Scalers: columns to comparable sizes and back."""
+"""Scalers, which bring columns to comparable sizes, and back."""
 
 from typing import NamedTuple, Self
 
@@ -14,11 +14,11 @@ class Scaler(NamedTuple):
 
     @classmethod
     def fit(cls, kind: str | float, values: Tensor, zero_constants: bool = False) -> Self:
-        """Take what `kind` needs from values `[rows, columns]`.
+        """Fit a scaler to values `[rows, columns]`.
 
         `kind`: `standardize` (mean 0, sample standard deviation 1), `minmax` (0 to 1), `none`, or a number to multiply
-        by. Of a constant column the first two make 1 or -1 (0 stays), or 0 with `zero_constants`, as suits a target;
-        the others leave it alone.
+        by. The first two scale a constant column to 1 or -1 (0 stays 0), or to 0 with `zero_constants`, for targets;
+        the others treat it like any column.
         """
         low, high = values.amin(0), values.amax(0)
         center, factor = torch.zeros_like(low), torch.ones_like(low)
@@ -31,7 +31,7 @@ class Scaler(NamedTuple):
         constant = low == high
         if zero_constants and kind in ("standardize", "minmax"):
             return cls(torch.where(constant, low, center), factor.masked_fill(constant, 1.0))
-        # A column such as a year, which has no spread to divide by, would outweigh every other one.
+        # A constant column such as a year, which has no deviation to divide by, would outweigh every other one.
         size = low.abs().masked_fill(low == 0, 1.0) if kind in ("standardize", "minmax") else torch.ones_like(low)
         return cls(center.masked_fill(constant, 0.0), torch.where(constant, 1 / size, factor))
 

@@ -1,4 +1,4 @@
-"""`python -m fit.export RUN_FOLDER --format FORMAT`: a run's fitted function as one file that stands on its own."""
+"""`python -m fit.export RUN_FOLDER --format FORMAT`: write a run's network as one self-contained file."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ ENDINGS = {"pt2": ".pt2", "onnx": ".onnx", "python": ".py", "c": ".h"}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Export what was asked for; return the exit code."""
+    """Run the command; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m fit.export", description=__doc__)
     parser.add_argument("folder", type=Path, help="a run folder, under outputs/runs or in a sweep folder")
     parser.add_argument("--format", choices=ENDINGS, required=True, help="torch, ONNX, Python with NumPy, or C99")
@@ -39,13 +39,13 @@ def export(folder: Path, kind: str, output: Path | None, which: str, trust: bool
 
     network, form = read_network(folder, which, trust), load_format(kind)
     samples = draw_samples(network)
-    checked = "not run, as there is no C compiler here (cc, gcc or clang)"
+    checked = "not checked: there is no C compiler (cc, gcc or clang)"
     with TemporaryDirectory() as drafts:
         draft = Path(drafts) / path.name
         form.write(network, draft)
-        answers = form.predict(network, draft, samples)
-        if answers is not None:
-            difference = largest_difference(network, samples, answers)
+        predictions = form.predict(network, draft, samples)
+        if predictions is not None:
+            difference = largest_difference(network, samples, predictions)
             off = f"differs from the run by at most {difference:.1e} of a target's standard deviation"
             checked = f"{off} on {SAMPLE_ROWS}, 1 and 0 rows of the training range"
         write_atomically(path, draft.read_bytes())
@@ -59,7 +59,7 @@ def load_format(kind: str) -> "Format":
 
 
 def check_output(path: Path, kind: str) -> None:
-    """Raise FitError if a file cannot be written there, or could not be used under that name."""
+    """Raise FitError if a file cannot be written there, or its name does not suit the format."""
     if path.is_dir():
         raise FitError(f"--output {path} is not allowed, it is a folder: give a file name ending in {ENDINGS[kind]}.")
     if not path.parent.is_dir():

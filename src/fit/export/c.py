@@ -1,4 +1,4 @@
-"""A C header with one function that needs libm alone."""
+"""A C header that needs only libm."""
 
 import shutil
 import subprocess
@@ -75,24 +75,24 @@ CHECK = """
 int main(int count, char **paths)
 {{
     static double inputs[{rows} * {inputs} + 1], targets[{rows} * {targets} + 1];
-    FILE *asked = fopen(paths[1], "rb"), *answered = fopen(paths[2], "wb");
-    size_t rows = fread(inputs, sizeof(double) * {inputs}, {rows}, asked);
+    FILE *source = fopen(paths[1], "rb"), *sink = fopen(paths[2], "wb");
+    size_t rows = fread(inputs, sizeof(double) * {inputs}, {rows}, source);
     {name}_predict_rows(inputs, rows, targets);
-    fwrite(targets, sizeof(double) * {targets}, rows, answered);
-    return count - 3 + fclose(answered);
+    fwrite(targets, sizeof(double) * {targets}, rows, sink);
+    return count - 3 + fclose(sink);
 }}
 """
 
 
 def write(network: ExportNetwork, path: Path) -> None:
-    """Write the header, its functions named after the file."""
+    """Write the header; its functions are named after the file."""
     name = path.stem
     used = written_out(network, "c", lambda activation: activation.c)
     function = "static inline double {}_{}(double x)\n{{\n    return {};\n}}"
     text = FILE.format(
         name=name,
         guard=f"{name.upper()}_PREDICT_H",
-        # A column may be called anything; whatever it is called, it stays a comment.
+        # Whatever a column is called, it must not end the comment.
         description="\n".join(network.describe()).replace("*/", "* /").replace("/*", "/ *").replace("??/", "?? /"),
         activations="\n\n".join(function.format(name, each, text) for each, text in used.items()),
         inputs=len(network.inputs),
@@ -105,7 +105,7 @@ def write(network: ExportNetwork, path: Path) -> None:
 
 
 def format_layer(name: str, index: int, layer: DenseLayer) -> str:
-    """Return the code of a layer."""
+    """Return the C code of a layer."""
     inputs, outputs = layer.weight.shape
     start = "0" if layer.bias is None else f"bias_{index}[i]"
     return LAYER.format(
@@ -114,7 +114,7 @@ def format_layer(name: str, index: int, layer: DenseLayer) -> str:
 
 
 def format_constants(network: ExportNetwork) -> Iterator[str]:
-    """Yield the code of every array of numbers."""
+    """Yield the C code of all arrays."""
     for side, scaler in (("input", network.input_scaler), ("target", network.target_scaler)):
         yield format_array(f"{side}_center", scaler.center)
         yield format_array(f"{side}_factor", scaler.factor)
@@ -125,37 +125,37 @@ def format_constants(network: ExportNetwork) -> Iterator[str]:
 
 
 def format_array(name: str, values: Tensor) -> str:
-    """Return an array with the digits that give back exactly its numbers as doubles."""
+    """Return the C code of an array, with enough digits for exact doubles."""
     digits = fill(", ".join(map(repr, values.double().flatten().tolist())), 108, break_on_hyphens=False)
     return f"static const double {name}[{values.numel()}] = {{\n{indent(digits, ' ' * 4)}\n}};"
 
 
 def predict(network: ExportNetwork, path: Path, samples: Sequence[Numbers]) -> list[Numbers] | None:
-    """Compile and run the header; return None where there is no compiler, raise FitError if it fails."""
+    """Compile and run the header; return None without a compiler, raise FitError if it fails."""
     compiler = next((found for found in map(shutil.which, COMPILERS) if found), None)
     if compiler is None:
         return None
     sizes = {"inputs": len(network.inputs), "targets": len(network.targets), "rows": max(map(len, samples))}
     with TemporaryDirectory() as folder:
-        main, program, asked, answered = (Path(folder, each) for each in ("main.c", "main", "asked", "answered"))
+        main, program, source, sink = (Path(folder, each) for each in ("main.c", "main", "inputs", "targets"))
         main.write_text(CHECK.format(header=path.resolve().as_posix(), name=path.stem, **sizes), encoding="utf-8")
         run_command([compiler, *FLAGS, "-o", str(program), str(main), "-lm"])
-        answers = []
+        predictions = []
         for each in samples:
-            each.tofile(asked)
-            run_command([str(program), str(asked), str(answered)])
-            answers.append(np.fromfile(answered).reshape(-1, len(network.targets)))
-        return answers
+            each.tofile(source)
+            run_command([str(program), str(source), str(sink)])
+            predictions.append(np.fromfile(sink).reshape(-1, len(network.targets)))
+        return predictions
 
 
 def run_command(command: list[str]) -> None:
-    """Run a command; raise FitError if it fails or says anything."""
+    """Run a command; raise FitError if it fails or writes to standard error."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or done.stderr:
-        said = (done.stderr.splitlines() or [f"exit code {done.returncode}"])[0]
-        raise FitError(f"The C header cannot be compiled and run, so it was not written: {said}.")
+        message = (done.stderr.splitlines() or [f"exit code {done.returncode}"])[0]
+        raise FitError(f"The C header cannot be compiled and run, so it was not written: {message}.")
 
 
 def usage(network: ExportNetwork, path: Path) -> str:
-    """Say how the file is used."""
+    """Return one line on how to use the file."""
     return f'#include "{path.name}", {path.stem}_predict(inputs, targets) for a row of doubles; needs libm (-lm)'

@@ -1,4 +1,4 @@
-"""The network of a run as plain layers, what a reader of its export has to know, and the proof that both agree."""
+"""The network of a run as plain layers, its description, and the comparison of an export with the run."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -23,14 +23,14 @@ from fit.training.checkpoint import Checkpoint, diverged, model_of, predictor
 
 Numbers = NDArray[np.float64]
 
-# Rows that an export is compared on; the last bits of float32 differ between libraries, those of float64 hardly.
+# Rows to compare an export on, and the tolerances: the last bits differ between libraries.
 SAMPLE_ROWS = 1000
 ROUNDING_ERRORS = 16
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 
 
 class DenseLayer(NamedTuple):
-    """A linear layer, weight `[inputs, outputs]` and bias `[outputs]` or None, and the activation of its sums."""
+    """A dense layer: weight `[inputs, outputs]`, bias `[outputs]` or None, and the name of its activation."""
 
     weight: Tensor
     bias: Tensor | None
@@ -59,10 +59,10 @@ class ExportNetwork(NamedTuple):
     function: Callable[[Tensor], Tensor]
 
     def describe(self) -> list[str]:
-        """Say line by line what the columns are, in what range they were trained, and where the network is from."""
+        """Return lines that describe the columns, their training range, and where the network is from."""
         ranges = zip(self.inputs, self.low.tolist(), self.high.tolist(), strict=True)
         lines = [
-            "Inputs, in this order and each in its own unit, with the range trained on:",
+            "Inputs, in this order and each in its own unit, with their training range:",
             *(f"  {name}: {' to '.join(ends(low, high, 6))}" for name, low, high in ranges),
             "Targets, in this order and each in its own unit:",
             *(f"  {name}" for name in self.targets),
@@ -78,16 +78,19 @@ class ExportNetwork(NamedTuple):
 
 
 class Format(Protocol):
-    """What a format can do; `answer` returns None where its files cannot be run on this machine."""
+    """A module that writes a network as a file, runs that file, and explains how to use it."""
 
     def write(self, network: ExportNetwork, path: Path) -> None:
-        """Write the network into a new file."""
+        """Write the network into a new file; raise FitError if the format cannot hold it."""
 
     def predict(self, network: ExportNetwork, path: Path, samples: Sequence[Numbers]) -> Iterable[Numbers] | None:
-        """Load the file again and let it answer each of the samples `[rows, inputs]`."""
+        """Load the file and predict each of the samples `[rows, inputs]`, float64; return arrays `[rows, targets]`.
+
+        Return None if such a file cannot be run on this machine; raise FitError if it fails.
+        """
 
     def usage(self, network: ExportNetwork, path: Path) -> str:
-        """Say in one line how the file is used."""
+        """Return one line on how to use the file."""
 
 
 def read_network(folder: Path, which: str, trust: bool = False) -> ExportNetwork:
@@ -103,7 +106,9 @@ def read_network(folder: Path, which: str, trust: bool = False) -> ExportNetwork
             raise FitError(f"The {which} checkpoint of {each} has diverged: give another run, or --checkpoint best.")
     checkpoint, parts = checkpoints[0], [predictor(each, trust) for each in checkpoints]
     if not all(have_same_form(checkpoint, each) for each in checkpoints):
-        raise FitError(f"{folder} holds networks of different rows, as folds are: give one of them, as {folders[0]}.")
+        raise FitError(
+            f"{folder} holds networks trained on different rows (folds): give one of them, such as {folders[0]}."
+        )
     epochs = ", ".join(dict.fromkeys(str(each["epoch"]) for each in checkpoints))
     mean = f", mean of {len(parts)} networks" if len(parts) > 1 else ""
     return ExportNetwork(
@@ -125,7 +130,7 @@ def read_network(folder: Path, which: str, trust: bool = False) -> ExportNetwork
 
 
 def have_same_form(one: Checkpoint, other: Checkpoint) -> bool:
-    """Whether two networks have the same shape, and scale the same columns in the same way."""
+    """Whether two networks have the same shape, columns and scalers."""
     scalers = ((one["input_scaler"], other["input_scaler"]), (one["target_scaler"], other["target_scaler"]))
     return (
         one["sizes"] == other["sizes"]
@@ -143,7 +148,7 @@ def join_layers(networks: Sequence[Sequence[DenseLayer]]) -> list[DenseLayer]:
     for number, layers in enumerate(zip(*networks, strict=True)):
         weights = [layer.weight for layer in layers]
         biases = [layer.bias for layer in layers if layer.bias is not None]
-        # The first layer's inputs are the same for all, those of the others are the outputs of each.
+        # All networks share the inputs of the first layer; later layers are block-diagonal.
         weight = torch.block_diag(*weights) if number else torch.cat(weights, 1)  # type: ignore[no-untyped-call]
         joined.append(DenseLayer(weight, torch.cat(biases) if biases else None, layers[0].activation))
     last, count = networks[0][-1], len(networks)
@@ -188,30 +193,32 @@ def written_out(network: ExportNetwork, kind: str, text: Callable[[Activation], 
 
 
 def draw_samples(network: ExportNetwork) -> list[Numbers]:
-    """Return many rows, one and none `[rows, inputs]` of the range trained on, both of its ends among the many."""
+    """Return samples of many rows, one row and none, `[rows, inputs]`, from the training range, its ends included."""
     part = torch.rand(SAMPLE_ROWS, len(network.inputs), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     part[0], part[1] = 0, 1
     many = (network.low + part * (network.high - network.low)).numpy()
     return [many, many[:1], many[:0]]
 
 
-def largest_difference(network: ExportNetwork, samples: Sequence[Numbers], answers: Iterable[Numbers]) -> float:
-    """Return how far answers `[rows, targets]` are at most from the run's, in units of the target's spread.
+def largest_difference(network: ExportNetwork, samples: Sequence[Numbers], predictions: Iterable[Numbers]) -> float:
+    """Return the largest difference of predictions from the run's, in standard deviations of the target.
 
-    Raises FitError if that is more than other libraries' rounding, or the run's own answers are not finite.
+    Raises FitError if it is larger than rounding differences, or if the run's own predictions are not finite.
     """
     truth = [network.function(torch.from_numpy(each)) for each in samples]
     if not truth[0].isfinite().all():
-        raise FitError(f"The network of {network.source} answers with numbers that are not finite: give another.")
-    # That of the training rows, even where the network answers with hardly any; a constant target has but its size.
+        raise FitError(f"The network of {network.source} gives predictions that are not finite: give another run.")
+    # The deviation of the training rows, even if the predictions hardly vary; of a constant target, its size.
     spread = torch.maximum(truth[0].std(0, correction=0), network.spread)
     spread = torch.where(network.spread == 0, truth[0].square().mean(0).sqrt(), spread).clamp(min=1e-300)
     largest = 0.0
-    for true, answer in zip(truth, map(torch.from_numpy, answers), strict=True):
-        if answer.shape != true.shape:
-            raise FitError(f"The export answers with shape {list(answer.shape)}, not {list(true.shape)}: not written.")
-        differences = (answer - true).abs() / spread
-        # Beside the tolerance, so that a target far from zero that was not centered may have its last bits.
+    for true, predicted in zip(truth, map(torch.from_numpy, predictions), strict=True):
+        if predicted.shape != true.shape:
+            raise FitError(
+                f"The export predicts shape {list(predicted.shape)}, not {list(true.shape)}: it was not written."
+            )
+        differences = (predicted - true).abs() / spread
+        # On top of the tolerance: rounding of a target far from zero that was not centered.
         computed = (true - network.target_scaler.center).abs()
         parts = ((torch.float64, true.abs()), (network.dtype, computed))
         rounding = sum(ROUNDING_ERRORS * torch.finfo(dtype).eps * size / spread for dtype, size in parts)
@@ -219,7 +226,7 @@ def largest_difference(network: ExportNetwork, samples: Sequence[Numbers], answe
         if not (differences <= TOLERANCE[network.dtype] + rounding).all():
             raise FitError(
                 f"The export differs from the run by {worst:.2g} of a target's standard deviation, more than "
-                f"{TOLERANCE[network.dtype]:g}: not written."
+                f"{TOLERANCE[network.dtype]:g}: it was not written."
             )
         largest = max(largest, worst)
     return largest

@@ -1,4 +1,4 @@
-"""An ONNX model, for onnxruntime and everything else that reads ONNX."""
+"""An ONNX model, for onnxruntime and other ONNX runtimes."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ WRITTEN_OUT = {name: each.written_out(torch) for name, each in ACTIVATIONS.items
 
 
 def write(network: ExportNetwork, path: Path) -> None:
-    """Write the model; raise FitError where the packages for it are missing, or onnxruntime could not compute it."""
+    """Write the model; raise FitError if packages are missing, or onnxruntime lacks an activation in float64."""
     try:
         import onnx
         import onnxruntime  # noqa: F401
@@ -35,7 +35,7 @@ def write(network: ExportNetwork, path: Path) -> None:
         )
     program = translate(UnscaledNetwork(network, WRITTEN_OUT if double else {}), network)
     model = program.model_proto
-    for node in model.graph.node:  # where in our code it stems from, with this machine's paths
+    for node in model.graph.node:  # would contain this machine's paths
         del node.metadata_props[:]
     columns = {"inputs": network.inputs, "targets": network.targets, "categories": network.categories}
     columns |= {"dates": network.dates} if network.dates else {}
@@ -67,7 +67,7 @@ def translate(module: UnscaledNetwork, network: ExportNetwork) -> torch.onnx.ONN
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Show no warnings and log nothing for a while: what the exporter says of its own insides, nobody here can mend."""
+    """Suppress warnings and logging: the exporter reports on its own internals, about which users can do nothing."""
     disabled = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
@@ -87,6 +87,6 @@ def predict(network: ExportNetwork, path: Path, samples: Sequence[Numbers]) -> l
 
 
 def usage(network: ExportNetwork, path: Path) -> str:
-    """Say how the file is used."""
+    """Return one line on how to use the file."""
     call = f'onnxruntime.InferenceSession("{path.name}").run(None, {{"inputs": inputs}})[0]'
     return f"{call}, float64 [rows, {len(network.inputs)}]"

@@ -1,4 +1,4 @@
-"""A program of torch alone: `torch.export.load(FILE).module()`."""
+"""A torch program, for `torch.export.load(FILE).module()`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ DYNAMIC_ROWS = ({0: Dim("rows")},)
 
 
 class UnscaledNetwork(nn.Module):
-    """A network that scales its inputs itself and answers in the targets' own units."""
+    """A network that scales its inputs and outputs, so that both are in the data's own units."""
 
     def __init__(self, network: ExportNetwork, kernels: Mapping[str, Callable[[Tensor], Tensor]] | None = None) -> None:
         """Take the network, and what computes an activation where that is not torch's own function."""
@@ -31,7 +31,7 @@ class UnscaledNetwork(nn.Module):
         input_center, input_factor, target_center, target_factor = self.scales
         values = ((inputs - input_center) * input_factor).to(self.dtype)
         for weight, bias, function in zip(self.weights, self.biases, self.functions, strict=True):
-            # Not `@`: where a product follows one scale, onnxruntime makes one of both and rounds the scale to float32.
+            # Not `@`: onnxruntime fuses a product with a preceding scale, and rounds the scale to float32.
             values = torch.addmm(bias, values, weight)
             values = values if function is None else function(values)
         if len(self.modules_of_own):
@@ -47,24 +47,24 @@ def kernel(layer: DenseLayer) -> Callable[[Tensor], Tensor] | None:
 
 
 def bias_or_zeros(layer: DenseLayer) -> Tensor:
-    """Return what a layer adds, zeros if it has no bias."""
+    """Return the bias of a layer, zeros if it has none."""
     return torch.zeros_like(layer.weight[0]) if layer.bias is None else layer.bias
 
 
 def constant(values: Tensor) -> nn.Parameter:
-    """Return numbers that move with a module and are not trained."""
+    """Return a parameter that is not trained."""
     return nn.Parameter(values, requires_grad=False)
 
 
 def example_inputs(network: ExportNetwork) -> Tensor:
-    """Return inputs `[rows, inputs]` to follow through the network; from two rows on, any number is meant."""
+    """Return inputs `[2, inputs]` for tracing; torch would specialize a single row."""
     return torch.stack([network.low, network.high])
 
 
 def write(network: ExportNetwork, path: Path) -> None:
-    """Write the program, what its columns are beside it."""
+    """Write the program, with a description of its columns."""
     program = torch.export.export(UnscaledNetwork(network), (example_inputs(network),), dynamic_shapes=DYNAMIC_ROWS)
-    for node in program.graph.nodes:  # where in our code it stems from, with this machine's paths
+    for node in program.graph.nodes:  # would contain this machine's paths
         node.meta.pop("stack_trace", None)
     torch.export.save(program, path, extra_files={"columns.txt": "\n".join(network.describe())})
 
@@ -76,5 +76,5 @@ def predict(network: ExportNetwork, path: Path, samples: Sequence[Numbers]) -> l
 
 
 def usage(network: ExportNetwork, path: Path) -> str:
-    """Say how the file is used."""
+    """Return one line on how to use the file."""
     return f'torch.export.load("{path.name}").module()(inputs), float64 [rows, {len(network.inputs)}]; needs torch'

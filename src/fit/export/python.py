@@ -1,4 +1,4 @@
-"""A Python file with one function that needs NumPy alone."""
+"""A Python file that needs only NumPy."""
 
 import subprocess
 import sys
@@ -37,7 +37,7 @@ DTYPE = np.{dtype}
 {constants}
 '''
 
-# A file of a user's must not need what this process has loaded: it runs in an interpreter of its own.
+# The file must not depend on what this process has imported: it runs in a separate interpreter.
 CHECK = """
 import runpy, sys
 import numpy as np
@@ -48,8 +48,8 @@ with np.load(sys.argv[2]) as samples:
 
 
 def write(network: ExportNetwork, path: Path) -> None:
-    """Write the function."""
-    # A column may be called anything; whatever it is called, it stays text.
+    """Write the Python file."""
+    # Whatever a column is called, it must not end the docstring.
     description = "\n".join(network.describe()).replace("\\", "\\\\").replace('"""', r"\"\"\"")
     used = written_out(network, "python", lambda activation: activation.numpy)
     text = FILE.format(
@@ -74,7 +74,7 @@ def format_layer(index: int, layer: DenseLayer, used: Mapping[str, str]) -> str:
 
 
 def format_constants(network: ExportNetwork) -> Iterator[str]:
-    """Yield the code of every array of numbers."""
+    """Yield the Python code of all arrays."""
     for side, scaler in (("INPUT", network.input_scaler), ("TARGET", network.target_scaler)):
         yield f"{side}_CENTER = np.array({format_numbers(scaler.center)}, dtype=np.float64)"
         yield f"{side}_FACTOR = np.array({format_numbers(scaler.factor)}, dtype=np.float64)"
@@ -86,25 +86,25 @@ def format_constants(network: ExportNetwork) -> Iterator[str]:
 
 
 def format_numbers(values: Tensor) -> str:
-    """Write numbers with the digits that give back exactly them in their own precision."""
+    """Format numbers with enough digits to be exact in their own precision."""
     digits = fill(", ".join(map(str, values.numpy().ravel())), 112, break_on_hyphens=False)
     return f"[\n{indent(digits, ' ' * 4)},\n]"
 
 
 def predict(network: ExportNetwork, path: Path, samples: Sequence[Numbers]) -> list[Numbers]:
-    """Run the function in a fresh interpreter; raise FitError if it fails."""
+    """Run the file in a separate interpreter; raise FitError if it fails."""
     with TemporaryDirectory() as folder:
-        asked, answered = Path(folder, "asked.npz"), Path(folder, "answered.npz")
-        np.savez(asked, *samples)
-        command = [sys.executable, "-I", "-c", CHECK, str(path), str(asked), str(answered)]
+        source, sink = Path(folder, "inputs.npz"), Path(folder, "targets.npz")
+        np.savez(source, *samples)
+        command = [sys.executable, "-I", "-c", CHECK, str(path), str(source), str(sink)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            said = done.stderr.strip().rpartition("\n")[2]
-            raise FitError(f"The Python file cannot be run, so it was not written: {said}.")
-        with np.load(answered) as answers:
-            return [answers[name] for name in answers.files]
+            message = done.stderr.strip().rpartition("\n")[2]
+            raise FitError(f"The Python file cannot be run, so it was not written: {message}.")
+        with np.load(sink) as predictions:
+            return [predictions[name] for name in predictions.files]
 
 
 def usage(network: ExportNetwork, path: Path) -> str:
-    """Say how the file is used."""
+    """Return one line on how to use the file."""
     return f"from {path.stem} import predict; predict(inputs), [rows, {len(network.inputs)}]; needs NumPy"

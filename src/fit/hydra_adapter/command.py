@@ -1,4 +1,4 @@
-"""The command line: Hydra, with its errors told as sentences."""
+"""The command line: Hydra, with its errors as single sentences."""
 
 import io
 import logging
@@ -32,18 +32,18 @@ PLUGINS = {
     "hydra/sweeper=optuna": "hydra_plugins.fit_optuna_sweeper",
 }
 PACKAGE = Path(__file__).parents[1]
-# In an installed package the configurations lie inside it, in a checkout beside src.
+# The configurations are inside an installed package, but beside src in a checkout.
 CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
 
 
 def command(task: Callable[[DictConfig], object]) -> None:
-    """Run `task` under Hydra on what was typed; a person's mistake ends in one sentence and exit code 2."""
+    """Run `task` under Hydra on the command line; a user error ends in one sentence and exit code 2."""
     fix_products()
-    # Hydra then hands its errors to us instead of printing them.
+    # Makes Hydra raise its errors instead of printing them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    # A terminal that lacks a letter, or is gone, is no reason to fail.
+    # A terminal that cannot show a character, or was closed, is no reason to fail.
     logging.raiseExceptions = False
-    # TensorBoard writes in a thread of its own, and what it cannot write it tells the main one.
+    # TensorBoard writes in its own thread, which passes its errors on to the main thread.
     threading.excepthook = print_thread_error
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
@@ -66,17 +66,17 @@ def command(task: Callable[[DictConfig], object]) -> None:
 
 
 def check_choices(typed: Sequence[str]) -> None:
-    """Raise FitError for a group that is given something else than names of its options, on which Hydra stumbles."""
+    """Raise FitError for a group whose value is not the name of an option, which Hydra would not report well."""
     parser = OverridesParser.create()
     for line in typed:
         try:
             override = parser.parse_override(line)
-        except HydraException:  # an argument such as -m, or Hydra will say so
+        except HydraException:  # an argument such as -m, or an error that Hydra reports
             continue
         value = override.value()
         for choice in value.list if isinstance(value, ChoiceSweep) else [value]:
             names = choice if isinstance(choice, list) else [choice]
-            # Hydra merges a mapping into the group, and has its own word for what sweeps and deletes.
+            # Hydra merges a mapping into the group, and reports sweeps and deletions itself.
             named = override.is_delete() or all(isinstance(name, str | QuotedString | Sweep | dict) for name in names)
             if is_group(override.key_or_group) and not named:
                 options = ", ".join(options_of(override.key_or_group)) or "its options"
@@ -84,12 +84,12 @@ def check_choices(typed: Sequence[str]) -> None:
 
 
 def is_group(key: str) -> bool:
-    """Whether options are chosen by this key."""
+    """Whether a key selects an option of a group."""
     return "/" in key or ("." not in key and (CONF / key).is_dir())
 
 
 def options_of(group: str) -> list[str]:
-    """Return the names of a group's options that ship with the package."""
+    """Return the names of a group's options in the package."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
@@ -101,34 +101,34 @@ def options_with(key: str) -> list[str]:
 
 
 def print_thread_error(failure: threading.ExceptHookArgs) -> None:
-    """Print what ended a thread, as Python does, unless it was a file: that the main thread hears of, too."""
+    """Print the error of a thread, as Python does, unless it is an OSError, which reaches the main thread too."""
     if not isinstance(failure.exc_value, OSError):
         threading.__excepthook__(failure)
 
 
 def run_path() -> str:
-    """Return the folder that Hydra made for the present job, as it is best typed: relative where it is below us."""
+    """Return the folder of the current job, relative if it is below the working directory."""
     path = Path(HydraConfig.get().runtime.output_dir)
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def hydra_config() -> DictConfig:
-    """Return what Hydra was told for the present job."""
+    """Return Hydra's configuration of the current job."""
     config: object = HydraConfig.get()
     assert isinstance(config, DictConfig)
     return config
 
 
 def alone() -> bool:
-    """Whether the present job is a run of its own, not one of a sweep."""
+    """Whether the current job is a single run, not part of a sweep."""
     return bool(HydraConfig.get().mode == RunMode.RUN)
 
 
 def describe_error(error: Exception) -> str:
-    """Say what Hydra or OmegaConf found wrong, with what there is instead."""
+    """Return an error of Hydra or OmegaConf as one sentence, with the alternatives."""
     if isinstance(error, MissingConfigException) and "/" in (error.missing_cfg_file or ""):
         group, _, name = (error.missing_cfg_file or "").rpartition("/")
-        if f"{group}={name}" in PLUGINS:  # Hydra leaves out a plugin that it cannot import
+        if f"{group}={name}" in PLUGINS:  # Hydra ignores a plugin that it cannot import
             try:
                 import_module(PLUGINS[f"{group}={name}"])
             except Exception as cause:
@@ -159,7 +159,7 @@ def describe_error(error: Exception) -> str:
 
 
 def known_settings() -> list[str]:
-    """Return the names of all settings of the default configuration, and of the groups."""
+    """Return the names of all settings of the default configuration, and of all groups."""
     from hydra import compose, initialize_config_dir
 
     with initialize_config_dir(str(CONF), **VERSION):

@@ -1,4 +1,4 @@
-"""What stands between a composed run and its first byte written: checks, resuming, a folder of its own."""
+"""What happens before a run writes anything: checks, resuming, and the choice of its folder."""
 
 from itertools import count
 from pathlib import Path
@@ -17,10 +17,10 @@ TABLE = "fit.data.table.table.Table"
 
 
 class Guard(Callback):
-    """Hydra calls it before a run makes its folder (Hydra's own order: folder first, application after)."""
+    """The callback that Hydra calls before it makes the folder of a run, and so before the application starts."""
 
     def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
-        """Refuse what cannot be, and settle the run folder."""
+        """Check the settings and prepare the run folder."""
         with errors_exit():
             if config.resume is None:
                 check(config)
@@ -54,17 +54,17 @@ class Guard(Callback):
 
 
 def new_folder(config: DictConfig) -> Path:
-    """Make the run folder, numbered if there is one of that name already."""
-    asked = Path(OmegaConf.select(config, "hydra.run.dir"))
+    """Make the run folder, numbered if there already is one of that name."""
+    wanted = Path(OmegaConf.select(config, "hydra.run.dir"))
     named_by_user = any(override.startswith("hydra.run.dir=") for override in typed(config, "hydra"))
     try:
-        if named_by_user and (asked / ".hydra").exists():
+        if named_by_user and (wanted / ".hydra").exists():
             raise FitError(
-                f"hydra.run.dir={asked} already holds a run: give another folder, or resume it with resume={asked}."
+                f"hydra.run.dir={wanted} already holds a run: give another folder, or resume it with resume={wanted}."
             )
-        asked.parent.mkdir(parents=True, exist_ok=True)
+        wanted.parent.mkdir(parents=True, exist_ok=True)
         for number in count(1):
-            folder = asked if number == 1 else asked.with_name(f"{asked.name}-{number}")
+            folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
             try:
                 folder.mkdir(exist_ok=named_by_user)
                 return folder
@@ -72,5 +72,5 @@ def new_folder(config: DictConfig) -> Path:
                 if named_by_user or not folder.is_dir():
                     raise
     except OSError as error:
-        raise FitError(f"hydra.run.dir={asked} cannot be written: {error.strerror}.") from None
+        raise FitError(f"hydra.run.dir={wanted} cannot be written: {error.strerror}.") from None
     raise AssertionError

@@ -1,4 +1,4 @@
-"""What Hydra does around each job, in two halves, so that jobs between them can be trained together."""
+"""What Hydra does before and after each job, separately, so that many jobs can be trained together in between."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,13 +20,13 @@ class JobContext:
     """Opens and closes the jobs of a sweep as `hydra.core.utils.run_job` does."""
 
     def __init__(self, context: HydraContext, task_function: TaskFunction) -> None:
-        """Take what Hydra hands to a launcher."""
+        """Keep what Hydra passes to a launcher."""
         self.context = context
         self.task_function = task_function
         self._texts: dict[str, str] = {}
 
     def open(self, config: DictConfig, directory: Path) -> tuple[DictConfig, JobReturn]:
-        """Make a job's folder and files, tell the callbacks, and return its configuration and what it will return."""
+        """Make a job's folder and files and call the callbacks; return its configuration and its unfinished result."""
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.runtime.output_dir = str(directory.absolute())
         with hydra_config(config):
@@ -48,7 +48,7 @@ class JobContext:
         return task_cfg, returned
 
     def close(self, returned: JobReturn, outcome: float | Exception) -> None:
-        """Put the outcome into what a job returns, and tell the callbacks."""
+        """Set the outcome of a job's result, and call the callbacks."""
         returned.return_value = outcome
         returned.status = JobStatus.FAILED if isinstance(outcome, Exception) else JobStatus.COMPLETED
         config = returned.hydra_cfg
@@ -57,16 +57,16 @@ class JobContext:
             self.context.callbacks.on_job_end(config=config, job_return=returned)
 
     def save(self, config: DictConfig, task_cfg: DictConfig, folder: Path) -> None:
-        """Write what Hydra writes: config.yaml, hydra.yaml and overrides.yaml."""
+        """Write the files that Hydra writes: config.yaml, hydra.yaml and overrides.yaml."""
         hydra = {"hydra": OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)}
         write_atomically(folder / "hydra.yaml", self.text(hydra).encode())
         write_atomically(folder / "overrides.yaml", self.text(typed(config)).encode())
-        # Last: a folder that has it is a job's.
+        # Last: it marks the folder as that of a job.
         task = OmegaConf.to_container(task_cfg, resolve=False, enum_to_str=True)
         write_atomically(folder / "config.yaml", self.text(task).encode())
 
     def text(self, value: object) -> str:
-        """Write plain values as OmegaConf does; sections that many jobs have are written once."""
+        """Format plain values as OmegaConf does; sections that jobs share are formatted once."""
         if isinstance(value, Mapping) and any(isinstance(each, Mapping) and each for each in value.values()):
             return "".join(
                 f"{key}:\n{indent(self.text(each), '  ')}"
@@ -83,7 +83,7 @@ class JobContext:
 
 
 def task_config(config: DictConfig) -> DictConfig:
-    """Return what the application gets to see of a composed configuration."""
+    """Return the part of a composed configuration that the application sees."""
     task_cfg = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     OmegaConf.set_struct(task_cfg, True)
     OmegaConf.copy_cache(from_config=config, to_config=task_cfg)
@@ -92,7 +92,7 @@ def task_config(config: DictConfig) -> DictConfig:
 
 @contextmanager
 def hydra_config(config: DictConfig) -> Iterator[None]:
-    """Have Hydra's references, such as ${hydra:runtime.output_dir}, mean this job."""
+    """Make Hydra's references, such as ${hydra:runtime.output_dir}, resolve to this job."""
     instance = HydraConfig.instance()
     before = instance.cfg
     instance.cfg = config  # type: ignore[assignment]

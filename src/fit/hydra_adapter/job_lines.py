@@ -1,4 +1,4 @@
-"""The lines that a job prints: those of a sweep's jobs begin with the job's number, as several may print at once."""
+"""Log lines in the terminal: in a sweep they begin with the job's number, as several jobs may print at once."""
 
 import logging
 
@@ -10,7 +10,7 @@ class JobLines(logging.Formatter):
     """Formats a message for the terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the message, each line of it numbered in a sweep."""
+        """Return the message, in a sweep with the job's number on each line."""
         text = super().format(record)
         if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
             return text

@@ -1,4 +1,4 @@
-"""Composing the jobs of a sweep: each combination of config groups once, plain values applied to a copy."""
+"""Composing the jobs of a sweep: each combination of groups is composed once, and values are applied to a copy."""
 
 import os
 import pickle
@@ -15,12 +15,12 @@ from fit.settings.identity import typed
 
 
 class QuickLoader(ConfigLoaderImpl):
-    """Hydra's own loader with a memory; what it composes is what Hydra composes."""
+    """Hydra's loader with a cache; it composes exactly what Hydra composes."""
 
     _groups: CachingConfigRepository | None = None
 
     def __init__(self, loader: ConfigLoader) -> None:
-        """Take over from Hydra's loader."""
+        """Copy the search path of Hydra's loader."""
         super().__init__(loader.get_search_path())
         self._composed: dict[tuple[str, ...], bytes] = {}
         self._parsed: dict[str, Override] = {}
@@ -43,7 +43,7 @@ class QuickLoader(ConfigLoaderImpl):
         return cfg
 
     def validate(self, master_config: DictConfig, jobs: Sequence[Sequence[str]]) -> None:
-        """Raise what composing the jobs would raise: every combination of groups and every value is tried once."""
+        """Raise what composing the jobs would raise; every combination of groups and every value is tried once."""
         tried: dict[int, tuple[DictConfig, set[str]]] = {}
         for job in jobs:
             base, values, _ = self._base(master_config, list(job))
@@ -53,14 +53,14 @@ class QuickLoader(ConfigLoaderImpl):
             for value in values:
                 if value.input_line not in seen:
                     seen.add(str(value.input_line))
-                    # What adds or deletes a setting can do so only once.
+                    # A setting can be added or deleted only once.
                     changes_keys = value.is_add() or value.is_delete()
                     self._apply_overrides_to_config([value], pickle.loads(base) if changes_keys else cfg)
 
     def _base(
         self, master_config: DictConfig, sweep_overrides: list[str]
     ) -> tuple[bytes, list[Override], list[Override]]:
-        """Return a job's composition without its plain values (pickled), those values, and all overrides."""
+        """Return a job's pickled configuration without its value overrides, those overrides, and all overrides."""
         lines = [*typed(master_config, "hydra"), *sweep_overrides]
         overrides = [self._parse(line) for line in lines]
         if self._groups is None:
@@ -73,19 +73,19 @@ class QuickLoader(ConfigLoaderImpl):
             composed = self.load_configuration(
                 config_name=master_config.hydra.job.config_name, overrides=list(choices), run_mode=RunMode.RUN
             )
-            # Read back in a quarter of the time that a deep copy takes.
+            # Unpickling takes a quarter of the time of a deep copy.
             self._composed[choices] = pickle.dumps(composed)
         return self._composed[choices], values, overrides
 
     def _is_choice(self, override: Override) -> bool:
-        """Whether an override chooses from a group (or where groups are looked for), instead of setting a value."""
+        """Whether an override selects an option of a group, or the search path, instead of setting a value."""
         assert self._groups is not None
         if override.key_or_group == "hydra.searchpath":
             return True
         return bool(self._groups.group_exists(override.key_or_group)) and not isinstance(override.value(), dict)
 
     def _parse(self, line: str) -> Override:
-        """Parse an override; most of them stand in many jobs."""
+        """Parse an override; most are part of many jobs."""
         if line not in self._parsed:
             self._parsed[line] = OverridesParser.create().parse_override(line)
         return self._parsed[line]

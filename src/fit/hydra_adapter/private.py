@@ -32,5 +32,5 @@ if "execution_whitelist" in inspect.signature(hydra.main).parameters:
 
 
 def outcome(result: JobReturn) -> object:
-    """Return what a job returned or raised; `return_value` would print and raise for one that failed."""
+    """Return what a job returned or raised; the public `return_value` raises for a failed one."""
     return result._return_value

@@ -1,4 +1,4 @@
-"""A run asked for from Python, composed and opened as Hydra does it for the command."""
+"""A run started from Python, composed and opened as Hydra does it for the command line."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,9 +22,9 @@ from fit.predict.frame import save_data
 
 @contextmanager
 def opened_run(overrides: Sequence[str], data: Any) -> Iterator[tuple[DictConfig, RunFolder]]:  # noqa: ANN401
-    """Compose a run and make its folder, as Hydra does for the command; raise FitError for what cannot be.
+    """Compose a run and make its folder, as Hydra does for the command line; raise FitError for invalid settings.
 
-    What fails before anything was trained leaves no folder behind.
+    A run that fails before any training leaves no folder behind.
     """
     check_choices(overrides)
     try:

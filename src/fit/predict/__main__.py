@@ -1,4 +1,4 @@
-"""`python -m fit.predict RUN_FOLDER x=1.5 y=-2` or `--input points.csv`: what a fitted function answers."""
+"""`python -m fit.predict RUN_FOLDER x=1.5 y=-2` or `--input points.csv`: predictions of a run."""
 
 import argparse
 import math
@@ -19,20 +19,23 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Predict what was asked for; return the exit code."""
+    """Run the command; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m fit.predict", description=__doc__)
     parser.add_argument("folder", type=Path, help="a run folder")
     parser.add_argument(
-        "values", nargs="*", metavar="NAME=VALUE", help="the inputs of a single point; it is answered with six digits"
+        "values",
+        nargs="*",
+        metavar="NAME=VALUE",
+        help="the inputs of a single point; predictions are printed with six digits",
     )
     parser.add_argument("--input", metavar="FILE", help="a CSV, TSV or Parquet file of points; -: standard input")
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help="where the rows go with their predictions, with all digits: CSV, or Parquet if the name ends in .parquet; "
+        help="the file for the rows and their predictions, with all digits: CSV, or Parquet if it ends in .parquet; "
         "-, the default: standard output (six digits if that is a terminal)",
     )
-    parser.add_argument("--checkpoint", choices=["last", "best"], default="last", help="which weights answer")
+    parser.add_argument("--checkpoint", choices=["last", "best"], default="last", help="which weights to use")
     for name in ("separator", "header", "decimal", "encoding"):
         message = RULES[f"data.{name}"].allowed
         parser.add_argument(f"--{name}", help=f"of --input: {message}; by default that of the table trained on")
@@ -63,7 +66,7 @@ def predict(typed: argparse.Namespace) -> None:
 
 
 def override_dialect(text: "Dialect", typed: argparse.Namespace) -> "Dialect":
-    """Return how the input is written; raise FitError for an option that cannot be."""
+    """Return the dialect of the input, changed by options; raise FitError for an invalid one."""
     for name in text._fields:
         value = getattr(typed, name)
         if value is None:
@@ -77,12 +80,12 @@ def override_dialect(text: "Dialect", typed: argparse.Namespace) -> "Dialect":
 
 
 def predict_point(predictor: "Predictor", typed: Sequence[str]) -> None:
-    """Print the targets at one point, `NAME=VALUE` for every input; raise FitError for what is no such point."""
+    """Print the targets at one point, given as `NAME=VALUE` for every input; raise FitError for an invalid one."""
     from fit.predict.inputs import encode_inputs, input_columns, required_columns
 
     values, names = dict[str, str](), input_columns(predictor)
     for each in typed:
-        # A name may have an equals sign in it.
+        # A name may contain an equals sign.
         name = max((name for name in names if each.startswith(f"{name}=")), key=len, default=None)
         if name is None:
             wrong = each.partition("=")[0]
@@ -108,7 +111,7 @@ def predict_point(predictor: "Predictor", typed: Sequence[str]) -> None:
 
 
 def parse_value(predictor: "Predictor", name: str, value: str) -> "Sequence[str] | Sequence[float]":
-    """Return what was typed for an input as one row: a word, or a finite number, which a date is in years."""
+    """Parse an input as a column of one row: a word, or a finite number, for a date in years."""
     if name in predictor.categories:
         words = predictor.categories[name]
         if value not in words:
@@ -125,10 +128,10 @@ def parse_value(predictor: "Predictor", name: str, value: str) -> "Sequence[str]
 
 
 def parse_year(text: str) -> float:
-    """Return a date in years, NaN for what is none."""
+    """Convert a date to years; NaN if it is not a date."""
     import numpy as np
 
-    import fit.data.table.file  # noqa: F401  says what to install if pyarrow is not there
+    import fit.data.table.file  # noqa: F401  raises FitError if pyarrow is missing
     from fit.data.table.dates import years_of
 
     years = years_of(np.array([text]))

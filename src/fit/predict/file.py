@@ -20,23 +20,23 @@ from fit.data.table.dialect import SEPARATORS, Dialect
 from fit.data.table.file import TableFile, decode_dictionary
 from fit.errors import FitError
 from fit.messages import nearest, plural
-from fit.predict.inputs import encode_inputs, input_columns, required_columns
+from fit.predict.inputs import check_columns, encode_inputs, input_columns
 from fit.predict.predictor import Predictor
 from fit.settings.schema import LARGEST
 
-# Rows that are computed at once.
+# Rows to compute at once.
 BATCH_ROWS = 2**14
 
 
 def predict_file(predictor: Predictor, source: str, target: str, text: Dialect) -> None:
-    """Write the rows of a file with their predictions, and say how many extrapolate; `-` is standard input or output.
+    """Write the rows of a file with their predictions, and print how many extrapolate; `-` is standard input or output.
 
-    `text` is how the file is written, unless it is Parquet. Raises FitError for a row that cannot be predicted; nothing
-    is left of the output then.
+    `dialect` is how the file is written, unless it is Parquet. Raises FitError for a row that cannot be predicted; then
+    no output file is left.
     """
     total = outside = 0
     with open_input(source, text) as file, open_output(target) as sink:
-        check_columns(predictor, file)
+        check_columns(predictor, file.columns, file.title)
         read_by_eye = target == "-" and sys.stdout.isatty()
         writer = PredictionWriter(sink, file, as_parquet=target.endswith(".parquet"), read_by_eye=read_by_eye)
         for first, whole in file.batches(file.columns):
@@ -53,15 +53,8 @@ def predict_file(predictor: Predictor, source: str, target: str, text: Dialect) 
         print(f"{outside} of {plural(total, 'row')} {lie} outside the range of the training rows.", file=sys.stderr)
 
 
-def check_columns(predictor: Predictor, file: TableFile) -> None:
-    """Raise FitError for an input that the file lacks."""
-    for name in required_columns(predictor):
-        if name not in file.columns:
-            raise FitError(f"{file.title} lacks the column {name}{nearest(name, file.columns)}.")
-
-
 def read_inputs(predictor: Predictor, file: TableFile, batch: pa.RecordBatch, first: int) -> dict[str, np.ndarray]:
-    """Return the columns of a batch, whose first row is `first`, that the function takes."""
+    """Return the input columns of a batch whose first row is `first`."""
     given: dict[str, np.ndarray] = {}
     for name in input_columns(predictor):
         if name not in file.columns:
@@ -74,7 +67,7 @@ def read_inputs(predictor: Predictor, file: TableFile, batch: pa.RecordBatch, fi
 
 
 def predict_batch(predictor: Predictor, given: Mapping[str, np.ndarray], rows: int) -> dict[str, np.ndarray]:
-    """Return the columns that are added to a batch of so many rows."""
+    """Return the columns to add to a batch: predictions, standard deviations and `extrapolation`."""
     inputs = encode_inputs(predictor, given, rows)
     means, deviations = predictor(inputs)
     added = dict(zip(predictor.targets, means.numpy().T, strict=True))
@@ -85,7 +78,7 @@ def predict_batch(predictor: Predictor, given: Mapping[str, np.ndarray], rows: i
 
 
 def read_numbers(file: TableFile, batch: pa.RecordBatch, name: str, first: int, *, dates: bool) -> np.ndarray:
-    """Return a column of finite numbers, which are the years of `dates`."""
+    """Return a column as finite numbers, those of `dates` in years; raise FitError for other cells."""
     numbers = file.numbers(batch.column(name), name, first, dates=dates)
     wrong = ~(np.abs(numbers) <= LARGEST)
     if wrong.any():
@@ -96,26 +89,26 @@ def read_numbers(file: TableFile, batch: pa.RecordBatch, name: str, first: int, 
 
 
 def read_words(predictor: Predictor, file: TableFile, batch: pa.RecordBatch, name: str, first: int) -> np.ndarray:
-    """Return a column of words, all of which were trained on."""
+    """Return a column as words; raise FitError for a word that was not trained on."""
     known = predictor.categories[name]
-    said = file.words(batch.column(name), name)
-    for row, word in enumerate(said):
+    words = file.words(batch.column(name), name)
+    for row, word in enumerate(words):
         if word not in known:
             what = "has no value" if word is None else f"is {word!r}"
             raise FitError(
                 f"{file.location(first + row)}: {name} {what}; give {' or '.join(known)}{nearest(str(word), known)}."
             )
-    return said
+    return words
 
 
 class PredictionWriter:
-    """Writes batches with their predictions, as Parquet or the way the file that they are from is written.
+    """Writes batches with their predictions, as Parquet or in the dialect of the input file.
 
-    Numbers have all their digits, so that reading them gives the same numbers, unless a person reads them.
+    Numbers have all digits, so that they are read back exactly, or six for a terminal.
     """
 
     def __init__(self, sink: BinaryIO, file: TableFile, *, as_parquet: bool, read_by_eye: bool = False) -> None:
-        """Take where to write; the first batch says what the columns are."""
+        """Keep the destination; the first batch determines the columns."""
         self.sink, self.file, self.as_parquet, self.read_by_eye = sink, file, as_parquet, read_by_eye
         self.separator = "," if file.is_parquet else SEPARATORS[file.dialect.separator]
         self._names: list[str] = []
@@ -123,7 +116,7 @@ class PredictionWriter:
         self._parquet: parquet.ParquetWriter | None = None
 
     def write(self, batch: pa.RecordBatch, given: Mapping[str, np.ndarray], added: Mapping[str, np.ndarray]) -> None:
-        """Write a batch and the columns added to it; in Parquet what was `given` to the function as it was read."""
+        """Write a batch with the `added` columns; Parquet gets the input columns `given` as they were converted."""
         new = [pa.array(values) for values in added.values()]
         if not self._names:
             self._names = [*self.file.columns]
@@ -143,12 +136,12 @@ class PredictionWriter:
             self._write_lines(pc.binary_join_element_wise(*cells, self.separator).to_pylist())
 
     def _write_lines(self, lines: list[str]) -> None:
-        """Write lines, after the header, which a file refused by its first row does without."""
+        """Write lines, preceded by the header if it is not written yet."""
         self.sink.writelines(f"{line}\n".encode() for line in self._header + lines)
         self._header = []
 
     def _as_text(self, name: str, cells: pa.Array) -> pa.Array:
-        """Return cells as text, empty where there is no value; raise FitError for what is none, such as lists."""
+        """Return cells as text, empty for missing values; raise FitError for other types, such as lists."""
         try:
             return pc.fill_null(decode_dictionary(cells).cast(pa.string()), "")
         except pa.ArrowException:
@@ -156,14 +149,14 @@ class PredictionWriter:
             raise FitError(f"{message}; give --output FILE.parquet.") from None
 
     def _written(self, numbers: pa.Array) -> pa.Array:
-        """Write numbers with the file's own decimal sign."""
+        """Format numbers with the file's own decimal sign."""
         shortened = self.read_by_eye and pa.types.is_floating(numbers.type)
         cells = pa.array([f"{each:.6g}" for each in numbers.to_pylist()]) if shortened else numbers.cast(pa.string())
         comma = not self.file.is_parquet and self.file.dialect.decimal == "comma"
         return pc.replace_substring(cells, ".", ",") if comma else cells
 
     def _quoted(self, cells: pa.Array) -> pa.Array:
-        """Put quotes around the text that needs them."""
+        """Quote the cells that need it."""
         special = pc.match_substring_regex(cells, f'["\\r\\n{re.escape(self.separator)}]')
         if not pc.any(special).as_py():
             return cells
@@ -172,7 +165,7 @@ class PredictionWriter:
         )
 
     def close(self) -> None:
-        """End the output."""
+        """Finish the output."""
         if self._parquet is not None:
             self._parquet.close()
         elif not self.as_parquet:
@@ -180,14 +173,14 @@ class PredictionWriter:
 
 
 def unused_name(name: str, names: Sequence[str]) -> str:
-    """Return what a column that is added is called, beside those that are there."""
+    """Return a name for an added column that no other column has."""
     others = (f"{name} predicted" + (f" {number}" if number > 1 else "") for number in count(1))
     return next(each for each in chain([name], others) if each not in names)
 
 
 @contextmanager
 def open_input(source: str, text: Dialect) -> Iterator[TableFile]:
-    """Open a file; what cannot be read twice, such as standard input, goes by way of a temporary one."""
+    """Open a file; one that cannot be read twice, such as standard input, is copied to a temporary file first."""
     if source != "-" and (not Path(source).exists() or Path(source).is_file() or Path(source).is_dir()):
         yield TableFile(source, text)
         return
@@ -204,7 +197,7 @@ def open_input(source: str, text: Dialect) -> Iterator[TableFile]:
 
 @contextmanager
 def open_output(target: str) -> Iterator[BinaryIO]:
-    """Open a file that is there, whole, only when everything went well; `-` is standard output."""
+    """Open a file that appears only once it is complete; `-` is standard output."""
     if target == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

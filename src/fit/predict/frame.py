@@ -1,4 +1,4 @@
-"""What people have in Python (arrays, DataFrames, mappings of columns) as the tensors that networks take."""
+"""Arrays, DataFrames and mappings of columns as the tensors that networks take."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -13,13 +13,12 @@ from torch import Tensor
 from fit.data.table.dialect import DATES
 from fit.errors import FitError, missing_extra
 from fit.folder import write_atomically
-from fit.messages import nearest
-from fit.predict.inputs import encode_inputs, input_columns, required_columns
+from fit.predict.inputs import check_columns, encode_inputs, input_columns
 from fit.predict.predictor import Predictor
 
 
 def to_inputs(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401 -- whatever holds columns
-    """Return inputs `[rows, inputs]`; raise FitError for columns that are missing, or not numbers."""
+    """Convert arrays or named columns to inputs `[rows, inputs]`; raise FitError for missing or invalid columns."""
     if isinstance(given, Mapping) or hasattr(given, "columns"):
         return columns_to_inputs(given, predictor)
     values = to_numbers(given, "The inputs")
@@ -35,11 +34,9 @@ def to_inputs(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401 -- wh
 
 
 def columns_to_inputs(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN401
-    """Find every input among named columns; one that was constant in training need not be given."""
+    """Convert named columns to inputs; one that was constant in training may be missing."""
     names = [str(name) for name in (given.columns if hasattr(given, "columns") else given)]
-    for name in required_columns(predictor):
-        if name not in names:
-            raise FitError(f"The column {name} is missing{nearest(name, names)}: there are {', '.join(names)}.")
+    check_columns(predictor, names, "The input")
     found: dict[str, np.ndarray] = {}
     for name in input_columns(predictor):
         if name not in names:
@@ -58,7 +55,7 @@ def columns_to_inputs(given: Any, predictor: Predictor) -> Tensor:  # noqa: ANN4
 
 
 def to_words(given: Any, name: str) -> np.ndarray:  # noqa: ANN401
-    """Return an array of words, of numbers or of true and false as a table writes them; raise FitError for others."""
+    """Convert values to words, numbers and booleans as a table writes them; raise FitError for other types."""
     cells = np.atleast_1d(np.asarray(given, dtype=object))
     if all(isinstance(cell, str) for cell in cells.flat):
         return cells
@@ -73,7 +70,7 @@ def to_words(given: Any, name: str) -> np.ndarray:  # noqa: ANN401
 
 
 def to_years(given: Any, name: str) -> np.ndarray:  # noqa: ANN401
-    """Return dates, as text or as such, in years, and years as they are; raise FitError for others."""
+    """Convert dates, as text or as dates, to years, and leave years as they are; raise FitError for other values."""
     try:
         return to_numbers(given, name)
     except FitError:
@@ -86,10 +83,10 @@ def to_years(given: Any, name: str) -> np.ndarray:  # noqa: ANN401
 
 
 def to_numbers(given: Any, what: str) -> np.ndarray:  # noqa: ANN401
-    """Return an array of doubles; raise FitError for what is not numbers."""
+    """Convert values to an array of doubles; raise FitError if they are not numbers."""
     try:
         values = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)
-        if values.dtype.kind in "cmM":  # NumPy would drop a part of each, or count the units of a date
+        if values.dtype.kind in "cmM":  # NumPy would drop imaginary parts, or count the units of a date
             raise TypeError
         return values.astype(np.float64)
     except (TypeError, ValueError):
@@ -97,7 +94,7 @@ def to_numbers(given: Any, what: str) -> np.ndarray:  # noqa: ANN401
 
 
 def save_data(data: Any, path: Path) -> None:  # noqa: ANN401
-    """Write a DataFrame, or a pair of inputs and targets, into a file; raise FitError for what is neither."""
+    """Write a DataFrame, or a pair of inputs and targets, into a file; raise FitError for anything else."""
     if hasattr(data, "columns"):
         try:
             import pyarrow  # noqa: F401
@@ -105,7 +102,7 @@ def save_data(data: Any, path: Path) -> None:  # noqa: ANN401
             raise missing_extra("A DataFrame", "table", error) from None
         try:
             (data.to_parquet if hasattr(data, "to_parquet") else data.write_parquet)(path)
-        except Exception as error:  # of pyarrow or polars, about a column of no single type
+        except Exception as error:  # from pyarrow or polars, about a column of mixed types
             raise FitError(f"The DataFrame cannot be written: {' '.join(str(error).split())}.") from None
         return
     try:

@@ -1,4 +1,4 @@
-"""From the columns that a person gives to the inputs of a fitted function."""
+"""The inputs of a fitted function, made from named columns."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,13 +6,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fit.errors import FitError
+from fit.messages import nearest, shorten_list
 from fit.predict.predictor import Predictor
+
+# The most columns to name in a message.
+MOST_NAMED = 20
 
 
 def input_columns(predictor: Predictor) -> list[str]:
-    """Return what columns there are to give: the inputs, and the text columns instead of their words."""
-    said = word_inputs(predictor)
-    return list(dict.fromkeys(said[name][0] if name in said else name for name in predictor.inputs))
+    """Return the columns of the inputs: numbers, dates, and text columns."""
+    words = word_inputs(predictor)
+    return list(dict.fromkeys(words[name][0] if name in words else name for name in predictor.inputs))
 
 
 def required_columns(predictor: Predictor) -> list[str]:
@@ -23,18 +28,26 @@ def required_columns(predictor: Predictor) -> list[str]:
 
 
 def word_inputs(predictor: Predictor) -> dict[str, tuple[str, str]]:
-    """Return the text column and the word that an input is, by its name."""
+    """Return the text column and the word of each input that stands for a word, by its name."""
     return {f"{column}={word}": (column, word) for column, each in predictor.categories.items() for word in each}
+
+
+def check_columns(predictor: Predictor, columns: Sequence[str], title: str) -> None:
+    """Raise FitError for a required column that is not among `columns`; `title` names what has them."""
+    for name in required_columns(predictor):
+        if name not in columns:
+            there = shorten_list(columns, MOST_NAMED)
+            raise FitError(f"{title} lacks the column {name}{nearest(name, columns)}: it has {there}.")
 
 
 def encode_inputs(
     predictor: Predictor, given: Mapping[str, np.ndarray | Sequence[str] | Sequence[float]], rows: int = 1
 ) -> Tensor:
-    """Return the inputs `[rows, inputs]` of columns of numbers and words; a column not given is as in training."""
-    said, inputs = word_inputs(predictor), []
+    """Return the inputs `[rows, inputs]` for columns of numbers and words; a missing one is constant as in training."""
+    words, inputs = word_inputs(predictor), []
     for name, low in zip(predictor.inputs, predictor.low.tolist(), strict=True):
-        if name in said:
-            column, word = said[name]
+        if name in words:
+            column, word = words[name]
             inputs.append((np.asarray(given[column], dtype=object) == word).astype(np.float64))
         else:
             inputs.append(np.asarray(given[name], dtype=np.float64) if name in given else np.full(rows, low))

@@ -1,4 +1,4 @@
-"""The fitted function of a run folder, ready to be used; reading it runs nothing that the folder brings along."""
+"""The fitted function of a run folder; reading it runs no code that the folder contains."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +18,12 @@ CHECKPOINTS = ("last", "best")
 
 @dataclass(frozen=True)
 class Predictor:
-    """A fitted function and what its columns are.
+    """A fitted function, from inputs to targets in the data's own units.
 
-    A text column is one of the inputs `COLUMN=WORD` for each of its `categories`, and `dates` are given in years. `low`
-    and `high` are the range of the inputs `[inputs]` that were trained on, `text` is what was said of how their table
-    is written; of what has `diverged` the answers mean nothing.
+    `inputs` and `targets` name the columns. A text column is one input `COLUMN=WORD` of 0 and 1 for each of its words,
+    which `categories` lists; the inputs `dates` are numbers of years. `low` and `high` `[inputs]` are the range of the
+    training rows, `dialect` is how their table is written. Several `networks` form an ensemble. If one has `diverged`,
+    its predictions are meaningless.
     """
 
     inputs: tuple[str, ...]
@@ -36,15 +37,15 @@ class Predictor:
     diverged: bool = False
 
     def __call__(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return the targets `[rows, targets]` at inputs `[rows, inputs]`, and the standard deviation of the answers.
+        """Return the mean and the standard deviation of the networks' predictions for inputs `[rows, inputs]`, float64.
 
-        Several networks answer by their mean; of a single one there is no deviation.
+        Both are `[rows, targets]`, float64; a single network has no deviation, None.
         """
-        answers = torch.stack([network(inputs) for network in self.networks])
-        return answers.mean(0), answers.std(0) if len(answers) > 1 else None
+        predictions = torch.stack([network(inputs) for network in self.networks])
+        return predictions.mean(0), predictions.std(0) if len(predictions) > 1 else None
 
     def outside(self, inputs: Tensor) -> Tensor:
-        """Return which rows `[rows]` lie outside the range that was trained on, so that the answer extrapolates."""
+        """Return which rows `[rows]` lie outside the range of the training rows, so that predictions extrapolate."""
         return ((inputs < self.low) | (inputs > self.high)).any(1)
 
 
@@ -57,7 +58,7 @@ def load_predictor(path: str | Path, which: str = "last", trust: bool = False) -
     checkpoints = [load_checkpoint(each, which) for each in folders]
     first = checkpoints[0]
     if any(each[key] != first[key] for each in checkpoints for key in ("inputs", "targets", "categories", "dates")):
-        raise FitError(f"{path} holds networks of different columns: one of them was changed.")
+        raise FitError(f"{path} holds networks with different columns: one of them was changed.")
     categories = {column: tuple(words) for column, words in first["categories"].items()}
     low = torch.stack([each["low"] for each in checkpoints]).amin(0)
     high = torch.stack([each["high"] for each in checkpoints]).amax(0)
@@ -75,7 +76,7 @@ def load_predictor(path: str | Path, which: str = "last", trust: bool = False) -
 
 
 def read_dialect(checkpoint: Checkpoint) -> Dialect:
-    """Return how the table that was trained on is written, as far as its settings say so and can be."""
+    """Return the dialect of the training table, as far as its settings are given and valid."""
     data, known = checkpoint["config"].get("data"), {}
     for name in Dialect._fields:
         value = data.get(name) if isinstance(data, dict) else None
@@ -85,7 +86,7 @@ def read_dialect(checkpoint: Checkpoint) -> Dialect:
 
 
 def load_checkpoint(path: str | Path, which: str = "last") -> Checkpoint:
-    """Read one of a run's checkpoints; raise FitError if there is none."""
+    """Read the `last` or `best` checkpoint of a single run; raise FitError if there is none."""
     folder = RunFolder(path)
     if which not in CHECKPOINTS:
         raise FitError(f"checkpoint={which} is not allowed: give {' or '.join(CHECKPOINTS)}.")

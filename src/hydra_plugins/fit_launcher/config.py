@@ -1,4 +1,4 @@
-"""What `hydra.launcher` and `hydra.sweeper` hold, and by which names Hydra finds them."""
+"""The settings of `hydra.launcher` and `hydra.sweeper`, registered with Hydra."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,19 +8,19 @@ from hydra.core.config_store import ConfigStore
 
 @dataclass
 class StackedLauncherConf:
-    """What `hydra.launcher` holds; values are checked by fit.sweep.launch, whose sentences say more than types can."""
+    """The settings of `hydra.launcher`; fit.sweep.launch checks them, with clearer messages than types give."""
 
     _target_: str = "hydra_plugins.fit_launcher.launcher.StackedLauncher"
-    max_members: Any = None  # members of a stack at most; null: as many as memory takes
+    max_members: Any = None  # most members of a stack; null: as many as fit into memory
     fail_fast: Any = False  # stop at the first job that fails; a job that diverges does not fail
     engine: Any = "local"  # local, or ray: each stack a task of a Ray cluster
-    ray_address: Any = None  # of a Ray cluster that runs already; null: one of this machine's own
-    ray_cpus: Any = None  # stacks trained at once, each by a processor; null: as many as this machine has
+    ray_address: Any = None  # HOST:PORT of a running Ray cluster; null: start one on this machine
+    ray_cpus: Any = None  # stacks trained at once, one on each processor; null: as many as this machine has
 
 
 @dataclass
 class GridSweeperConf:
-    """What `hydra.sweeper` holds: the settings of Hydra's own basic sweeper."""
+    """The settings of `hydra.sweeper`, as of Hydra's basic sweeper."""
 
     _target_: str = "hydra_plugins.fit_launcher.sweeper.GridSweeper"
     max_batch_size: int | None = None

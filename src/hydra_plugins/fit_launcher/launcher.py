@@ -11,14 +11,14 @@ from hydra_plugins.fit_launcher import config as config
 
 
 class StackedLauncher(Launcher):
-    """Train all jobs of a batch as few stacks; jobs of other applications run one after the other."""
+    """Train all jobs of a batch in as few stacks as possible; run jobs of other applications one after the other."""
 
     def __init__(self, **settings: object) -> None:
-        """Take the settings as they are: an error in here would be told as a failed import."""
+        """Keep the settings unchecked: Hydra would report an error here as a failed import."""
         self.settings = settings
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep what a job takes."""
+        """Keep what a job needs."""
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:

@@ -12,13 +12,13 @@ from hydra_plugins.fit_launcher import config as config
 
 
 class GridSweeper(Sweeper):
-    """Every combination of what is swept, as Hydra's own basic sweeper has it, composed quickly.
+    """Run all combinations, as Hydra's basic sweeper does, but compose them faster.
 
-    It goes on where a job failed.
+    A job that fails does not stop the others.
     """
 
     def __init__(self, max_batch_size: int | None, params: dict[str, str] | None = None) -> None:
-        """Take how many jobs are launched together (None: all), and what is swept beside the command line."""
+        """Keep how many jobs to launch together (None: all), and what to sweep beside the command line."""
         self.max_batch_size = max_batch_size
         self.params = params or {}
         self.hydra_context: HydraContext | None = None
@@ -26,7 +26,7 @@ class GridSweeper(Sweeper):
         self.launcher: Launcher | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Make the launcher, with a loader that composes each combination of groups once."""
+        """Create the launcher, with a loader that composes each combination of groups once."""
         from hydra.core.plugins import Plugins
 
         from fit.hydra_adapter.loader import QuickLoader
@@ -39,7 +39,7 @@ class GridSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
-        """Launch every combination, batch by batch."""
+        """Launch all combinations, batch by batch."""
         from fit.sweep.grid import run_grid
 
         assert self.config is not None

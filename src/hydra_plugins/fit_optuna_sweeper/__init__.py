@@ -1,4 +1,4 @@
-"""Hydra's `hydra/sweeper=optuna`: a search by Optuna, light to import, as every Hydra application scans its plugins."""
+"""Hydra's `hydra/sweeper=optuna`: a search by Optuna, light to import, as every Hydra application scans plugins."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from fit.errors import missing_extra
 
 @dataclass
 class OptunaSweeperConf:
-    """What `hydra.sweeper` holds; values are checked by fit.search.search, whose sentences say more than types can."""
+    """The settings of `hydra.sweeper`; fit.search.search checks them, with clearer messages than types give."""
 
     _target_: str = "hydra_plugins.fit_optuna_sweeper.OptunaSweeper"
-    n_trials: Any = 40  # those of a search that is continued included
-    n_jobs: Any = 8  # trials asked for, and launched, together
+    n_trials: Any = 40  # including those of a resumed search
+    n_jobs: Any = 8  # trials sampled and launched together
     sampler: Any = "tpe"  # tpe, random or grid
-    seed: Any = 0  # null: another search every time
+    seed: Any = 0  # null: a different search every time
     direction: Any = None  # minimize or maximize; null: maximize where optimized_metric is an r2
     storage: Any = None  # a file or a database URL; null: study.db in the sweep folder
     study_name: Any = "fit"
@@ -33,17 +33,17 @@ ConfigStore.instance().store(group="hydra/sweeper", name="optuna", node=OptunaSw
 
 
 class OptunaSweeper(Sweeper):
-    """Ask Optuna for trials, have the launcher run them, and tell what came out."""
+    """Ask Optuna for trials, let the launcher run them, and tell Optuna the results."""
 
     def __init__(self, **settings: object) -> None:
-        """Take the settings as they are: an error in here would be told as a failed import."""
+        """Keep the settings unchecked: Hydra would report an error here as a failed import."""
         self.settings = settings
         self.hydra_context: HydraContext | None = None
         self.config: DictConfig | None = None
         self.launcher: Launcher | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Make the launcher."""
+        """Create the launcher."""
         from hydra.core.plugins import Plugins
 
         self.hydra_context = hydra_context
@@ -53,7 +53,7 @@ class OptunaSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
-        """Search, and return what every batch returned."""
+        """Search, and return the results of all batches."""
         try:
             from fit.search.search import Search
         except ImportError as error:

@@ -1,4 +1,4 @@
-"""Arrays from Python, in a NumPy file."""
+"""Arrays of a NumPy file, such as those given from Python."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from fit.errors import FitError
 class Arrays(DataSet):
     """`inputs` `[rows, inputs]` and `targets` `[rows, targets]` of the .npz file `path`.
 
-    The file may name them, as `input_names` and `target_names`, and hold `val_inputs` and `val_targets`.
+    The file may also hold names, `input_names` and `target_names`, and validation rows, `val_inputs` and `val_targets`.
     """
 
     knows_truth = False
@@ -28,7 +28,7 @@ class Arrays(DataSet):
 
     @cached_property
     def arrays(self) -> Mapping[str, np.ndarray]:
-        """The arrays of the file; raise FitError where it is none of that kind. Nothing in it is ever run."""
+        """The arrays of the file; raise FitError if it is invalid. No code in it is ever run."""
         try:
             with Path(self.path).open("rb") as file:
                 arrays = read_arrays(file)
@@ -51,15 +51,15 @@ class Arrays(DataSet):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Inputs that are constant."""
+        """A note on constant inputs."""
         return self.constant_inputs()
 
     def rows(self) -> Rows:
-        """Return the rows to train on, before any are held out."""
+        """Return the rows of the file, before any are held out."""
         return Rows(self._tensor("inputs"), self._tensor("targets"))
 
     def fresh(self) -> dict[str, Rows]:
-        """Return the validation rows of the file, if it has any; raise FitError where nothing is to be judged on."""
+        """Return the validation rows of the file, if any; raise FitError if no rows would be left to judge on."""
         if "val_inputs" in self.arrays:
             return {"val": Rows(self._tensor("val_inputs"), self._tensor("val_targets"))}
         if self.val_fraction == 0 and self.folds is None:
@@ -70,40 +70,40 @@ class Arrays(DataSet):
         return {}
 
     def split(self) -> tuple[Rows, dict[str, Rows]]:
-        """Judge on the validation rows of the file, if it has any; else hold rows out as other data sets do."""
+        """Return all rows and the validation rows of the file, if it has any; else hold rows out."""
         if "val_inputs" in self.arrays and self.folds is None:
             return self.rows(), self.fresh()
         return super().split()
 
     def drawn(self) -> Rows:
-        """Return the rows that are judged on, in the order of the first input."""
+        """Return the validation rows, sorted by the first input."""
         rows = self.split()[1]["val"]
         return rows.take(rows.inputs[:, 0].argsort())
 
     def _names(self, key: str, letter: str, count: int) -> tuple[str, ...]:
-        """Return the names of columns."""
+        """Return the names in the file, or numbered ones."""
         if key in self.arrays:
             return tuple(map(str, self.arrays[key]))
         return (letter,) if count == 1 else tuple(f"{letter}{number}" for number in range(1, count + 1))
 
     def _tensor(self, key: str) -> Tensor:
-        """Return an array in double precision."""
+        """Return an array as a float64 tensor."""
         return torch.from_numpy(self.arrays[key].astype(np.float64))
 
 
 def read_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
-    """Read all arrays of an .npz file; there are none in a file of another kind."""
+    """Read all arrays of an .npz file; return none for another kind of file."""
     try:
         with np.load(file, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except MemoryError:
         raise
-    except Exception:  # whatever NumPy, zip and zlib may make of a file that is none
+    except Exception:  # whatever NumPy, zip and zlib raise for another kind of file
         return {}
 
 
 def check_arrays(arrays: Mapping[str, np.ndarray], title: str) -> None:
-    """Raise FitError for arrays that are no rows of numbers, or do not go together; `title` is the file's name."""
+    """Raise FitError for arrays that are not rows of numbers, or do not match; `title` names the file."""
     for names in (("inputs", "targets"), ("val_inputs", "val_targets")):
         if not set(names) & set(arrays):
             continue

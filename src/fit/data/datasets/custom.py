@@ -1,4 +1,4 @@
-"""A Python function of one's own."""
+"""Data from the user's own Python function."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ class Custom(FunctionData):
         found = import_named("data.function", self.function, allowed)
         if not callable(found):
             raise FitError(f"data.function={self.function} is not a function but a {type(found).__name__}.")
-        answer: Callable[[Tensor], object] = found
-        return answer
+        function: Callable[[Tensor], object] = found
+        return function
 
     @cached_property
     def target_names(self) -> tuple[str, ...]:
-        """The names given, or y, or y1, y2 and so on; raise FitError for one that is an input."""
+        """The names given, or y, or y1, y2, …; raise FitError for one that is also an input."""
         names, given = self.targets, ""
         if names is None:
             middle = torch.full((2, len(self.domain)), 0.5, dtype=torch.float64)
@@ -44,7 +44,7 @@ class Custom(FunctionData):
         return tuple(map(str, names))
 
     def evaluate(self, inputs: Tensor) -> Tensor:
-        """Call the function; raise FitError for what it raises, and for answers of another shape."""
+        """Call the function; raise FitError if it fails, or returns another shape than `[rows, targets]`."""
         values = self._values(inputs)
         if self.targets is not None and values.shape[1] != len(self.targets):
             raise FitError(
@@ -53,17 +53,17 @@ class Custom(FunctionData):
         return values
 
     def formula(self, column: int) -> str:
-        """Return the function's name, whatever the column."""
+        """Return the setting that names the function."""
         return f"data.function={self.function}"
 
     def _values(self, inputs: Tensor) -> Tensor:
-        """Call the function on a copy, and have `[rows, targets]`, float64."""
+        """Call the function on a copy of the inputs; return `[rows, targets]`, float64."""
         what = self.formula(0)
         try:
             values = torch.as_tensor(self.imported(inputs.clone()), dtype=torch.float64).detach().cpu()
         except FitError:
             raise
-        except (Exception, SystemExit) as error:  # it is somebody's own code
+        except (Exception, SystemExit) as error:  # whatever the user's code may raise
             raise FitError(f"{what} failed: {type(error).__name__}: {error}.") from None
         values = values.unsqueeze(1) if values.dim() == 1 else values
         if values.dim() != 2 or len(values) != len(inputs):

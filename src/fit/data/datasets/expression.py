@@ -1,4 +1,4 @@
-"""Formulas of one's own: any number of named inputs and targets."""
+"""Data from the user's own formulas: any number of named inputs and targets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from fit.errors import FitError
 
 @dataclass(frozen=True, kw_only=True)
 class Expression(FunctionData):
-    """Targets by name, each a formula in the inputs that `domain` names."""
+    """Targets by name, each a formula of the inputs that `domain` names."""
 
     targets: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        """Raise FitError for a name that is an input and a target."""
+        """Raise FitError for a name that is both an input and a target."""
         both = next((name for name in self.targets if name in self.domain), None)
         if both is not None:
             raise FitError(f"{both} is among data.domain and data.targets: it can only be one of them.")
 
     @property
     def target_names(self) -> tuple[str, ...]:
-        """The targets, as they were named."""
+        """The names of the targets."""
         return tuple(self.targets)
 
     def evaluate(self, inputs: Tensor) -> Tensor:
@@ -34,6 +34,6 @@ class Expression(FunctionData):
         return torch.stack([Formula.parse(str(text), self.input_names)(columns) for text in self.targets.values()], 1)
 
     def formula(self, column: int) -> str:
-        """Return a target's name with its formula."""
+        """Return the setting of a target's formula."""
         name = self.target_names[column]
         return f"data.targets.{name}={self.targets[name]}"

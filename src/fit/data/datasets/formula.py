@@ -1,4 +1,4 @@
-"""Formulas as people type them, computed by torch: a list of what is allowed, and nothing else is ever evaluated."""
+"""Formulas as people type them, computed by torch: only what is listed here is ever evaluated."""
 
 import ast
 import math
@@ -13,7 +13,7 @@ from fit.errors import FitError
 from fit.messages import nearest, plural
 
 LONGEST = 1000  # letters
-DEEPEST = 200  # operations within operations
+DEEPEST = 200  # nested operations
 CONSTANTS = {"pi": math.pi, "e": math.e}
 FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
     name: getattr(torch, name)
@@ -40,14 +40,14 @@ BINARY: Mapping[type[ast.AST], Callable[[Tensor, Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class Formula:
-    """A formula in named inputs; `parse` makes it, calling it computes it."""
+    """A formula of named inputs; `parse` creates it, calling it computes it."""
 
     text: str
     tree: ast.expr
 
     @classmethod
     def parse(cls, text: str, inputs: tuple[str, ...]) -> "Formula":
-        """Read a formula; raise FitError for whatever is not arithmetic, one of FUNCTIONS, a constant or an input."""
+        """Parse a formula; raise FitError for anything but arithmetic, FUNCTIONS, constants and inputs."""
         if len(text) > LONGEST:
             raise FitError(f"A formula of {len(text)} characters is too long: at most {LONGEST} are allowed.")
         try:
@@ -71,7 +71,7 @@ class Formula:
 
 
 def normalize_name(name: str) -> str:
-    """Return a name as it stands in a syntax tree: of letters that look alike, such as both µ, Python knows one."""
+    """Return a name as Python's parser normalizes it: it replaces look-alike letters, such as µ, by one of them."""
     return normalize("NFKC", name)
 
 
@@ -110,7 +110,7 @@ def check_node(node: ast.expr, text: str, inputs: tuple[str, ...], depth: int) -
 
 
 def compute(node: ast.expr, inputs: Mapping[str, Tensor]) -> Tensor:
-    """Compute a part of a formula that was checked."""
+    """Compute a checked part of a formula."""
     match node:
         case ast.Constant(value=value):
             assert isinstance(value, int | float)
@@ -132,12 +132,12 @@ def compute(node: ast.expr, inputs: Mapping[str, Tensor]) -> Tensor:
 
 
 def compute_number(node: ast.expr, inputs: Mapping[str, Tensor]) -> Tensor:
-    """Compute a part as a number: a comparison is 1 where it holds and 0 elsewhere."""
+    """Compute a part as a float64 number: a comparison is 1 if it holds, else 0."""
     return compute(node, inputs).double()
 
 
 def to_float(value: float) -> float:
-    """Return a number as typed; one that is too large for a double is infinite."""
+    """Convert a number to a double; one that is too large is infinite."""
     try:
         return float(value)
     except OverflowError:
@@ -145,6 +145,6 @@ def to_float(value: float) -> float:
 
 
 def not_allowed(node: ast.expr, text: str, why: str) -> FitError:
-    """Say which part of a formula is not allowed, and what is."""
+    """Return the error that a part of a formula is not allowed."""
     part = ast.get_source_segment(text.strip(), node) or text
     return FitError(f"{part!r} in the formula {text!r} is not allowed: {why}.")

@@ -1,4 +1,4 @@
-"""Data sampled from a function on a box: how the points are chosen, whatever the function is."""
+"""Data sampled from a function on a box: how the points are chosen."""
 
 import math
 from abc import abstractmethod
@@ -11,17 +11,18 @@ from torch import Tensor
 from fit.data.dataset import DataSet, Rows
 from fit.errors import FitError
 
-# Rows that a validation region and a figure of two inputs have.
+# The fewest fresh rows, the lines of a map over two inputs, and the points of a curve over one.
 LEAST_FRESH_ROWS, MAP_LINES, CURVE_POINTS = 1024, 61, 400
-# A grid may have so many times the points asked for, where two along each input are too many.
+# The most rows of a grid over data.points, as it has at least two lines along each input.
 MOST_GRID_RATIO = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionData(DataSet):
-    """Points of a box, `domain[input] = [low, high]` or `[low, high, log]`, and a function's values there.
+    """A function's values at points of a box, `domain[input] = [low, high]` or `[low, high, log]`.
 
-    `sampling` is uniform, sobol, grid or chebyshev; `noise` the standard deviation of what is added to the targets.
+    `sampling` is uniform, sobol, grid or chebyshev; `noise` is the standard deviation of the Gaussian noise added to
+    the training targets, in their own units.
     """
 
     domain: Mapping[str, Sequence[float | str]]
@@ -35,27 +36,27 @@ class FunctionData(DataSet):
 
     @abstractmethod
     def formula(self, column: int) -> str:
-        """Return the setting, with its value, that a column of the targets comes of."""
+        """Return the setting that defines a target column, as KEY=VALUE."""
 
     @property
     def input_names(self) -> tuple[str, ...]:
-        """The inputs, as the domain names them."""
+        """The inputs of the domain."""
         return tuple(self.domain)
 
     @property
     def logarithmic(self) -> tuple[str, ...]:
-        """The inputs whose range is one of powers."""
+        """The inputs whose range is logarithmic."""
         return tuple(name for name, each in self.domain.items() if len(each) == 3)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Say where a grid has other points than asked for."""
+        """A note if a grid has another number of rows than data.points."""
         rows = len(self.sample_unit_cube())
-        asked = f"data.points={self.points} is not a grid of {len(self.domain)} inputs: there are {rows}"
-        return () if rows == self.points else (asked,)
+        note = f"data.points={self.points} is not a grid of {len(self.domain)} inputs: there are {rows} rows."
+        return () if rows == self.points else (note,)
 
     def rows(self) -> Rows:
-        """Return noisy points."""
+        """Return the training points, with noise."""
         inputs, targets = self._finite(self.sample_unit_cube())
         noise = torch.randn(targets.shape, generator=self.generator(3), dtype=torch.float64)
         return Rows(inputs, targets + self.noise * noise)
@@ -67,18 +68,18 @@ class FunctionData(DataSet):
         return {"val": self._finite(points)}
 
     def drawn(self) -> Rows:
-        """Return even points along one input, a grid over two, else the rows judged on; at a pole a target is NaN."""
+        """Return even points along one input, a grid over two, else the validation rows; at a pole a target is NaN."""
         if len(self.domain) > 2:
             return super().drawn()
         count = {1: CURVE_POINTS, 2: MAP_LINES}[len(self.domain)]
-        # Within the domain, as a formula may have a pole at its end.
+        # Inside the domain, as a formula may have a pole at its end.
         line = (torch.arange(count, dtype=torch.float64) + 0.5) / count
         inputs = self.scale_to_domain(grid_points(line, len(self.domain)))
         targets = self.evaluate(inputs)
         return Rows(inputs, targets.where(targets.isfinite(), torch.nan))
 
     def sample_unit_cube(self) -> Tensor:
-        """Choose training points in the unit cube `[rows, inputs]`."""
+        """Return training points in the unit cube `[rows, inputs]`."""
         inputs = len(self.domain)
         if self.sampling == "uniform":
             return torch.rand(self.points, inputs, generator=self.generator(0), dtype=torch.float64)
@@ -89,7 +90,7 @@ class FunctionData(DataSet):
         if lines**inputs > MOST_GRID_RATIO * self.points:
             raise FitError(
                 f"data.sampling={self.sampling} gives {lines}^{inputs} rows for data.points={self.points}: "
-                "give sobol or uniform where there are many inputs."
+                "give sobol or uniform if there are many inputs."
             )
         if self.sampling == "grid":
             return grid_points(torch.linspace(0, 1, lines, dtype=torch.float64), inputs)
@@ -98,17 +99,17 @@ class FunctionData(DataSet):
         return grid_points(0.5 - 0.5 * angles.cos(), inputs)
 
     def scale_to_domain(self, points: Tensor) -> Tensor:
-        """Move points of the unit cube into the domain, both `[rows, inputs]`."""
+        """Scale points of the unit cube to the domain, both `[rows, inputs]`."""
         columns = []
         for column, (low, high, *log) in zip(points.unbind(1), self.domain.values(), strict=True):
             start, stop = (math.log(float(end)) if log else float(end) for end in (low, high))
             even = start + (stop - start) * column
-            # The ends themselves may be left by a rounding.
+            # Rounding may exceed the ends.
             columns.append((even.exp() if log else even).clamp(float(low), float(high)))
         return torch.stack(columns, 1)
 
     def _finite(self, points: Tensor) -> Rows:
-        """Evaluate at points of the unit cube; raise FitError naming the first at which a target is not finite."""
+        """Evaluate at points of the unit cube; raise FitError that names the first at which a target is not finite."""
         inputs = self.scale_to_domain(points)
         targets = self.evaluate(inputs)
         for column, values in enumerate(targets.unbind(1)):
@@ -124,5 +125,5 @@ class FunctionData(DataSet):
 
 
 def grid_points(line: Tensor, inputs: int) -> Tensor:
-    """Return the crossings of a grid with the same lines `[lines]` along each input, `[lines^inputs, inputs]`."""
+    """Return the points of a grid with the same lines `[lines]` along each input, `[lines^inputs, inputs]`."""
     return torch.cartesian_prod(*[line] * inputs).reshape(-1, inputs)

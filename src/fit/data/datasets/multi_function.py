@@ -10,7 +10,7 @@ from fit.data.dataset import DataSet, Rows, uniform
 
 @dataclass(frozen=True, kw_only=True)
 class MultiFunction(DataSet):
-    """x·eˣ, eˣ and x² at even points of `[low, high]`; `shift` is taken from the first."""
+    """x·eˣ, eˣ and x² at even points of `[low, high]`; `shift` is subtracted from the first."""
 
     input_names = ("x",)
     target_names = ("x·eˣ", "eˣ", "x²")

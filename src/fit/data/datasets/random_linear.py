@@ -1,4 +1,4 @@
-"""Pure noise: inputs and targets that have nothing to do with each other (article A2)."""
+"""Pure noise: targets that are independent of the inputs (article A2)."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class RandomLinear(DataSet):
     points: int = 128
 
     def rows(self) -> Rows:
-        """Return the numbers that the article's script draws under this seed, which makes its layer first."""
+        """Return the numbers that the article's script draws with this seed, after it has initialized its layer."""
         generator = Generator().manual_seed(self.seed)
         for drawn_before in (
             torch.empty(len(self.target_names), len(self.input_names)),
@@ -28,7 +28,7 @@ class RandomLinear(DataSet):
         return self._draw(generator)
 
     def fresh(self) -> dict[str, Rows]:
-        """Return as much fresh noise: there is no truth to be learned."""
+        """Return as many rows of fresh noise: there is nothing to learn."""
         return {"val": self._draw(self.generator(1))}
 
     def _draw(self, generator: Generator) -> Rows:

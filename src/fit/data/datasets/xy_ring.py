@@ -26,11 +26,11 @@ class XYRing(DataSet):
 
     @property
     def covering(self) -> Mapping[str, object]:
-        """Return what trains on the square, too."""
+        """Settings with which the training points cover the square."""
         return {} if self.square_points else {"data.square_points": 1024, "data.batch_size": 64}
 
     def rows(self) -> Rows:
-        """Return the 36 points, or so many of the square as are asked for."""
+        """Return the 36 points, or `square_points` random points of the square."""
         if self.square_points is not None:
             return self._label(uniform(-15, 15, self.square_points, 2, self.generator(0)))
         return self._label(read_columns("xy_ring.csv")[:, :2])

@@ -10,7 +10,7 @@ from fit.data.dataset import DataSet, Rows, square_grid, uniform
 
 @dataclass(frozen=True, kw_only=True)
 class XYSquare(DataSet):
-    """Points drawn uniformly from `[low, high]²`; `noise` is the standard deviation of what is added to the targets."""
+    """Points drawn uniformly from `[low, high]²`; `noise` is the standard deviation of the noise on the targets."""
 
     input_names = ("x", "y", "1")
     target_names = ("x²+y²",)
@@ -21,7 +21,7 @@ class XYSquare(DataSet):
     noise: float = 0.0
 
     def rows(self) -> Rows:
-        """Return noisy points."""
+        """Return the training points, with noise."""
         rows = paraboloid(uniform(self.low, self.high, self.points, 2, self.generator(0)))
         noise = torch.randn(rows.targets.shape, generator=self.generator(3), dtype=torch.float64)
         return Rows(rows.inputs, rows.targets + self.noise * noise)

@@ -1,4 +1,4 @@
-"""The columns of a table that a person asks for, found in its file; nothing here needs torch."""
+"""The columns of a table that the settings name; nothing here needs torch."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,21 +10,21 @@ import numpy as np
 
 from fit.data.table.dialect import YEARS, Dialect
 from fit.errors import FitError
-from fit.messages import plural
+from fit.messages import plural, shorten_list
 
 if TYPE_CHECKING:  # pyarrow is an extra
     from fit.data.table.file import TableFile
     from fit.data.table.rows import Reader, TableRows
 
-# The index of a frame, as pandas writes it where it has no name.
+# The name under which pandas writes an unnamed index.
 INDEX = re.compile(r"__index_level_\d+__")
-# How many columns are named.
+# The most columns to name in a note.
 MOST_NAMED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """The columns of a file that are inputs (`given`, or None: all but the others), targets and groups."""
+    """The columns of a file that are inputs (`chosen_inputs`, or None: all others), targets and groups."""
 
     path: str
     chosen_inputs: Sequence[str] | None
@@ -36,7 +36,7 @@ class Columns:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
-        """Take the settings of data=table."""
+        """Create the columns from the settings of data=table."""
         given = settings.get("inputs")
         return cls(
             path=settings["path"],
@@ -50,36 +50,36 @@ class Columns:
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
-        """The columns of the inputs; raise FitError for what cannot be one."""
+        """The input columns; raise FitError for one that cannot be an input."""
         inputs = self._rest() if self.chosen_inputs is None else tuple(self.chosen_inputs)
         both = next((name for name in inputs if name in self.targets), None)
         if both is not None:
             raise FitError(f"{both} is among data.inputs and data.targets: it can only be one of them.")
-        if stray := [name for name in self.categorical if name not in inputs]:
-            raise FitError(f"data.categorical={stray[0]} is not among data.inputs: only inputs can be words.")
+        if unknown := [name for name in self.categorical if name not in inputs]:
+            raise FitError(f"data.categorical={unknown[0]} is not among data.inputs: only inputs can be words.")
         return inputs
 
     def _rest(self) -> tuple[str, ...]:
-        """Return the columns that are nothing else; raise FitError where there are none."""
+        """Return the columns that are neither targets nor groups; raise FitError if there are none."""
         self._file.check_columns(self.targets, "data.targets: ")
         rest = tuple(name for name in self._file.columns if name not in self.others and not INDEX.fullmatch(name))
         if not rest:
-            raise FitError(f"{self.path} has no columns but {', '.join(self.others)}: there is nothing to be an input.")
+            raise FitError(f"{self.path} has no columns but {', '.join(self.others)}: none is left to be an input.")
         return rest
 
     @property
     def others(self) -> list[str]:
-        """The columns that are no inputs unless they are asked to be."""
+        """The columns that are inputs only if data.inputs names them."""
         return [*self.targets, *([self.group] if self.group else [])]
 
     @property
     def numeric(self) -> list[str]:
-        """The columns of numbers, inputs first."""
+        """The numeric columns, inputs first."""
         return [column for column in (*self.inputs, *self.targets) if column not in self.categorical]
 
     @property
     def notes(self) -> list[str]:
-        """How the columns are read, a sentence each, where that is more than taking them as they are."""
+        """Notes on how the columns were read, a sentence each, if that was not obvious."""
         notes, rows = [], self.rows
         if self.chosen_inputs is None:
             others, inputs = list_columns(self.others), list_columns(self.inputs)
@@ -93,7 +93,7 @@ class Columns:
 
     @cached_property
     def rows(self) -> "TableRows":
-        """The rows of the file; raise FitError for those that nothing can be learnt from."""
+        """The rows of the file; raise FitError if nothing can be learned from them."""
         from fit.data.table.rows import load_rows
 
         loaded = load_rows(self._reader(self._file), self.missing)
@@ -110,28 +110,28 @@ class Columns:
         return loaded
 
     def read_validation(self, path: str) -> "TableRows":
-        """Return the rows of another file, in which the same columns are dates."""
+        """Return the rows of the validation file, in which the same columns are dates."""
         from fit.data.table.rows import load_rows
 
         return load_rows(self._reader(self._open(path), self.rows.dates), self.missing)
 
     def read_first(self) -> None:
-        """Read the first rows; raise FitError for what is no number, or a column that there is not."""
+        """Read the first rows; raise FitError for a missing column or a cell that is not a number."""
         next(iter(self._reader(self._file)))
 
     @cached_property
     def _file(self) -> "TableFile":
-        """The file."""
+        """The opened file."""
         return self._open(self.path)
 
     def _open(self, path: str) -> "TableFile":
-        """Look at the beginning of a file."""
+        """Open a file and detect its format."""
         from fit.data.table.file import TableFile
 
         return TableFile(path, self.dialect)
 
     def _reader(self, file: "TableFile", dates: Sequence[str] | None = None) -> "Reader":
-        """Return what reads the columns of a file; raise FitError if it lacks one."""
+        """Return a reader of the columns of a file; raise FitError if a column is missing."""
         from fit.data.table.rows import Reader
 
         text = [*self.categorical, *([self.group] if self.group else [])]
@@ -143,22 +143,22 @@ class Columns:
 
 
 def check_first_rows(data: Mapping[str, Any]) -> None:
-    """Raise FitError for a table that shows at its beginning that it cannot be: torch takes seconds to import."""
+    """Raise FitError if the first rows of a table are invalid, before torch is imported, which takes seconds."""
     Columns.of(data).read_first()
 
 
 def list_columns(names: Sequence[str]) -> str:
-    """Name columns, the first of many."""
-    return ", ".join(names[:MOST_NAMED]) + (f", … ({len(names)} columns)" if len(names) > MOST_NAMED else "")
+    """Join column names, the first of many."""
+    return shorten_list(names, MOST_NAMED, "columns")
 
 
 def check_words(path: str, column: str, words: np.ndarray) -> None:
-    """Raise FitError if most rows have a word of their own, of which nothing can be learnt for others."""
+    """Raise FitError if most rows have a unique word, from which nothing can be learned."""
     found, counts = np.unique(words.astype(str), return_counts=True)
     alone = int((counts == 1).sum())
     if alone > len(words) / 2:
         raise FitError(
-            f"{path}: {column} has {plural(len(found), 'word')} in {len(words)} rows, {alone} of them in one row only, "
-            f"so that nothing is learned of them; leave {column} out of data.inputs, or out of data.categorical "
+            f"{path}: {column} has {plural(len(found), 'word')} in {len(words)} rows, {alone} of them in a single row, "
+            f"so that nothing can be learned from them; leave {column} out of data.inputs, or out of data.categorical "
             "if it holds numbers or dates."
         )

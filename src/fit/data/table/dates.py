@@ -1,10 +1,10 @@
-"""Dates and times of a table as numbers, so that they can be inputs: years."""
+"""Dates and times of a table as numbers of years, so that they can be inputs."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# Both may have a time, and that a zone.
+# Both patterns may have a time, and a time may have a zone.
 TIME = r"(?:[T ](?P<time>\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?) ?(?P<zone>Z|[+-]\d{2}:?\d{2})?)?"
 DATE_PATTERNS = (
     r"^\s*(?P<year>\d{4})[-/](?P<month>\d{1,2})(?:[-/](?P<day>\d{1,2})" + TIME + r")?\s*$",
@@ -18,7 +18,7 @@ def is_moment(kind: pa.DataType) -> bool:
 
 
 def read_dates(cells: pa.Array) -> pa.Array | None:
-    """Return dates in years, null where there is no value; None if some text is no date. Zones are those of UTC."""
+    """Convert cells to years in UTC, null where there is no value; return None if a cell is not a date."""
     if is_moment(cells.type):
         return to_years(cells)
     moments = pa.nulls(len(cells), pa.timestamp("us", "UTC"))
@@ -33,7 +33,7 @@ def read_dates(cells: pa.Array) -> pa.Array | None:
 
 
 def years_of(values: np.ndarray) -> np.ndarray | None:
-    """Return the years `[rows]` of an array of dates, or of text; None where some of it is no date."""
+    """Return the years `[rows]` of an array of dates or of text; None if some of it is not a date."""
     try:
         given = values.astype("datetime64[us]") if values.dtype.kind == "M" else values.tolist()
         cells = pa.array(given, from_pandas=True)
@@ -44,7 +44,7 @@ def years_of(values: np.ndarray) -> np.ndarray | None:
 
 
 def normalize_dates(cells: pa.Array, pattern: str) -> pa.Array:
-    """Return dates that match a pattern as `YEAR-MONTH-DAY HOUR:MINUTEZONE`, null for others."""
+    """Rewrite dates that match a pattern as `YEAR-MONTH-DAY HOUR:MINUTEZONE`; others are null."""
     parts = pc.extract_regex(cells, pattern)
     year, month, day, time, zone = (pc.struct_field(parts, name) for name in ("year", "month", "day", "time", "zone"))
     day, time, zone = (
@@ -57,7 +57,7 @@ def normalize_dates(cells: pa.Array, pattern: str) -> pa.Array:
 
 
 def to_years(moments: pa.Array) -> pa.Array:
-    """Return the years of dates and times."""
+    """Convert dates and times to years."""
     moment = np.asarray(moments.cast(pa.timestamp("us")).to_numpy(zero_copy_only=False)).astype("datetime64[us]")
     year = moment.astype("datetime64[Y]")
     begin, end = year.astype("datetime64[us]"), (year + 1).astype("datetime64[us]")

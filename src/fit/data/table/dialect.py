@@ -1,4 +1,4 @@
-"""Tables of text: how a file is written, told from its first records, and on which line a row stands."""
+"""The dialect of a table of text, detected from its first records, and the lines of its rows."""
 
 import codecs
 import csv
@@ -10,25 +10,25 @@ from typing import NamedTuple
 
 from fit.errors import FitError
 
-# The comma comes last: where others separate the cells, it is a decimal sign.
+# The comma is last: where another one separates the cells, it is a decimal sign.
 SEPARATORS = {"tab": "\t", "semicolon": ";", "pipe": "|", "comma": ","}
-# What a cell without a value holds, in lower case.
+# Cells that stand for a missing value, in lower case.
 MISSING = ("", "na", "n/a", "nan", "null")
-# Numbers with thousands separators that can be read in one way only, by their decimal sign: 1.599,09 but not 1.599.
+# Unambiguous numbers with thousands separators, by their decimal sign: 1.599,09 but not 1.599.
 GROUPED = {
     "comma": r"[+-]?\d{1,3}(?:\.\d{3})+,\d+|[+-]?\d{1,3}(?:\.\d{3}){2,}",
     "point": r"[+-]?\d{1,3}(?:,\d{3})+\.\d+|[+-]?\d{1,3}(?:,\d{3}){2,}",
 }
-# How dates may be written, and what they are as numbers.
+# For messages: the formats of dates, and their meaning as numbers.
 DATES = "dates as 2024-01-31, 2024-01-31 13:45, 2024-01 or 31.01.2024"
 YEARS = "years, with the part of the year that has passed: 2024-07-02 is 2024.5"
-# How many records and bytes a file is judged by.
+# How many records and bytes of a file are examined.
 SAMPLE_RECORDS = 100
 SAMPLE_BYTES = 2**16
 
 
 class Dialect(NamedTuple):
-    """How a table of text is written; `auto` is told from the file."""
+    """How a table of text is written; `auto` is detected from the file."""
 
     separator: str = "auto"
     header: bool | str = "auto"
@@ -37,7 +37,7 @@ class Dialect(NamedTuple):
 
 
 def detect_dialect(path: Path, title: str, text: Dialect) -> tuple[Dialect, tuple[str, ...]]:
-    """Return how a file is written and what its columns are called; raise FitError if it is no table."""
+    """Return the dialect of a file and the names of its columns; raise FitError if it is not a table."""
     text = text._replace(encoding=codecs.lookup(text.encoding).name)  # utf8 and UTF-8 are utf-8
     with path.open("rb") as file:
         sample = file.read(SAMPLE_BYTES)
@@ -64,7 +64,7 @@ def detect_dialect(path: Path, title: str, text: Dialect) -> tuple[Dialect, tupl
 
 
 def records(path: Path, separator: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield every record's cells with the line on which it begins; blank lines are no records."""
+    """Yield each record's first line number and its cells; blank lines are skipped."""
     with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as file:
         reader = csv.reader(file, delimiter=SEPARATORS[separator])
         line = 1
@@ -75,7 +75,7 @@ def records(path: Path, separator: str, encoding: str) -> Iterator[tuple[int, li
 
 
 def choose_separator(samples: dict[str, list[list[str]]]) -> str:
-    """Return what cuts all records into equally many cells, else what cuts the first one into most."""
+    """Return the separator that splits all records into equally many cells, else the first record into most."""
     for name, found in samples.items():
         if len(found[0]) > 1 and len({len(cells) for cells in found}) == 1:
             return name
@@ -83,27 +83,27 @@ def choose_separator(samples: dict[str, list[list[str]]]) -> str:
 
 
 def check_beginning(title: str, samples: dict[str, list[list[str]]], found: list[list[str]]) -> None:
-    """Raise FitError where cells have blanks between them, or the first line is plainly none of the table."""
+    """Raise FitError if cells are separated by blanks, or the first line is obviously not part of the table."""
     blanks = [cells[0].strip() for cells in found if len(cells) == 1 and are_numbers(cells[0].split())]
     if blanks and (len(found[0]) == 1 or len(blanks) > len(found) / 2):
         raise FitError(
-            f"{title} has cells with blanks between them, as in {blanks[0]!r}: save it with commas, tabs, "
+            f"{title} separates its cells by blanks, as in {blanks[0]!r}: save it with commas, tabs, "
             "semicolons or pipes, and the names of the columns as its first line."
         )
     if len(found[0]) == 1 and any(are_numbers(cells) for each in samples.values() for cells in each):
         raise FitError(
-            f"{title} begins with {found[0][0].strip()!r}, which names no columns: "
-            "leave out what stands above the table."
+            f"{title} begins with {found[0][0].strip()!r}, which does not name the columns: "
+            "remove everything above the table."
         )
 
 
 def are_numbers(cells: Sequence[str]) -> bool:
-    """Whether these are several cells of numbers."""
+    """Whether there are several cells, all of them numbers."""
     return len(cells) > 1 and all(is_number(cell, "point") or is_number(cell, "comma") for cell in cells)
 
 
 def choose_decimal(found: Sequence[Sequence[str]], separator: str) -> str:
-    """Return `comma` where cells are numbers with a comma in them and none has a point, or as 1.599,09 has both."""
+    """Return `comma` if there are numbers with a comma but none with a point, or some such as 1.599,09 with both."""
     cells = [cell.strip() for record in found for cell in record]
     both = [cell for cell in cells if "." in cell and "," in cell]
     grouped = [decimal for decimal in GROUPED if any(re.fullmatch(GROUPED[decimal], cell) for cell in both)]
@@ -115,7 +115,7 @@ def choose_decimal(found: Sequence[Sequence[str]], separator: str) -> str:
 
 
 def has_header(found: Sequence[Sequence[str]], decimal: str) -> bool:
-    """Whether the first record names a column of numbers, or there are no columns of numbers."""
+    """Whether the first record names a numeric column, or no column is numeric."""
     names, *rows = found
     numbers = [
         column
@@ -144,7 +144,7 @@ def is_missing(cell: str) -> bool:
 
 
 def describe_wrong_encoding(path: Path, title: str, encoding: str) -> str:
-    """Say on which line a file stops being text of an encoding."""
+    """Return a message with the first line of a file that is not in an encoding."""
     message = f"not text in {encoding}; save it as utf-8, or train with data.encoding."
     decoder = codecs.getincrementaldecoder(encoding)()
     with path.open("rb") as file:
@@ -157,13 +157,13 @@ def describe_wrong_encoding(path: Path, title: str, encoding: str) -> str:
 
 
 def describe_fault(path: Path, title: str, text: Dialect) -> str | None:
-    """Say on which line a file stops being a table, None if it does not."""
+    """Return a message with the first line at which a file is not a table; None if there is none."""
     width = 0
     try:
         for line, cells in records(path, text.separator, text.encoding):
             width = width or len(cells)
             if len(cells) != width:
-                return f"{title}, line {line}: there are {len(cells)} cells, and {width} in the first line."
+                return f"{title}, line {line}: there are {len(cells)} cells, but {width} in the first line."
     except UnicodeError:
         return describe_wrong_encoding(path, title, text.encoding)
     except csv.Error as error:

@@ -1,4 +1,4 @@
-"""Tables in files, read in batches: CSV and its like, and Parquet."""
+"""Tables in files, read in batches: CSV, TSV and Parquet."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 
 from fit.data.table.dialect import DATES, GROUPED, MISSING, SEPARATORS, Dialect, describe_fault, detect_dialect, records
 from fit.errors import FitError, missing_extra
-from fit.messages import nearest
+from fit.messages import nearest, shorten_list
 
 try:
     import pyarrow as pa
@@ -21,21 +21,23 @@ except ImportError as error:
 
 from fit.data.table.dates import is_moment, read_dates
 
-# Rows of a batch of Parquet; text comes in blocks of a mebibyte.
+# Rows in a batch of Parquet; text is read in blocks of a mebibyte.
 PARQUET_BATCH_ROWS = 2**16
+# The most columns to name in a message.
+MOST_NAMED = 20
 DATE = r"^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
-# What may stand between thousands, by the decimal sign.
+# The thousands separator, by the decimal sign.
 SEPARATING = {"point": ",", "comma": "."}
-# With what may be a thousands separator, or a decimal sign; and with what can be no decimal sign.
+# Numbers with an ambiguous separator, and with one that cannot be a decimal sign.
 UNCLEAR = r"[+-]?\d{1,3}[.,]\d{3}"
 SPACED = r"[+-]?\d{1,3}(?:[ '’\u00a0\u202f]\d{3})+(?:[.,]\d*)?"
 
 
 class TableFile:
-    """A table in a file; `columns` are their names in order, and `title` is what messages call the file."""
+    """A table in a file; `columns` are its names in order, and `title` names the file in messages."""
 
     def __init__(self, path: str | Path, text: Dialect = Dialect(), title: str | None = None) -> None:  # noqa: B008
-        """Look at a file's beginning; raise FitError if it is no table."""
+        """Detect the format of a file; raise FitError if it is not a table."""
         self.path, self.title = Path(path), title or str(path)
         if not self.path.is_file():
             what = "is not a file" if self.path.exists() else "does not exist"
@@ -53,10 +55,10 @@ class TableFile:
             raise FitError(f"{self.title} has more than one column {twice!r}: rename one of them.")
 
     def check_columns(self, names: Sequence[str], what: str) -> None:
-        """Raise FitError for the first name that is no column of the file; `what` says whose it is."""
+        """Raise FitError for the first name that is not a column of the file; `what` precedes it in the message."""
         for name in names:
             if name not in self.columns:
-                there = ", ".join(self.columns[:20]) + (", …" if len(self.columns) > 20 else "")
+                there = shorten_list(self.columns, MOST_NAMED)
                 numbered = "" if self.is_parquet or self.dialect.header else ", as its first line names none"
                 raise FitError(
                     f"{what}{name} is not a column of {self.title}: it has {there}{numbered}"
@@ -64,7 +66,7 @@ class TableFile:
                 )
 
     def batches(self, names: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Yield these columns in batches, each with the number of its first row; text is left as it is.
+        """Yield these columns in batches, each with the number of its first row; text is not converted.
 
         There is at least one batch, which may be empty.
         """
@@ -75,14 +77,14 @@ class TableFile:
                 first += len(batch)
 
     def _parquet(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Read Parquet."""
+        """Yield batches of a Parquet file."""
         with parquet.ParquetFile(self.path) as file:
             yield pa.RecordBatch.from_pylist([], pa.schema([file.schema_arrow.field(name) for name in names]))
             for batch in file.iter_batches(PARQUET_BATCH_ROWS, columns=list(names)):
                 yield batch.select(list(names))
 
     def _text(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Read text; a header is the first row."""
+        """Yield batches of a text file, without its header."""
         wanted = [f"f{self.columns.index(name)}" for name in names]
         reader = csv.open_csv(
             self.path,
@@ -97,7 +99,7 @@ class TableFile:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Say in a sentence, with the line, what pyarrow could not read."""
+        """Raise FitError, with the line, for what pyarrow cannot read."""
         try:
             yield
         except (pa.ArrowException, OSError, UnicodeError) as error:
@@ -105,7 +107,7 @@ class TableFile:
             raise FitError(wrong or f"{self.title} cannot be read: {' '.join(str(error).split())}.") from None
 
     def locations(self, rows: Sequence[int]) -> list[str]:
-        """Say where rows stand, in ascending order: on which lines of a text, else in which rows."""
+        """Return the locations of rows, which are in ascending order: lines of a text, or rows of Parquet."""
         if self.is_parquet:
             return [f"row {row + 1}" for row in rows]
         lines = (line for line, _ in records(self.path, self.dialect.separator, self.dialect.encoding))
@@ -116,11 +118,11 @@ class TableFile:
         return found
 
     def location(self, row: int) -> str:
-        """Name the file and the place of a row, as messages begin."""
+        """Return the file and the location of a row, with which messages begin."""
         return f"{self.title}, {self.locations([row])[0]}"
 
     def holds_dates(self, cells: pa.Array) -> bool | None:
-        """Whether a column is one of dates, by its first value; None if there is none."""
+        """Whether a column holds dates, by its first value; None if it has no value."""
         cells = decode_dictionary(cells)
         if not is_text(cells.type):
             return is_moment(cells.type)
@@ -128,16 +130,16 @@ class TableFile:
         return read_dates(values[:1]) is not None if len(values) else None
 
     def has_separators(self, cells: pa.Array) -> bool:
-        """Whether numbers of a column are written with thousands separators."""
+        """Whether numbers of a column have thousands separators."""
         cells = decode_dictionary(cells)
         if not is_text(cells.type) or not pc.any(pc.match_substring(cells, SEPARATING[self.dialect.decimal])).as_py():
             return False
         return bool(pc.any(have_separators(to_words(cells), self.dialect.decimal)).as_py())
 
     def numbers(self, cells: pa.Array, column: str, first: int, hint: str = "", *, dates: bool = False) -> np.ndarray:
-        """Return the numbers of a column from row `first` on, NaN where there is none; raise FitError for text.
+        """Return a column, which begins with row `first`, as numbers, NaN for missing values; raise FitError for text.
 
-        `hint` ends the sentence about text. Of `dates` they are the years, in which they may be given, too.
+        `hint` ends the message about text. For `dates` the numbers are years; cells may be dates or years.
         """
         cells = decode_dictionary(cells)
         kind = cells.type
@@ -158,7 +160,7 @@ class TableFile:
         return np.asarray(numbers.to_numpy(zero_copy_only=False))
 
     def _years(self, cells: pa.Array, column: str, first: int) -> pa.Array:
-        """Return the years of dates, written as such or as years; raise FitError for what is neither."""
+        """Convert dates, or numbers of years, to years; raise FitError for other cells."""
         text = to_words(cells) if is_text(cells.type) else cells
         found = read_dates(text)
         numbers = parse_numbers(cells, self.dialect.decimal) if found is None else found
@@ -170,14 +172,14 @@ class TableFile:
         return numbers
 
     def words(self, cells: pa.Array, column: str) -> np.ndarray:
-        """Return the words of a column, None where there is none; raise FitError for what is no text, such as lists."""
+        """Return the words of a column, None for missing values; raise FitError for other types, such as lists."""
         try:
             return np.asarray(to_words(cells).to_numpy(zero_copy_only=False))
         except pa.ArrowException:
             raise FitError(f"{self.title}: {column} holds {cells.type}, not words.") from None
 
     def _not_a_number(self, cells: pa.Array, column: str, first: int, hint: str) -> str:
-        """Say which cell is text."""
+        """Return a message about the first cell that is not a number."""
         row = next(row for row in range(len(cells)) if parse_numbers(cells.slice(row, 1), self.dialect.decimal) is None)
         cell, decimal = cells[row].as_py(), self.dialect.decimal
         other = "comma" if decimal == "point" else "point"
@@ -197,25 +199,25 @@ class TableFile:
 
 
 def decode_dictionary(cells: pa.Array) -> pa.Array:
-    """Return cells that are not written as indices into a dictionary."""
+    """Decode cells that are dictionary-encoded."""
     return cells.dictionary_decode() if pa.types.is_dictionary(cells.type) else cells
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether cells are text."""
+    """Whether a type is text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def is_numeric(kind: pa.DataType) -> bool:
-    """Whether cells are numbers, true and false, or nothing at all."""
+    """Whether a type is a number, true and false, or null."""
     tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean, pa.types.is_null)
     return any(test(kind) for test in tests)
 
 
 def parse_numbers(cells: pa.Array, decimal: str) -> pa.Array | None:
-    """Return the numbers that text holds, None if some of it is no number; true and false are 1 and 0.
+    """Convert text to numbers; None if some of it is not a number. True and false are 1 and 0.
 
-    Thousands separators are left out where it is plain that they are, as in 1.599,09.
+    Unambiguous thousands separators are removed, as in 1.599,09.
     """
     number = with_decimal_point(cells, decimal)
     try:
@@ -238,11 +240,11 @@ def have_separators(words: pa.Array, decimal: str) -> pa.Array:
 
 
 def with_decimal_point(cells: pa.Array, decimal: str) -> pa.Array:
-    """Return cells in which the decimal sign is the point."""
+    """Replace the decimal sign by a point."""
     return pc.replace_substring(pc.replace_substring(cells, ".", "?"), ",", ".") if decimal == "comma" else cells
 
 
 def to_words(cells: pa.Array) -> pa.Array:
-    """Return cells as words without the blanks around them, null where there is no value."""
+    """Convert cells to words without surrounding blanks, null for missing values."""
     text = pc.utf8_trim_whitespace(decode_dictionary(cells).cast(pa.string()))
     return pc.if_else(pc.is_in(pc.utf8_lower(text), pa.array(MISSING)), None, text)

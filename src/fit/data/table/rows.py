@@ -1,4 +1,4 @@
-"""The rows of a table that can be computed with."""
+"""The rows of a table as numbers and words."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,19 +10,19 @@ from fit.errors import FitError
 from fit.messages import plural
 from fit.settings.schema import LARGEST
 
-if TYPE_CHECKING:  # pyarrow is an extra, as table_file says where it lacks
+if TYPE_CHECKING:  # pyarrow is an extra
     import pyarrow as pa
 
-# How many places of missing values are named.
+# The most lines with missing values to name.
 MOST_LINES_NAMED = 5
-# What is said of an input that is no number.
+# Added to the message about an input that is not a number.
 NOT_A_NUMBER_HINT = "; name a column of words in data.categorical, or leave it out of data.inputs"
 
 
 class TableRows(NamedTuple):
-    """Rows of a file: `numbers [rows, columns]` in float64, the words of text columns, and how many were left out.
+    """Rows of a file: `numbers` `[rows, columns]` in float64, the `words` of text columns, and how many were left out.
 
-    Columns that hold `dates` are numbers of years; `separated` are those with thousands separators.
+    The columns `dates` are numbers of years; the columns `separated` have thousands separators.
     """
 
     numbers: np.ndarray
@@ -33,9 +33,9 @@ class TableRows(NamedTuple):
 
 
 class Reader:
-    """Reads columns of numbers, `inputs` and `targets`, and of text; iterating gives both for each batch of rows.
+    """Reads numeric columns, `inputs` and `targets`, and text columns; iterating yields both for each batch of rows.
 
-    Which inputs are `dates` is told by their first value unless it is given. A cell that is no number raises FitError.
+    Unless `dates` are given, an input is one if its first value is. A cell that is not a number raises FitError.
     """
 
     def __init__(
@@ -46,14 +46,14 @@ class Reader:
         text: Sequence[str],
         dates: Collection[str] | None = None,
     ) -> None:
-        """Take a file and the names of its columns."""
+        """Keep a file and the names of its columns."""
         self.file, self.numeric, self.text = file, [*inputs, *targets], text
         self.separated = set[str]()
         self._dates: dict[str, bool | None] = {name: None if dates is None else name in dates for name in inputs}
 
     @property
     def dates(self) -> tuple[str, ...]:
-        """The inputs that are dates, as far as they were read."""
+        """The inputs that are dates, as far as they have been read."""
         return tuple(name for name, is_date in self._dates.items() if is_date)
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
@@ -63,7 +63,7 @@ class Reader:
             yield np.stack(numbers, 1), {name: self.file.words(batch.column(name), name) for name in self.text}
 
     def _numbers(self, cells: "pa.Array", name: str, first: int) -> np.ndarray:
-        """Return the numbers of a column from row `first` on."""
+        """Convert a column, which begins with row `first`, to numbers."""
         if self.file.has_separators(cells):
             self.separated.add(name)
         if name not in self._dates:
@@ -74,18 +74,18 @@ class Reader:
 
 
 def load_rows(reader: Reader, missing: str) -> TableRows:
-    """Read all rows; raise FitError for the first cell that cannot be computed with.
+    """Read all rows; raise FitError for the first invalid cell.
 
-    Rows with missing values are refused or, where `missing` is `drop`, left out.
+    Rows with missing values raise FitError too or, if `missing` is `drop`, are left out.
     """
     file = reader.file
-    parts, said = zip(*reader, strict=True)
+    parts, texts = zip(*reader, strict=True)
     numbers = np.concatenate(parts)
-    spoken = {name: np.concatenate([each[name] for each in said]) for name in reader.text}
+    words = {name: np.concatenate([each[name] for each in texts]) for name in reader.text}
     if not len(numbers):
         raise FitError(f"{file.title} has no rows.")
     lacking = np.isnan(numbers).any(1)
-    for each in spoken.values():
+    for each in words.values():
         lacking |= np.array([word is None for word in each], dtype=bool)
     if lacking.any() and missing == "refuse":
         raise FitError(missing_message(file, np.flatnonzero(lacking)))
@@ -93,13 +93,13 @@ def load_rows(reader: Reader, missing: str) -> TableRows:
         raise FitError(f"{file.title} has missing values in every row.")
     check_magnitude(file, reader.numeric, numbers)
     if lacking.any():
-        numbers, spoken = numbers[~lacking], {name: each[~lacking] for name, each in spoken.items()}
+        numbers, words = numbers[~lacking], {name: each[~lacking] for name, each in words.items()}
     separated = tuple(name for name in reader.numeric if name in reader.separated)
-    return TableRows(numbers, spoken, int(lacking.sum()), reader.dates, separated)
+    return TableRows(numbers, words, int(lacking.sum()), reader.dates, separated)
 
 
 def missing_message(file: TableFile, rows: np.ndarray) -> str:
-    """Say how many rows lack values, and where the first are."""
+    """Return a message with how many rows lack values, and on which lines the first are."""
     places = ", ".join(file.locations(rows[:MOST_LINES_NAMED].tolist())) + (
         ", …" if len(rows) > MOST_LINES_NAMED else ""
     )

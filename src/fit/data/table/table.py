@@ -1,4 +1,4 @@
-"""A table of one's own: CSV, TSV or Parquet."""
+"""Data from the user's own table: CSV, TSV or Parquet."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,15 +19,15 @@ from fit.messages import nearest, plural
 if TYPE_CHECKING:  # pyarrow is an extra
     from fit.data.table.rows import TableRows
 
-# Whole numbers further apart than this are not told apart in single precision.
+# Single precision is exact for whole numbers up to this one.
 LARGEST_EXACT = 2**24
-# Points of a curve between the held-out rows.
+# Points of the fitted curve in a figure.
 CURVE_POINTS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table(DataSet):
-    """Columns of a file; rows are held out at random, by groups, or are those of a second file."""
+    """Columns of a file; validation rows are random ones, whole groups, or those of a second file."""
 
     knows_truth: ClassVar[bool] = False
 
@@ -46,7 +46,7 @@ class Table(DataSet):
     encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
-        """Raise FitError for settings that do not go together."""
+        """Raise FitError for settings that exclude each other."""
         if self.val_groups is not None and self.group is None:
             raise FitError("data.val_groups needs data.group: the column that names the groups.")
         if self.val_path is not None and self.group is not None:
@@ -60,12 +60,12 @@ class Table(DataSet):
 
     @cached_property
     def columns(self) -> Columns:
-        """The columns that are asked for."""
+        """The columns that the settings name."""
         return Columns.of(vars(self))
 
     @property
     def input_names(self) -> tuple[str, ...]:
-        """The columns of numbers, and `COLUMN=WORD` for every word of the others."""
+        """The numeric input columns, and `COLUMN=WORD` for every word of the others."""
         words = self.categories
         return tuple(
             name
@@ -80,7 +80,7 @@ class Table(DataSet):
 
     @cached_property
     def categories(self) -> Mapping[str, tuple[str, ...]]:
-        """The words of each text column, in the order of the alphabet."""
+        """The words of each text column, sorted."""
         words = self.columns.rows.words
         return {column: tuple(sorted(set(words[column].tolist()))) for column in self.columns.categorical}
 
@@ -90,7 +90,7 @@ class Table(DataSet):
         return self.columns.rows.dates
 
     def axis(self, name: str) -> str:
-        """Return the name, of a date with its unit."""
+        """Return the name, with the unit if it is a date."""
         return f"{name} (years)" if name in self.dates else name
 
     @property
@@ -100,7 +100,7 @@ class Table(DataSet):
 
     @property
     def val_rows(self) -> str:
-        """How the rows judged on were chosen."""
+        """How the validation rows were chosen."""
         if self.val_path is not None:
             return f"rows of {Path(self.val_path).name}"
         return (
@@ -109,14 +109,14 @@ class Table(DataSet):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How columns were read, constants, rows left out, whole numbers that single precision does not tell apart."""
+        """Notes on how columns were read, constants, rows left out, and numbers too large for single precision."""
         columns = self.columns
         notes = [*columns.notes, *self.constant_inputs()]
         for title, loaded in ((self.path, columns.rows), (self.val_path, self._validation)):
             if loaded is not None and loaded.left_out:
                 notes.append(f"{plural(loaded.left_out, 'row')} of {title} with missing values left out.")
         for name, column in zip(columns.numeric, columns.rows.numbers.T, strict=True):
-            # Scaling to the range is done in double precision, before the network sees anything.
+            # Scaling is done in double precision, before the network sees anything.
             scaling = self.scale_targets if name in columns.targets else self.scale_inputs
             centered = scaling in ("standardize", "minmax")
             size = np.ptp(column) if centered else np.abs(column).max()
@@ -128,12 +128,12 @@ class Table(DataSet):
         return tuple(notes)
 
     def rows(self) -> Rows:
-        """Return the rows of the file, without the groups that are held out."""
+        """Return the rows of the file, without held-out groups."""
         rows = self._rows(self.columns.rows, self.path)
         return rows if self.group is None else rows.take(~self._is_held_out)
 
     def fresh(self) -> dict[str, Rows]:
-        """Return the rows of the second file, or of the groups that are held out, if there are any."""
+        """Return the rows of the second file or of the held-out groups, if there are any."""
         if self._validation is not None and self.val_path is not None:
             return {"val": self._rows(self._validation, self.val_path)}
         if self.group is not None:
@@ -141,13 +141,13 @@ class Table(DataSet):
         return {}
 
     def split(self) -> tuple[Rows, dict[str, Rows]]:
-        """Return the training rows and the held-out ones."""
+        """Return the training rows and the validation rows."""
         if self.val_path is None and self.group is None:
             return super().split()
         return self.rows(), self.fresh()
 
     def drawn(self) -> Rows:
-        """Return the held-out rows; along a single varying input, among even points that have no targets."""
+        """Return the validation rows; if a single input varies, also even points along it, without targets."""
         train, fresh = self.split()
         rows = fresh["val"]
         low, high = train.inputs.amin(0), train.inputs.amax(0)
@@ -167,7 +167,7 @@ class Table(DataSet):
         return None if self.val_path is None else self.columns.read_validation(self.val_path)
 
     def _rows(self, loaded: "TableRows", path: str) -> Rows:
-        """Put the columns in order, words as 0 and 1; raise FitError for a word that the training file lacks."""
+        """Arrange the columns, words as 0 and 1; raise FitError for a word that the training file lacks."""
         numbers = dict(zip(self.columns.numeric, loaded.numbers.T, strict=True))
         columns = []
         for column in self.columns.inputs:
@@ -185,17 +185,17 @@ class Table(DataSet):
 
     @cached_property
     def _held_out(self) -> list[str]:
-        """The groups that are held out: those that are named, or some at random."""
+        """The held-out groups: those of data.val_groups, or random ones."""
         groups = sorted(set(self._groups.tolist()))
         if self.val_groups is not None:
             chosen = []
             for name in map(str, self.val_groups):
-                called = [group for group in groups if group == name or same_number(group, name)]
-                if not called:
+                matches = [group for group in groups if group == name or same_number(group, name)]
+                if not matches:
                     raise FitError(
                         f"data.val_groups={name} is not in column {self.group} of {self.path}{nearest(name, groups)}."
                     )
-                chosen += [group for group in called if group not in chosen]
+                chosen += [group for group in matches if group not in chosen]
         else:
             order = torch.randperm(len(groups), generator=self.generator(2))
             count = max(1, round(self.val_fraction * len(groups)))
@@ -210,7 +210,7 @@ class Table(DataSet):
 
     @cached_property
     def _is_held_out(self) -> Tensor:
-        """Which rows `[rows]` are held out with their group."""
+        """Which rows `[rows]` are in a held-out group."""
         held_out = set(self._held_out)
         return torch.tensor([group in held_out for group in self._groups])
 
