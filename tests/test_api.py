@@ -160,6 +160,7 @@ def test_torch_is_left_as_it_was():
     assert torch.get_num_threads() == 2
 
 
+@pytest.mark.slow
 def test_a_sweep_is_a_data_frame(capfd):
     # A function that says more than a pipe holds.
     Path("loud.py").write_text("import sys\ndef double(x):\n    sys.stderr.write('loud ' * 40000)\n    return 2 * x\n")

@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fit.errors import FitError
 from fit.messages import nearest, shown
-from fit.settings.rules import GROUPS, RULES
+from fit.settings.rules import GROUPS, OWN_MODULE, RULES
 from fit.settings.tree import flatten
 
 # Groups that hold what the class takes that they name: it is asked when it is built. Hydra knows its own settings.
@@ -69,5 +69,6 @@ def unknown(key: str, value: object) -> FitError:
         return FitError(
             f"{key}={shown(value)} is not a setting{nearest(key, list(RULES))}; see python -m fit.train --help."
         )
-    there = [each.partition(".")[2] for each in RULES if each.startswith(f"{group}.") and not each.endswith("_target_")]
+    kept = [each for each in RULES if each.startswith(f"{group}.") and each not in OWN_MODULE]
+    there = [each.partition(".")[2] for each in kept if not each.endswith("_target_")]
     return FitError(f"{key}={shown(value)} is not a setting: {group} has {', '.join(there)}{nearest(name, there)}.")
