@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import optuna
+import pytest
 
 from test_resume import wait_for
 
@@ -27,6 +28,7 @@ def test_same_seed_same_trials_in_one_go_or_two(search):
     assert other[0] not in first
 
 
+@pytest.mark.slow
 def test_killed_and_continued_is_the_search_never_killed(search, tmp_path):
     settings = ("hydra.sweeper.n_trials=5", "hydra.sweeper.n_jobs=2", RATE, BATCH)
     stuck = (

@@ -45,8 +45,11 @@ MASTERS = [[], ["seed=1,2", "hydra.sweep.dir=x", "data=xy_ring", "hydra.sweeper.
 
 @pytest.fixture(scope="module")
 def loader():
+    """Hydra's loader, at a standing clock: two configurations composed in different seconds are otherwise not equal."""
     setup_globals()
-    return ConfigLoaderImpl(create_config_search_path(str(CONF)))
+    OmegaConf.register_new_resolver("now", lambda pattern: "then", replace=True)
+    yield ConfigLoaderImpl(create_config_search_path(str(CONF)))
+    setup_globals()  # puts the clock back
 
 
 def master(loader, overrides):

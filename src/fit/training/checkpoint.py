@@ -168,9 +168,7 @@ def predictor(checkpoint: Checkpoint, trust: bool = False) -> Callable[[Tensor],
     """
     model, theta = read_model(checkpoint), checkpoint["theta"]
     if not trust and (code := names_code(model)):
-        raise UntrustedError(
-            f"The network is made by {code}: give --trust, or fit.load(..., trust=True), if you trust it."
-        )
+        raise UntrustedError(f"The network is made by {code}: if you trust it, give --trust (in Python, trust=True).")
     stack = model_of(checkpoint).stack(theta.unsqueeze(0))
     inputs, targets = Scaler(**checkpoint["input_scaler"]), Scaler(**checkpoint["target_scaler"])
 
