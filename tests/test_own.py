@@ -117,8 +117,8 @@ def test_a_module_resumes_bitwise_and_only_for_whom_trusts_it(fit, own, tmp_path
 def test_a_module_answers_and_is_exported_for_whom_trusts_it(fit, own, capfd, tmp_path):
     run = fit(*NET, *QUICK, "hydra.run.dir=r")
     assert predict(["r", "x=1", "y=2", "1=1"]) == 2
-    assert "made by model.module=own_module.Net: give --trust" in capfd.readouterr().err
-    with pytest.raises(FitError, match=r"give --trust, or fit\.load"):
+    assert "made by model.module=own_module.Net: if you trust it, give --trust" in capfd.readouterr().err
+    with pytest.raises(FitError, match=r"in Python, trust=True"):
         library.load("r").predict(np.ones((1, 3)))
     assert predict(["r", "x=1", "y=2", "1=1", "--trust"]) == 0
     answer = float(capfd.readouterr().out.split(" = ")[1])
