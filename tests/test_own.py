@@ -144,6 +144,7 @@ def test_a_module_answers_and_is_exported_for_whom_trusts_it(fit, own, capfd, tm
         ([*NET, "+model.settings.depth=3"], "unexpected keyword argument 'depth'"),
         ([*NET, "engine=compiled"], "engine=compiled needs a network of layers"),
         ([*NET, "model.hidden=[3]"], "model.hidden is a setting of model=linear"),
+        ([*NET, "+model.nope=1"], "model.nope=1 is not a setting: model has module, settings."),
         (["model=custom", "model.module=own_module.bump"], "cannot be made of 3 inputs, 1 outputs"),
         (["model=custom", "model.module=own_module.Dropping"], "without random numbers such as Dropout's"),
         (["model=custom", "model.module=own_module.Wide"], "it must map [rows, 3] to [rows, 1]"),

@@ -28,8 +28,9 @@ class FittedRun:
     def __init__(self, folder: str | Path, checkpoint: str = "last", trust: bool = False) -> None:
         """Read a run folder.
 
-        `checkpoint` is `last` or `best`, the one with the lowest val/loss. With `trust`, `plot` may run code that the
-        folder names, such as a data.function. Raises FitError if the folder is not that of a finished run.
+        `checkpoint` is `last` or `best`, the one with the lowest val/loss. With `trust`, predictions and figures may
+        run code that the folder names, such as a model.module or a data.function. Raises FitError if the folder is not
+        that of a finished run.
         """
         self.folder = Path(folder)
         self.checkpoint = checkpoint
@@ -118,9 +119,9 @@ class FittedRun:
 
 
 def load(folder: str | Path, checkpoint: str = "last", trust: bool = False) -> FittedRun:
-    """Return the finished run of a folder; no code that the folder contains is run.
+    """Return the finished run of a folder; without `trust`, no code that it names is run.
 
-    `checkpoint` is `last` or `best`; with `trust`, `plot` may run code that the folder names. Raises FitError if the
+    `checkpoint` is `last` or `best`; with `trust`, predictions and figures may run such code. Raises FitError if the
     folder is not that of a finished run.
     """
     return FittedRun(folder, checkpoint, trust)

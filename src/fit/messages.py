@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+# The most names to list in a message.
+MOST_NAMED = 20
+
 
 def shown(value: object) -> str:
     """Format a value as it is typed on the command line."""
@@ -54,7 +57,7 @@ def option_name(target: object) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name(target)).lower()
 
 
-def shorten_list(names: Sequence[object], most: int, noun: str = "") -> str:
+def shorten_list(names: Sequence[object], most: int = MOST_NAMED, noun: str = "") -> str:
     """Join at most `most` names, then `…` and, with a `noun`, how many there are."""
     more = (f" ({len(names)} {noun})" if noun else "") if len(names) > most else ""
     return ", ".join(map(str, names[:most])) + (f", …{more}" if len(names) > most else "")

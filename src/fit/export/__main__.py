@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def export(folder: Path, kind: str, output: Path | None, which: str, trust: bool = False) -> None:
-    """Write a run's network as one file and say what it takes; raise FitError if its answers are not the run's."""
+    """Write a run's network as one file and print how to use it; raise FitError if it does not predict like the run."""
     if output is not None:
         check_output(output, kind)
     path = output or folder / f"network{ENDINGS[kind]}"
@@ -39,12 +39,13 @@ def export(folder: Path, kind: str, output: Path | None, which: str, trust: bool
 
     network, form = read_network(folder, which, trust), load_format(kind)
     samples = draw_samples(network)
-    checked = "not checked: there is no C compiler (cc, gcc or clang)"
     with TemporaryDirectory() as drafts:
         draft = Path(drafts) / path.name
         form.write(network, draft)
         predictions = form.predict(network, draft, samples)
-        if predictions is not None:
+        if isinstance(predictions, str):
+            checked = f"not checked: {predictions}"
+        else:
             difference = largest_difference(network, samples, predictions)
             off = f"differs from the run by at most {difference:.1e} of a target's standard deviation"
             checked = f"{off} on {SAMPLE_ROWS}, 1 and 0 rows of the training range"

@@ -130,25 +130,25 @@ def format_array(name: str, values: Tensor) -> str:
     return f"static const double {name}[{values.numel()}] = {{\n{indent(digits, ' ' * 4)}\n}};"
 
 
-def predict(network: ExportNetwork, path: Path, samples: Sequence[Numbers]) -> list[Numbers] | None:
-    """Compile and run the header; return None without a compiler, raise FitError if it fails."""
+def predict(network: ExportNetwork, path: Path, samples: Sequence[Numbers]) -> list[Numbers] | str:
+    """Compile and run the header; return a reason without a compiler, raise FitError if it fails."""
     compiler = next((found for found in map(shutil.which, COMPILERS) if found), None)
     if compiler is None:
-        return None
+        return f"there is no C compiler ({', '.join(COMPILERS)})"
     sizes = {"inputs": len(network.inputs), "targets": len(network.targets), "rows": max(map(len, samples))}
     with TemporaryDirectory() as folder:
         main, program, source, sink = (Path(folder, each) for each in ("main.c", "main", "inputs", "targets"))
         main.write_text(CHECK.format(header=path.resolve().as_posix(), name=path.stem, **sizes), encoding="utf-8")
-        run_command([compiler, *FLAGS, "-o", str(program), str(main), "-lm"])
+        run_program([compiler, *FLAGS, "-o", str(program), str(main), "-lm"])
         predictions = []
         for each in samples:
             each.tofile(source)
-            run_command([str(program), str(source), str(sink)])
+            run_program([str(program), str(source), str(sink)])
             predictions.append(np.fromfile(sink).reshape(-1, len(network.targets)))
         return predictions
 
 
-def run_command(command: list[str]) -> None:
+def run_program(command: list[str]) -> None:
     """Run a command; raise FitError if it fails or writes to standard error."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or done.stderr:

@@ -83,10 +83,10 @@ class Format(Protocol):
     def write(self, network: ExportNetwork, path: Path) -> None:
         """Write the network into a new file; raise FitError if the format cannot hold it."""
 
-    def predict(self, network: ExportNetwork, path: Path, samples: Sequence[Numbers]) -> Iterable[Numbers] | None:
+    def predict(self, network: ExportNetwork, path: Path, samples: Sequence[Numbers]) -> Iterable[Numbers] | str:
         """Load the file and predict each of the samples `[rows, inputs]`, float64; return arrays `[rows, targets]`.
 
-        Return None if such a file cannot be run on this machine; raise FitError if it fails.
+        Return the reason, as text, if such a file cannot be run on this machine; raise FitError if it fails.
         """
 
     def usage(self, network: ExportNetwork, path: Path) -> str:

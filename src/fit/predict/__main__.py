@@ -59,15 +59,15 @@ def predict(typed: argparse.Namespace) -> None:
     if source is None:
         predict_point(predictor, typed.values)
         return
-    import fit.data.table.file  # noqa: F401  says what to install if pyarrow is not there
+    import fit.data.table.file  # noqa: F401  raises FitError if pyarrow is missing
     from fit.predict.file import predict_file
 
     predict_file(predictor, source, typed.output or "-", override_dialect(predictor.dialect, typed))
 
 
-def override_dialect(text: "Dialect", typed: argparse.Namespace) -> "Dialect":
+def override_dialect(dialect: "Dialect", typed: argparse.Namespace) -> "Dialect":
     """Return the dialect of the input, changed by options; raise FitError for an invalid one."""
-    for name in text._fields:
+    for name in dialect._fields:
         value = getattr(typed, name)
         if value is None:
             continue
@@ -75,8 +75,8 @@ def override_dialect(text: "Dialect", typed: argparse.Namespace) -> "Dialect":
         rule = RULES[f"data.{name}"]
         if not rule.test(value):
             raise FitError(f"--{name}={value} is not allowed: give {rule.allowed}{nearest(value, rule.names)}.")
-        text = text._replace(**{name: value})
-    return text
+        dialect = dialect._replace(**{name: value})
+    return dialect
 
 
 def predict_point(predictor: "Predictor", typed: Sequence[str]) -> None:

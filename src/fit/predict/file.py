@@ -28,14 +28,14 @@ from fit.settings.schema import LARGEST
 BATCH_ROWS = 2**14
 
 
-def predict_file(predictor: Predictor, source: str, target: str, text: Dialect) -> None:
+def predict_file(predictor: Predictor, source: str, target: str, dialect: Dialect) -> None:
     """Write the rows of a file with their predictions, and print how many extrapolate; `-` is standard input or output.
 
     `dialect` is how the file is written, unless it is Parquet. Raises FitError for a row that cannot be predicted; then
     no output file is left.
     """
     total = outside = 0
-    with open_input(source, text) as file, open_output(target) as sink:
+    with open_input(source, dialect) as file, open_output(target) as sink:
         check_columns(predictor, file.columns, file.title)
         read_by_eye = target == "-" and sys.stdout.isatty()
         writer = PredictionWriter(sink, file, as_parquet=target.endswith(".parquet"), read_by_eye=read_by_eye)
@@ -179,10 +179,10 @@ def unused_name(name: str, names: Sequence[str]) -> str:
 
 
 @contextmanager
-def open_input(source: str, text: Dialect) -> Iterator[TableFile]:
+def open_input(source: str, dialect: Dialect) -> Iterator[TableFile]:
     """Open a file; one that cannot be read twice, such as standard input, is copied to a temporary file first."""
     if source != "-" and (not Path(source).exists() or Path(source).is_file() or Path(source).is_dir()):
-        yield TableFile(source, text)
+        yield TableFile(source, dialect)
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "input"
@@ -192,7 +192,7 @@ def open_input(source: str, text: Dialect) -> Iterator[TableFile]:
             else:
                 with Path(source).open("rb") as pipe:
                     shutil.copyfileobj(pipe, file)
-        yield TableFile(copy, text, title="standard input" if source == "-" else source)
+        yield TableFile(copy, dialect, title="standard input" if source == "-" else source)
 
 
 @contextmanager

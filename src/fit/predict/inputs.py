@@ -10,9 +10,6 @@ from fit.errors import FitError
 from fit.messages import nearest, shorten_list
 from fit.predict.predictor import Predictor
 
-# The most columns to name in a message.
-MOST_NAMED = 20
-
 
 def input_columns(predictor: Predictor) -> list[str]:
     """Return the columns of the inputs: numbers, dates, and text columns."""
@@ -36,7 +33,7 @@ def check_columns(predictor: Predictor, columns: Sequence[str], title: str) -> N
     """Raise FitError for a required column that is not among `columns`; `title` names what has them."""
     for name in required_columns(predictor):
         if name not in columns:
-            there = shorten_list(columns, MOST_NAMED)
+            there = shorten_list(columns)
             raise FitError(f"{title} lacks the column {name}{nearest(name, columns)}: it has {there}.")
 
 

@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fit.errors import FitError
 from fit.messages import nearest, shown
-from fit.settings.rules import GROUPS, OWN_MODULE, RULES
+from fit.settings.rules import GROUPS, RULES
 from fit.settings.tree import flatten
 
 # Groups that hold what the class takes that they name: it is asked when it is built. Hydra knows its own settings.
@@ -28,7 +28,7 @@ def check_names(cfg: DictConfig, *others: DictConfig) -> None:
     read = {name for each in (cfg, *others) for name in references(each)}
     for key, value in strange:
         if not any(f"{key}.".startswith(f"{name}.") or f"{name}.".startswith(f"{key}.") for name in read):
-            raise unknown(key, value)
+            raise unknown(key, value, cfg)
 
 
 def unknown_settings(cfg: DictConfig) -> Iterator[tuple[str, object]]:
@@ -60,7 +60,7 @@ def references(cfg: DictConfig) -> Iterator[str]:
         yield from re.findall(r"[\w.]+", inside)  # in ${oc.select:name,default} too
 
 
-def unknown(key: str, value: object) -> FitError:
+def unknown(key: str, value: object, cfg: DictConfig) -> FitError:
     """Say that there is no such setting, and which there are."""
     group, _, name = key.partition(".")
     if key in OURS:
@@ -69,6 +69,5 @@ def unknown(key: str, value: object) -> FitError:
         return FitError(
             f"{key}={shown(value)} is not a setting{nearest(key, list(RULES))}; see python -m fit.train --help."
         )
-    kept = [each for each in RULES if each.startswith(f"{group}.") and each not in OWN_MODULE]
-    there = [each.partition(".")[2] for each in kept if not each.endswith("_target_")]
+    there = [str(each) for each in cfg[group] if each != "_target_" and f"{group}.{each}" in RULES]
     return FitError(f"{key}={shown(value)} is not a setting: {group} has {', '.join(there)}{nearest(name, there)}.")

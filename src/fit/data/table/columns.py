@@ -18,8 +18,6 @@ if TYPE_CHECKING:  # pyarrow is an extra
 
 # The name under which pandas writes an unnamed index.
 INDEX = re.compile(r"__index_level_\d+__")
-# The most columns to name in a note.
-MOST_NAMED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +80,14 @@ class Columns:
         """Notes on how the columns were read, a sentence each, if that was not obvious."""
         notes, rows = [], self.rows
         if self.chosen_inputs is None:
-            others, inputs = list_columns(self.others), list_columns(self.inputs)
+            others, inputs = (shorten_list(names, noun="columns") for names in (self.others, self.inputs))
             notes.append(f"data.inputs=null: the inputs are all columns but {others}: {inputs}.")
         if rows.dates:
-            notes.append(f"Dates are inputs in {YEARS} (in {list_columns(rows.dates)}).")
+            notes.append(f"Dates are inputs in {YEARS} (in {shorten_list(rows.dates, noun='columns')}).")
         if rows.separated:
             example = "1.234,5" if self._file.dialect.decimal == "comma" else "1,234.5"
-            notes.append(f"Thousands separators are left out: {example} is 1234.5 (in {list_columns(rows.separated)}).")
+            named = shorten_list(rows.separated, noun="columns")
+            notes.append(f"Thousands separators are left out: {example} is 1234.5 (in {named}).")
         return notes
 
     @cached_property
@@ -145,11 +144,6 @@ class Columns:
 def check_first_rows(data: Mapping[str, Any]) -> None:
     """Raise FitError if the first rows of a table are invalid, before torch is imported, which takes seconds."""
     Columns.of(data).read_first()
-
-
-def list_columns(names: Sequence[str]) -> str:
-    """Join column names, the first of many."""
-    return shorten_list(names, MOST_NAMED, "columns")
 
 
 def check_words(path: str, column: str, words: np.ndarray) -> None:

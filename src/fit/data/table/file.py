@@ -23,8 +23,6 @@ from fit.data.table.dates import is_moment, read_dates
 
 # Rows in a batch of Parquet; text is read in blocks of a mebibyte.
 PARQUET_BATCH_ROWS = 2**16
-# The most columns to name in a message.
-MOST_NAMED = 20
 DATE = r"^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 # The thousands separator, by the decimal sign.
 SEPARATING = {"point": ",", "comma": "."}
@@ -58,7 +56,7 @@ class TableFile:
         """Raise FitError for the first name that is not a column of the file; `what` precedes it in the message."""
         for name in names:
             if name not in self.columns:
-                there = shorten_list(self.columns, MOST_NAMED)
+                there = shorten_list(self.columns)
                 numbered = "" if self.is_parquet or self.dialect.header else ", as its first line names none"
                 raise FitError(
                     f"{what}{name} is not a column of {self.title}: it has {there}{numbered}"
