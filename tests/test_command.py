@@ -14,6 +14,7 @@ def called(*typed):
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow  # starts two processes
 def test_a_run_is_trained_and_asked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     few = ("data.points=16", "trainer.max_epochs=1", "logger=none", "hydra.run.dir=r")

@@ -61,7 +61,7 @@ def test_every_job_is_composed_as_by_hydra(loader, typed):
     config = master(loader, typed)
     quick = QuickLoader(loader)
     jobs = JOBS[::3] if typed else JOBS
-    for job in [*jobs, *jobs[::5]]:  # composed anew, and from memory
+    for job in [*jobs, *jobs[::9]]:  # composed anew, and from memory
         ours, theirs = quick.load_sweep_config(config, job), loader.load_sweep_config(config, job)
         assert OmegaConf.to_yaml(ours) == OmegaConf.to_yaml(theirs), job
         assert ours == theirs
