@@ -8,6 +8,7 @@ import pytest
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
+from studies import read_study
 
 from fit.hydra_adapter.command import command
 from fit.train import main
@@ -25,7 +26,7 @@ class Done:
 
     @property
     def study(self):
-        return optuna.load_study(study_name="fit", storage=f"sqlite:///{self.folder / 'study.db'}")
+        return read_study(self.folder / "study.db")
 
     @property
     def states(self):

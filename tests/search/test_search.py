@@ -5,10 +5,10 @@ import math
 import subprocess
 import sys
 
-import optuna
 import pytest
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
+from studies import read_study
 
 from fit.errors import FitError
 from fit.train import main
@@ -143,7 +143,7 @@ def test_trials_are_trained_as_stacks_and_gone_on_with(fit, tmp_path):
     done = fit(*arguments, "hydra.sweeper.n_trials=6", "sweep.resume=found", *tiny)
     assert done.code == 0, done.err
     assert "6 jobs: 6 finished" in done.out
-    study = optuna.load_study(study_name="fit", storage=f"sqlite:///{tmp_path / 'found' / 'study.db'}")
+    study = read_study(tmp_path / "found" / "study.db")
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 6
     for trial in study.trials:
         metrics = json.loads((tmp_path / "found" / str(trial.number) / "metrics.json").read_text())

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import optuna
 import pytest
+from studies import read_study
 
 from test_resume import wait_for
 
@@ -39,7 +39,7 @@ def test_killed_and_continued_is_the_search_never_killed(search, tmp_path):
     wait_for(tmp_path / "found" / "3" / ".hydra")
     process.kill()
     process.communicate()
-    study = optuna.load_study(study_name="fit", storage="sqlite:///found/study.db")
+    study = read_study("found/study.db")
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "RUNNING", "RUNNING"]
     done = search(*settings, "sweep.resume=found")
     assert done.code == 0
@@ -55,7 +55,7 @@ def test_trials_there_count_and_a_finished_search_runs_nothing(search):
     for wanted, folder in ((2, "a"), (2, "b"), (5, "c")):
         done = search(f"hydra.sweeper.n_trials={wanted}", *settings, folder=folder)
         assert done.code == 0
-        study = optuna.load_study(study_name="fit", storage="sqlite:///mine.db")
+        study = read_study("mine.db")
         assert len(study.trials) == wanted
     assert sorted(trial.params["seed"] for trial in study.trials) == [0, 1, 2, 3, 4]
     assert [path.name for path in Path("b").iterdir()] == ["multirun.yaml"]
