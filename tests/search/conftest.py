@@ -8,10 +8,10 @@ import pytest
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
-from studies import read_study
 
 from fit.hydra_adapter.command import command
 from fit.train import main
+from studies import read_study
 
 SWEEPER = ("-m", "hydra/sweeper=optuna", "hydra/launcher=basic")
 

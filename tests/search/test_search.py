@@ -8,10 +8,10 @@ import sys
 import pytest
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
-from studies import read_study
 
 from fit.errors import FitError
 from fit.train import main
+from studies import read_study
 
 SWEEPER = ("-m", "hydra/sweeper=optuna", "hydra/launcher=basic")
 TINY = ("trainer.max_epochs=3", "data.points=16", "logger=none")

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from studies import read_study
 
+from studies import read_study
 from test_resume import wait_for
 
 RATE = "optimizer.lr=tag(log, interval(1e-4, 1))"
