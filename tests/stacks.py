@@ -18,7 +18,7 @@ OPTIMIZERS = {
     "momentum": (torch.optim.SGD, {"momentum": 0.9}),
     "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
     "adam": (torch.optim.Adam, {}),
-    "adamw": (torch.optim.AdamW, {"weight_decay": 0.01}),
+    "adamw": (torch.optim.AdamW, {"weight_decay": 0.0}),  # the members have their own
     "nadam": (torch.optim.NAdam, {}),
     "radam": (torch.optim.RAdam, {}),
     "rmsprop": (torch.optim.RMSprop, {}),
@@ -55,14 +55,24 @@ def make_recipe(seeds, lrs, optimizer="adam", **changes):
     return Recipe(**recipe | changes)
 
 
-def train(recipe, sizes, activation, rows, batch_size, steps, dtype=torch.float32, output="identity", dropout=0.0):
+def train(
+    recipe,
+    sizes,
+    activation,
+    rows,
+    batch_size,
+    steps,
+    dtype=torch.float32,
+    output="identity",
+    dropout=0.0,
+    engine=Eager,
+):
     """Train a stack for at least so many steps and return its weights `[members, parameters]`."""
     inputs, targets = make_rows(rows, sizes[0], sizes[-1], dtype)
     starts = torch.stack([start_values(sizes, seed) for seed in recipe.seeds]).to(dtype)
     stack = Stack(starts, sizes, activation, output, dropout=dropout)
-    engine = Eager(stack, recipe)
+    trained = engine(stack, recipe)
     batches = Batches(inputs, targets, batch_size, recipe.seeds)
-    rates = engine.rates_ahead(len(batches), max(recipe.max_epochs))
-    while engine.step < steps:
-        engine.train(batches, rates, passes=1)
+    while trained.step < steps:
+        trained.train(batches, -(-steps // len(batches)))
     return stack.theta.data

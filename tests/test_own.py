@@ -142,7 +142,7 @@ def test_a_module_answers_and_is_exported_for_whom_trusts_it(fit, own, capfd, tm
         (["model=custom", "model.module=Net"], "model.module=Net is not allowed: give MODULE.CLASS"),
         (["model=custom", "model.module=own_module.None"], "model.module=own_module.None cannot be imported"),
         ([*NET, "+model.settings.depth=3"], "unexpected keyword argument 'depth'"),
-        ([*NET, "engine=compiled"], "engine=compiled needs a network of layers"),
+        ([*NET, "engine=kernel"], "engine=kernel needs a network of layers"),
         ([*NET, "model.hidden=[3]"], "model.hidden is a setting of model=linear"),
         ([*NET, "+model.nope=1"], "model.nope=1 is not a setting: model has module, settings."),
         (["model=custom", "model.module=own_module.bump"], "cannot be made of 3 inputs, 1 outputs"),
@@ -152,7 +152,7 @@ def test_a_module_answers_and_is_exported_for_whom_trusts_it(fit, own, capfd, tm
         (["model.activation=own_module.nope"], "model.activation=own_module.nope cannot be imported"),
         (["model.activation=own_module.total"], "give a torch function that computes each number by itself"),
         (["loss=own_module.Net"], "loss=own_module.Net cannot be computed"),
-        (["loss=own_module.pinball", "engine=compiled"], "engine=compiled is not possible with a function of your own"),
+        (["loss=own_module.pinball", "engine=kernel"], "engine=kernel is not possible with a function of your own"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_in_a_sentence(fit, own, tmp_path, arguments, words):

@@ -10,7 +10,7 @@ PACKAGE = Path(fit.__file__).parent
 ROOMS = [
     ("errors", "messages", "determinism", "interruption"),
     ("folder", "catalog"),
-    ("job", "settings"),
+    ("job", "settings", "kernel"),
     ("model",),
     ("data",),
     ("evaluation",),

@@ -23,6 +23,7 @@ from fit.training.callbacks.record import Record
 from fit.training.callbacks.signals import Signals
 from fit.training.callbacks.tensorboard import TensorBoard
 from fit.training.engines import choose_engine
+from fit.training.kernel import Kernel
 from fit.training.module import StackModule
 from fit.training.recipe import build_recipe
 from fit.training.run import Run, assign_members
@@ -30,12 +31,10 @@ from fit.training.run import Run, assign_members
 
 def prepare(cfg: DictConfig) -> torch.dtype:
     """Set torch and Lightning up for a stack, and return the precision of its numbers."""
-    torch.set_num_threads(cfg.trainer.num_threads)
+    torch.set_num_threads(cfg.trainer.num_threads or 1)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     # Lightning's own use of a torch function that torch is about to rename.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
-    # torch.compile's own use of a torch function that is about to go.
-    warnings.filterwarnings("ignore", message=".*torch.jit.script_method.*")
     return torch.float64 if cfg.trainer.precision == "64-true" else torch.float32
 
 
@@ -60,7 +59,8 @@ def build_module(runs: Sequence[Run], stop: Callable[[], bool]) -> StackModule:
     data = DataModule([run.problem for run in members], [cfg.seed for cfg in cfgs], dtype)
     model, recipe = runs[0].model, build_recipe(cfgs)
     stack = model.stack(model.starts([cfg.model for cfg in cfgs], [cfg.seed for cfg in cfgs]).to(dtype))
-    choose_engine(stack, recipe)  # refuse before Lightning is set up
+    if choose_engine(stack, recipe) is not Kernel and stack.wide:  # it refuses before Lightning is set up
+        torch.set_num_threads(recipe.threads)
     return StackModule(stack, recipe, data, runs, stop)
 
 

@@ -18,26 +18,32 @@ class Batches:
         self.batch_size = min(batch_size or inputs.shape[1], inputs.shape[1])
         self.generators = {seed: Generator().manual_seed(seed) for seed in dict.fromkeys(seeds)}
         self._seeds = list(seeds)
-        self._order_of_member = places(self._seeds)
+        self.order_of_member = places(self._seeds)
 
     def keep(self, members: list[int]) -> None:
         """Drop all members but these."""
         self._seeds = [self._seeds[member] for member in members]
         self.generators = {seed: self.generators[seed] for seed in dict.fromkeys(self._seeds)}
-        self._order_of_member = places(self._seeds)
+        self.order_of_member = places(self._seeds)
 
     def __len__(self) -> int:
         """Return the number of batches in a pass; the last may be smaller."""
         return -(-self.inputs.shape[1] // self.batch_size)
 
+    def draw_orders(self) -> Tensor | None:
+        """Shuffle for one pass: the order of rows `[seeds, rows]` for each distinct seed; None for full batches."""
+        if len(self) == 1:
+            return None
+        rows = self.inputs.shape[1]
+        return torch.stack([torch.randperm(rows, generator=each) for each in self.generators.values()])
+
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield inputs and targets `[members or 1, batch, columns]`."""
-        if len(self) == 1:
+        orders = self.draw_orders()
+        if orders is None:
             return iter([(self.inputs, self.targets)])
-        rows = self.inputs.shape[1]
-        orders = torch.stack([torch.randperm(rows, generator=each) for each in self.generators.values()])
         if len(orders) > 1:
-            orders = orders[self._order_of_member]
+            orders = orders[self.order_of_member]
         orders = orders.to(self.inputs.device)
         inputs, targets = (
             torch.split(take_rows(values, orders), self.batch_size, 1) for values in (self.inputs, self.targets)

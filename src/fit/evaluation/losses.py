@@ -14,8 +14,9 @@ from fit.model.stack import elementwise
 
 @dataclass(frozen=True)
 class LossFunction:
-    """A loss: the value of each number's error, output - target, its derivative, and what else is known of it."""
+    """A loss: its name, each number's value and derivative by its error, output - target, and what else is known."""
 
+    name: str
     value: Callable[[Tensor], Tensor]
     derivative: Callable[[Tensor], Tensor]
     kind: Loss
@@ -34,8 +35,10 @@ def find_loss(name: str) -> LossFunction:
     kind = LOSSES[name] if name in LOSSES else own_loss(name)
     value, derivative = kind.value(torch), kind.derivative(torch)
     if kind.vectorized:
-        return LossFunction(lambda error: elementwise(value, error), lambda error: elementwise(derivative, error), kind)
-    return LossFunction(value, derivative, kind, own=name not in LOSSES)
+        return LossFunction(
+            name, lambda error: elementwise(value, error), lambda error: elementwise(derivative, error), kind
+        )
+    return LossFunction(name, value, derivative, kind, own=name not in LOSSES)
 
 
 @cache

@@ -148,7 +148,7 @@ def describe_error(error: Exception) -> str:
                 f"and its settings as {key}.NAME=VALUE."
             )
         if key == "compile":
-            return "compile is now engine: give engine=compiled for compile=true, engine=eager for compile=false."
+            return "compile is no setting any more: engine=auto compiles the steps by itself, engine=eager does not."
         if options := options_with(key):
             return f"{key} is a setting of {', '.join(options)}: give that as well, or leave it out."
         return f"{key} is not a setting{nearest(key, known_settings())}; see python -m fit.train --help."

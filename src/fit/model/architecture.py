@@ -29,6 +29,10 @@ class Networks(Protocol):
     def widest(self) -> int:
         """The most numbers that a network holds of a row at once."""
 
+    @property
+    def wide(self) -> bool:
+        """Whether a library's products, with their threads, are the fastest."""
+
     def groups(self) -> dict[str, slice]:
         """Return what of a row of `theta` belongs together, by name."""
 

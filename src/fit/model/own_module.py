@@ -123,6 +123,11 @@ class ModuleStack(nn.Module):
         """The most numbers that a network is taken to hold of a row at once."""
         return max(max(shape, default=1) for shape in self.shapes.values())
 
+    @property
+    def wide(self) -> bool:
+        """Whether a library's products, with their threads, are the fastest: nobody has measured it."""
+        return False
+
     def groups(self) -> dict[str, slice]:
         """Return where each parameter stands in a row of `theta`, by its name."""
         ends = accumulate((shape.numel() for shape in self.shapes.values()), initial=0)

@@ -15,6 +15,8 @@ from fit.model.functions import find_function
 LANES = 32
 # Products of so few inputs, or gradients of so few rows, are written out: see `linear`.
 FEW = 4
+# From this width of two neighbouring layers on, a library's products are faster than those of kernel.c.
+WIDE = 512
 
 
 class Layer(NamedTuple):
@@ -52,6 +54,7 @@ class Stack(nn.Module):
         """Take start values `theta [members, parameters]` for layers of `sizes` (inputs, hidden ..., outputs)."""
         super().__init__()
         self.sizes = tuple(sizes)
+        self.activation, self.output_activation = activation, output_activation
         self.functions = [find_function(activation)] * (len(sizes) - 2) + [find_function(output_activation)]
         self.own_functions = not {activation, output_activation} <= set(ACTIVATIONS)
         self.bias = bias
@@ -67,6 +70,11 @@ class Stack(nn.Module):
     def widest(self) -> int:
         """The most numbers that a network holds of a row at once."""
         return max(self.sizes)
+
+    @property
+    def wide(self) -> bool:
+        """Whether two neighbouring layers are so wide that the products of a library are faster than ours."""
+        return any(min(pair) >= WIDE for pair in pairwise(self.sizes))
 
     def groups(self) -> dict[str, slice]:
         """Return where each layer stands in a row of `theta`, by name."""

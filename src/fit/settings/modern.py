@@ -25,8 +25,9 @@ MOVED = {
 
 def modern(stored: Stored) -> Stored:
     """Return the configuration of a run of any version as this one would write it; it is changed in place."""
-    if "compile" in stored:
-        stored["engine"] = "compiled" if stored.pop("compile") is True else "auto"
+    stored.pop("compile", None)
+    if stored.get("engine", "compiled") == "compiled":
+        stored["engine"] = "auto"
     if "figures" not in stored:
         stored["figures"] = True
     data = stored["data"]

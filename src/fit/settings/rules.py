@@ -127,7 +127,7 @@ RULES = {
     "trainer.precision": choice("32-true", "64-true"),
     "trainer.num_threads": Rule(
         f"a whole number from 1 to {CORES}, the processors here", lambda v: v in range(1, CORES + 1)
-    ),
+    ).or_null(),
     "trainer.gradient_clip_val": POSITIVE.or_null(),
     "trainer.gradient_clip_algorithm": choice("norm", "value"),
 }

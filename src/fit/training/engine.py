@@ -1,7 +1,7 @@
 """What trains a stack: the seam between the steps and everything that looks at them."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple, Protocol
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -30,9 +30,10 @@ class Engine(Protocol):
     """Takes optimizer steps of a stack, each member with its own learning rate, penalties and clipping threshold.
 
     `epoch` and `step` count passes over the rows and optimizer steps; `rates [members, 1]` are the learning rates of
-    the last step. `optimizer` is what Lightning is shown.
+    the last step, and `name` is the engine's in the catalog. `optimizer` is what Lightning is shown.
     """
 
+    name: ClassVar[str]
     epoch: int
     step: int
     rates: Tensor
@@ -48,14 +49,11 @@ class Engine(Protocol):
     def optimizer(self) -> Optimizer:
         """The torch optimizer whose state is the engine's."""
 
-    def train(self, batches: Batches, rates: Iterator[Tensor], passes: int) -> list[Tensor]:
-        """Pass so many times over the batches with learning rates `[members, 1]`, one for each step.
+    def train(self, batches: Batches, until: int) -> Tensor:
+        """Pass over the batches, at least once and at most until an epoch; return the summed errors `[steps, members]`.
 
-        Returns every step's summed errors `[members]`.
+        An engine comes back after a moment, and at the end of the first pass in which an error is not finite.
         """
-
-    def rates_ahead(self, steps_per_epoch: int, until: int) -> Iterator[Tensor]:
-        """Yield the learning rates `[members, 1]` of the steps to come until an epoch."""
 
     def keep(self, members: list[int]) -> None:
         """Forget all members but these."""

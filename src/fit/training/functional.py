@@ -14,6 +14,8 @@ class Functional(Stepper):
     A member's numbers are those of the same member alone but for rounding.
     """
 
+    name = "functional"
+
     @classmethod
     def refuses(cls, stack: Networks, recipe: Recipe) -> str | None:
         """Say why these networks cannot be trained by this engine; None if they can."""

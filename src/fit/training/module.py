@@ -62,7 +62,7 @@ class StackModule(LightningModule):
         self.evaluation = Evaluation([], {})
         # The losses `[members]` of the passes before the first evaluation, and the epoch of each.
         self.passes: list[tuple[int, Tensor]] = []
-        self._last_pass: list[Tensor] = []
+        self._last_pass: Tensor | None = None
         self._measured: dict[str, tuple[Tensor, dict[str, Tensor]]] = {}
 
     def configure_optimizers(self) -> Optimizer:
@@ -100,7 +100,8 @@ class StackModule(LightningModule):
             return
         self.engine.keep(members)
         self.data.keep(members)
-        self._last_pass = [totals[members] for totals in self._last_pass]
+        if self._last_pass is not None:
+            self._last_pass = self._last_pass[:, members]
         for run in runs:
             run.member = members.index(run.member)
 
@@ -108,21 +109,27 @@ class StackModule(LightningModule):
         """Train until the next evaluation, or until a run has ended."""
         engine = self.engine
         until = self.next_evaluation if not self.ended else engine.epoch
-        rates = engine.rates_ahead(len(batches), until)
         totals: list[Tensor] = []
         patience = STEPS_PER_CHECK.get(self.device.type, MOST_STEPS_PER_CHECK)
         lost = False
         while engine.epoch < until and not lost and not self.stop():
-            self._last_pass = engine.train(batches, rates, passes=1)
-            if engine.epoch < self.recipe.evaluate_every and is_round(engine.epoch):
-                self.passes.append((engine.epoch, self._pass_loss()))
-            totals += self._last_pass
-            if len(totals) >= patience:
+            totals += self._train(batches, until)
+            if sum(map(len, totals)) >= patience:
                 lost = self._note_divergence(totals, len(batches))
                 totals.clear()
             self.on_epoch()
         self._note_divergence(totals, len(batches))
         self.trainer.should_stop = len(self.ended) == len(self.runs) or self.stop()
+
+    def _train(self, batches: Batches, until: int) -> tuple[Tensor, ...]:
+        """Let the engine pass over the batches; return the summed errors of each pass `[steps, members]`."""
+        begin = self.engine.epoch
+        passes = torch.split(self.engine.train(batches, until), len(batches))
+        self._last_pass = passes[-1]
+        for epoch, totals in enumerate(passes, begin + 1):
+            if epoch < self.recipe.evaluate_every and is_round(epoch):
+                self.passes.append((epoch, self._pass_loss(totals)))
+        return passes
 
     def validation_step(self, region: Region, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Measure the stack on one region, some members at a time."""
@@ -150,7 +157,8 @@ class StackModule(LightningModule):
         """Put what was measured into one evaluation, fetched from the device at once."""
         engine = self.engine
         during = {"lr": engine.rates[:, 0]} | engine.gradient_norms()
-        during["train/pass_loss"] = self._pass_loss() if self._last_pass else engine.rates[:, 0]
+        seen = self._last_pass
+        during["train/pass_loss"] = engine.rates[:, 0] if seen is None else self._pass_loss(seen)
         columns = dict(during)
         if any(self.recipe.l1) or any(self.recipe.l2):
             columns["penalty"] = engine.penalty()
@@ -161,7 +169,7 @@ class StackModule(LightningModule):
         table = torch.stack([column.to(judge).double() for column in columns.values()], 1).tolist()
         when = {"epoch": engine.epoch, "step": engine.step}
         rows = [when | dict(zip(columns, row, strict=True)) for row in table]
-        if not self._last_pass:  # nothing was trained in this process yet
+        if seen is None:  # nothing was trained in this process yet
             earlier = {run.member: run.evaluation_before for run in self.runs}
             rows = [
                 row | {key: earlier.get(member, {}).get(key, math.nan) for key in during}
@@ -177,9 +185,9 @@ class StackModule(LightningModule):
                 run.best = Best(engine.epoch, self.row(run)["val/loss"])
         self.trainer.should_stop |= len(self.ended) == len(self.runs)
 
-    def _pass_loss(self) -> Tensor:
-        """Return what a plain loop prints `[members]`: the loss of the last pass, before each step's update."""
-        return torch.stack(self._last_pass).sum(0) * self.recipe.loss.weight(self.batches.targets)
+    def _pass_loss(self, totals: Tensor) -> Tensor:
+        """Return what a plain loop prints `[members]`: the loss of a pass, before each step's update."""
+        return totals.sum(0) * self.recipe.loss.weight(self.batches.targets)
 
     def row(self, run: Run) -> dict[str, float]:
         """Return what was last seen of a run; a penalty only if it has one."""
@@ -192,11 +200,11 @@ class StackModule(LightningModule):
         """Write down the epoch in which a member's loss first stopped being finite; return whether one did."""
         if not totals:
             return False
-        seen = torch.stack(totals).cpu()
+        seen = torch.cat(totals).cpu()
         if math.isfinite(seen.sum().item()):
             return False
         lost = ~seen.isfinite()
-        before = self.engine.step - len(totals)
+        before = self.engine.step - len(seen)
         firsts, any_lost = lost.int().argmax(0).tolist(), lost.any(0).tolist()
         for run in self.runs:
             if run.diverged_epoch is None and any_lost[run.member]:
@@ -235,6 +243,7 @@ class StackModule(LightningModule):
             "steps": self.engine.step,
             "parameters": self.stack.theta.shape[1],
             "device": self.device_name,
+            "engine": self.engine.name,
             "seconds/fit": seconds,
         }
         return Outcome(

@@ -55,10 +55,9 @@ def try_other_seeds(case: Case) -> OtherSeeds | None:
         stack.theta.requires_grad_(False)
         recipe = replace(build_recipe([cfg] * SEEDS), seeds=list(seeds), engine="auto")
         engine, reached = build_engine(stack, recipe), None
-        rates = engine.rates_ahead(len(data.batches), case.cfg.trainer.max_epochs)
         for row in evaluations:
             while engine.epoch < row["epoch"] and time.perf_counter() - began < case.time_limit:
-                engine.train(data.batches, rates, passes=1)
+                engine.train(data.batches, int(row["epoch"]))
             if engine.epoch < row["epoch"]:
                 break
             reached = row

@@ -67,8 +67,14 @@ class Progress(Callback):
         """Count from here."""
         assert isinstance(pl_module, StackModule)
         module = pl_module
-        self.bar.advance(module.engine.epoch * len(module.runs))
-        module.on_epoch = lambda: self.bar.advance(len(module.runs))
+        self.counted = 0
+        module.on_epoch = lambda: self.count(module)
+        self.count(module)
+
+    def count(self, module: StackModule) -> None:
+        """Count the epochs that were trained since the last time."""
+        self.bar.advance((module.engine.epoch - self.counted) * len(module.runs))
+        self.counted = module.engine.epoch
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show how it goes."""
