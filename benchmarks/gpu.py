@@ -71,7 +71,14 @@ def compare_sweeps() -> bool:
     for device in ("cpu", "gpu"):
         folder = FOLDER / f"sweep_{device}"
         began = time.perf_counter()
-        swept = ("-m", "optimizer.lr=1e-3,3e-3,1e-2", "seed=range(0,10)", f"hydra.sweep.dir={folder}", "figures=false")
+        swept = (
+            "-m",
+            "optimizer.lr=1e-3,3e-3,1e-2",
+            "seed=range(0,10)",
+            "trainer.max_epochs=50",
+            f"hydra.sweep.dir={folder}",
+            "figures=false",
+        )
         train(
             *swept, f"trainer.accelerator={device}", "engine=eager", "trainer.precision=64-true", "sweep.figures=none"
         )
