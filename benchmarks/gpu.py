@@ -71,17 +71,9 @@ def compare_sweeps() -> bool:
     for device in ("cpu", "gpu"):
         folder = FOLDER / f"sweep_{device}"
         began = time.perf_counter()
-        swept = (
-            "-m",
-            "optimizer.lr=1e-3,3e-3,1e-2",
-            "seed=range(0,10)",
-            "trainer.max_epochs=50",
-            f"hydra.sweep.dir={folder}",
-            "figures=false",
-        )
-        train(
-            *swept, f"trainer.accelerator={device}", "engine=eager", "trainer.precision=64-true", "sweep.figures=none"
-        )
+        swept = ("-m", "optimizer.lr=1e-3,3e-3,1e-2", "seed=range(0,10)", "trainer.max_epochs=50")
+        plain = ("engine=eager", "trainer.precision=64-true", "sweep.figures=none", f"hydra.sweep.dir={folder}")
+        train(*swept, *plain, f"trainer.accelerator={device}")
         seconds[f"seconds_{device}"] = round(time.perf_counter() - began, 1)
         with (folder / "sweep.csv").open(newline="", encoding="utf-8") as file:
             tables[device] = {row["job"]: float(row["val/loss"]) for row in csv.DictReader(file)}
