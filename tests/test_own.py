@@ -142,7 +142,7 @@ def test_a_module_answers_and_is_exported_for_whom_trusts_it(fit, own, capfd, tm
         (["model=custom", "model.module=Net"], "model.module=Net is not allowed: give MODULE.CLASS"),
         (["model=custom", "model.module=own_module.None"], "model.module=own_module.None cannot be imported"),
         ([*NET, "+model.settings.depth=3"], "unexpected keyword argument 'depth'"),
-        ([*NET, "engine=kernel"], "engine=kernel needs a network of layers"),
+        ([*NET, "engine=kernel"], "engine=kernel needs a network of layers; give engine=auto."),
         ([*NET, "model.hidden=[3]"], "model.hidden is a setting of model=linear"),
         ([*NET, "+model.nope=1"], "model.nope=1 is not a setting: model has module, settings."),
         (["model=custom", "model.module=own_module.bump"], "cannot be made of 3 inputs, 1 outputs"),

@@ -22,6 +22,7 @@ from fit.trainer import build_loggers, build_module, build_trainer, finalize
 from fit.training.callbacks.checkpoints import Checkpoints
 from fit.training.callbacks.progress import Bar
 from fit.training.callbacks.tensorboard import TensorBoard
+from fit.training.engines import choose_engine
 from fit.training.module import StackModule
 from fit.training.run import Run, build_runs
 
@@ -46,10 +47,12 @@ def fit_stack(jobs: Sequence[Job], interruption: Interruption, bar: Bar, swept: 
     checkpoints = Checkpoints(list(runs))
     results = Results(runs, module, board, checkpoints, started)
     trainer = build_trainer(list(runs), interruption, bar, board, checkpoints, results.write)
+    device = trainer.strategy.root_device
     try:
+        engine = choose_engine(module.stack, module.recipe, device)
         for run, job in runs.items():
             with run.guarded():
-                job.log(format_run_header(run, trainer.strategy.root_device))
+                job.log(format_run_header(run, device, engine))
                 if run in warned:
                     job.log(warned[run])
                 if job.cfg.resume is not None:

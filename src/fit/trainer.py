@@ -59,7 +59,8 @@ def build_module(runs: Sequence[Run], stop: Callable[[], bool]) -> StackModule:
     data = DataModule([run.problem for run in members], [cfg.seed for cfg in cfgs], dtype)
     model, recipe = runs[0].model, build_recipe(cfgs)
     stack = model.stack(model.starts([cfg.model for cfg in cfgs], [cfg.seed for cfg in cfgs]).to(dtype))
-    if choose_engine(stack, recipe) is not Kernel and stack.wide:  # it refuses before Lightning is set up
+    # It refuses before Lightning is set up.
+    if choose_engine(stack, recipe, stack.theta.device).kind is not Kernel and stack.wide:
         torch.set_num_threads(recipe.threads)
     return StackModule(stack, recipe, data, runs, stop)
 

@@ -31,14 +31,14 @@ SECONDS = 120
 
 
 class KernelError(Exception):
-    """There is no kernel on this machine; the message says why, and what helps."""
+    """There is no kernel on this machine; the message says why, as what follows its name."""
 
 
 @cache
 def load_library(double: bool) -> CDLL:
     """Return the kernel in single or double precision; raise KernelError where it cannot be had."""
     if os.name != "posix":
-        raise KernelError("the kernel needs Linux or macOS")
+        raise KernelError("needs Linux or macOS")
     command, folder = find_compiler(), user_cache_path("fit") / "kernels"
     name = f"{'double' if double else 'single'}-{key(command)}"
     library = find_built(folder, name) or build(folder, name, command, double)
@@ -55,7 +55,7 @@ def find_compiler() -> tuple[str, ...]:
             return (found, *command[1:])
     if find_spec("ziglang"):
         return (sys.executable, "-m", "ziglang", "cc")
-    raise KernelError("no C compiler was found: install gcc or clang, or pip install 'fit-networks[kernel]'")
+    raise KernelError("needs a C compiler: install gcc or clang, or pip install 'fit-networks[kernel]'")
 
 
 def key(command: Sequence[str]) -> str:
@@ -119,7 +119,7 @@ def build(folder: Path, name: str, command: Sequence[str], double: bool) -> CDLL
             # A folder of temporary files may forbid to run them.
             return find_built(folder, name) or CDLL(str(made))
     except OSError as error:
-        raise KernelError(f"the kernel cannot be compiled or loaded ({error.strerror or error})") from None
+        raise KernelError(f"cannot be compiled or loaded ({error.strerror or error})") from None
 
 
 def keep(made: Path, folder: Path, name: str) -> None:
@@ -139,8 +139,8 @@ def compile_source(work: Path, command: Sequence[str], defines: Sequence[str]) -
         try:
             done = subprocess.run(arguments, cwd=work, capture_output=True, text=True, timeout=SECONDS, check=False)
         except subprocess.TimeoutExpired:
-            raise KernelError(f"{command[0]} took longer than {SECONDS} s to compile the kernel") from None
+            raise KernelError(f"was not compiled by {command[0]} in {SECONDS} s") from None
         if done.returncode == 0 and (work / "kernel.so").exists():
             return work / "kernel.so"
         complaint = complaint or next((line for line in done.stderr.splitlines() if "error" in line), "it failed")
-    raise KernelError(f"{command[0]} cannot compile the kernel ({complaint.strip()})")
+    raise KernelError(f"cannot be compiled by {command[0]} ({complaint.strip()})")

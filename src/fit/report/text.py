@@ -14,13 +14,14 @@ from fit.evaluation.outcome import Outcome
 from fit.folder import RunFolder
 from fit.messages import align_columns, class_name, ends, option_name, plural, shorten_list
 from fit.settings.no_effect import without_effect
+from fit.training.engines import Choice
 from fit.training.run import Run
 
 MOST_LISTED_TARGETS = 4
 MOST_LISTED_INPUTS = 6
 
 
-def format_run_header(run: Run, device: object) -> str:
+def format_run_header(run: Run, device: object, engine: Choice) -> str:
     """Describe in one block what is about to be trained."""
     cfg, problem, optimizer, trainer = run.cfg, run.problem, run.cfg.optimizer, run.cfg.trainer
     rows = len(problem.train.inputs)
@@ -32,10 +33,13 @@ def format_run_header(run: Run, device: object) -> str:
         f"{format_schedule(cfg.scheduler._target_)} schedule; loss {cfg.loss}; "
         f"{plural(trainer.max_epochs, 'epoch')} of {plural(-(-rows // batch), 'step')}",
         "device": f"{device}, {trainer.precision}",
+        "engine": str(engine),
         "run": str(run.folder.path),
     }
     if run.stored is not None:
-        lines["resumed"] = f"after epoch {run.stored['epoch']} of {trainer.max_epochs}, from {run.folder.last}"
+        before = run.stored["engine"]
+        by = f" by engine={before}" if before not in (None, engine.kind.name) else ""
+        lines["resumed"] = f"after epoch {run.stored['epoch']} of {trainer.max_epochs}{by}, from {run.folder.last}"
     elif cfg.resume is not None:
         lines["resumed"] = "from the start: the run had ended before its first checkpoint"
     if notes := [*problem.dataset.notes, *without_effect(cfg, run.folder.read_overrides)]:

@@ -47,6 +47,7 @@ class Checkpoint(TypedDict):
     low: Tensor
     high: Tensor
     spread: Tensor  # standard deviation of the training targets, in their own units
+    engine: str | None  # what computed the steps; None where it was not yet written down
     config: dict[str, Any]
 
 
@@ -80,7 +81,7 @@ def upgraded(stored: dict[str, Any]) -> Checkpoint:
     """Return a checkpoint of any version as this one would write it."""
     if stored["format"] == 3:
         stored |= {"format": FORMAT, "evaluation": stored.pop("look"), "dates": stored.get("dates", [])}
-    return cast(Checkpoint, stored)
+    return cast(Checkpoint, {"engine": None} | stored)
 
 
 def check_rows(checkpoint: Checkpoint, problem: Problem, path: Path) -> None:
@@ -111,6 +112,7 @@ def is_sound(checkpoint: Checkpoint) -> bool:
         and all(type(each) is int and each >= 0 for each in whole)
         and all(type(each) in (int, float) for each in numbers)
         and type(checkpoint["diverged_epoch"]) in (int, type(None))
+        and type(checkpoint["engine"]) in (str, type(None))
         and all(isinstance(checkpoint[key], dict) for key in ("optimizer", "generators"))
         and min(sizes) > 0
         and (len(inputs), len(targets)) == (sizes[0], sizes[-1])

@@ -81,10 +81,10 @@ class Eager(Stepper):
     stack: Stack
 
     @classmethod
-    def refuses(cls, stack: Networks, recipe: Recipe) -> str | None:
-        """Say why these networks cannot be trained by this engine; None if they can."""
+    def refuses(cls, stack: Networks, recipe: Recipe, device: torch.device) -> str | None:
+        """Say why it does not train these networks; None if it does."""
         if not isinstance(stack, Stack):
-            return "engine=eager needs a network of layers: give engine=auto for a module of your own."
+            return "needs a network of layers"
         return None
 
     def bind(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -42,8 +43,8 @@ class Engine(Protocol):
         """Take the stack and how to train it."""
 
     @classmethod
-    def refuses(cls, stack: Networks, recipe: Recipe) -> str | None:
-        """Say in a sentence why these networks cannot be trained by this engine; None if they can."""
+    def refuses(cls, stack: Networks, recipe: Recipe, device: torch.device) -> str | None:
+        """Say why it does not train these networks on a device, as what follows its name; None if it does."""
 
     @property
     def optimizer(self) -> Optimizer:

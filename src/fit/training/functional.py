@@ -1,5 +1,6 @@
 """The engine for any module: its gradient by torch.func."""
 
+import torch
 from torch import Tensor
 from torch.func import vjp
 
@@ -17,10 +18,10 @@ class Functional(Stepper):
     name = "functional"
 
     @classmethod
-    def refuses(cls, stack: Networks, recipe: Recipe) -> str | None:
-        """Say why these networks cannot be trained by this engine; None if they can."""
+    def refuses(cls, stack: Networks, recipe: Recipe, device: torch.device) -> str | None:
+        """Say why it does not train these networks; None if it does."""
         if stack.dropout:
-            return "engine=functional is not possible with model.dropout: give engine=eager, or model.dropout=0."
+            return "is not possible with model.dropout"
         return None
 
     def differentiate(self, inputs: Tensor, targets: Tensor) -> Tensor:

@@ -39,26 +39,26 @@ class Kernel(BaseEngine):
     stack: Stack
 
     @classmethod
-    def refuses(cls, stack: Networks, recipe: Recipe) -> str | None:
-        """Say why these networks cannot be trained by this engine; None if they can."""
+    def refuses(cls, stack: Networks, recipe: Recipe, device: torch.device) -> str | None:
+        """Say why it does not train these networks; None if it does."""
         if not isinstance(stack, Stack):
-            return "engine=kernel needs a network of layers: give engine=auto for a module of your own."
-        if stack.theta.device.type != "cpu":
-            return f"engine=kernel is for the CPU, and not for {stack.theta.device.type}: give engine=auto."
+            return "needs a network of layers"
+        if device.type != "cpu":
+            return "is for the CPU"
         if not {stack.activation, stack.output_activation} <= set(activation_codes()) or recipe.loss.name not in (
             loss_codes()
         ):
-            return "engine=kernel is not possible with a function of your own: give engine=auto."
+            return "is not possible with a function of your own"
         if update_of(recipe) is None:
-            return f"engine=kernel does not know {recipe.optimizer.__name__} with these settings: give engine=auto."
+            return f"does not know {recipe.optimizer.__name__} with these settings"
         if len(stack.sizes) > MOST_LAYERS + 1:
-            return f"engine=kernel has at most {MOST_LAYERS} layers: give engine=auto."
+            return f"has at most {MOST_LAYERS} layers"
         if recipe.engine == "auto" and stack.wide:
-            return "engine=auto takes engine=eager for wide layers."
+            return "is slower where layers are so wide"
         try:
             load_library(stack.theta.dtype == torch.float64)
         except KernelError as error:
-            return f"engine=kernel is not possible: {error}."
+            return str(error)
         return None
 
     def __init__(self, stack: Networks, recipe: Recipe) -> None:

@@ -29,6 +29,7 @@ class Moment(NamedTuple):
     seconds: float
     rows: list[dict[str, float]]
     shuffle: dict[int, Tensor]
+    name: str  # of the engine
 
 
 class Checkpoints(Callback):
@@ -103,7 +104,7 @@ class Checkpoints(Callback):
     def capture(self, module: StackModule) -> Moment:
         """Copy the stack."""
         shuffle = {seed: each.get_state() for seed, each in module.batches.generators.items()}
-        return Moment(module.engine.snapshot(), self.seconds, module.evaluation.rows, shuffle)
+        return Moment(module.engine.snapshot(), self.seconds, module.evaluation.rows, shuffle, module.engine.name)
 
 
 def describe(run: Run, snapshot: Moment, member: int) -> Checkpoint:
@@ -131,6 +132,7 @@ def describe(run: Run, snapshot: Moment, member: int) -> Checkpoint:
         low=problem.train.inputs.amin(0),
         high=problem.train.inputs.amax(0),
         spread=problem.train.targets.std(0, correction=0),
+        engine=snapshot.name,
         config=run.config,
     )
 
