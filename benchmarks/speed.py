@@ -22,12 +22,10 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from fit.data.problem import build_dataset, pose
-from fit.execute import train
+from fit.execute import run_jobs
 from fit.folder import RunFolder
 from fit.hydra_adapter.command import CONF
-from fit.interruption import Interruption
 from fit.job import Job
-from fit.training.callbacks.progress import Bar
 
 FOLDER = Path("outputs/bench")
 PYTHON = sys.executable
@@ -76,7 +74,7 @@ def ours(*overrides: str) -> Callable[[], float]:
         folder = RunFolder(HydraConfig.get().runtime.output_dir)
         folder.write_config(cfg)
         job = Job(cfg, folder, lambda text: None)
-        train([job], Interruption(), Bar(1, cfg.trainer.max_epochs))
+        run_jobs([[job]], shown=False)
         return float(str(job.metrics["seconds/fit"]))
 
     return run
