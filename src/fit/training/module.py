@@ -110,28 +110,36 @@ class StackModule(LightningModule):
         engine = self.engine
         until = self.next_evaluation if not self.ended else engine.epoch
         totals: list[Tensor] = []
-        patience = STEPS_PER_CHECK.get(self.device.type, MOST_STEPS_PER_CHECK)
+        unchecked, patience = 0, STEPS_PER_CHECK.get(self.device.type, MOST_STEPS_PER_CHECK)
         lost = False
         while engine.epoch < until and not lost and not self.stop():
-            totals += self._train(batches, until)
-            if sum(map(len, totals)) >= patience:
+            totals.append(self._train(batches, until))
+            unchecked += len(totals[-1])
+            if unchecked >= patience:
                 lost = self._note_divergence(totals, len(batches))
                 totals.clear()
+                unchecked = 0
             self.on_epoch()
         self._note_divergence(totals, len(batches))
         self.trainer.should_stop = len(self.ended) == len(self.runs) or self.stop()
 
-    def _train(self, batches: Batches, until: int) -> tuple[Tensor, ...]:
-        """Let the engine pass over the batches; return the summed errors of each pass `[steps, members]`."""
-        begin = self.engine.epoch
-        passes = torch.split(self.engine.train(batches, until), len(batches))
-        self._last_pass = passes[-1]
-        for epoch, totals in enumerate(passes, begin + 1):
-            if epoch < self.recipe.evaluate_every and is_round(epoch):
-                self.passes.append((epoch, self._pass_loss(totals)))
-        return passes
+    def _train(self, batches: Batches, until: int) -> Tensor:
+        """Let the engine pass over the batches; return the summed errors of its steps `[steps, members]`."""
+        begin, steps = self.engine.epoch, len(batches)
+        totals = self.engine.train(batches, until)
+        self._last_pass = totals[-steps:]
+        for epoch in range(begin + 1, min(self.engine.epoch + 1, self.recipe.evaluate_every)):
+            if is_round(epoch):
+                end = (epoch - begin) * steps
+                self.passes.append((epoch, self._pass_loss(totals[end - steps : end])))
+        return totals
 
-    def validation_step(self, region: Region, batch_idx: int, dataloader_idx: int = 0) -> None:
+    def validation_step(self, regions: Sequence[Region], batch_idx: int) -> None:
+        """Measure the stack on all regions."""
+        for region in regions:
+            self._measure(region)
+
+    def _measure(self, region: Region) -> None:
         """Measure the stack on one region, some members at a time."""
         loss = self.recipe.loss
         at_once = max(1, MOST_NUMBERS // (region.truth.shape[1] * self.stack.widest))
