@@ -12,13 +12,19 @@ from fit.training.eager import Eager
 from fit.training.recipe import Recipe
 from fit.training.schedules import Cosine
 
-# Every optimizer that conf/optimizer offers.
+# Every optimizer that conf/optimizer offers, and settings that make another of it.
 OPTIMIZERS = {
     "sgd": (torch.optim.SGD, {}),
     "momentum": (torch.optim.SGD, {"momentum": 0.9}),
     "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
     "adam": (torch.optim.Adam, {}),
-    "adamw": (torch.optim.AdamW, {"weight_decay": 0.0}),  # the members have their own
+    "adamw": (torch.optim.AdamW, {"weight_decay": 0.01}),
+    "decaying adam": (torch.optim.Adam, {"weight_decay": 0.01}),
+    "amsgrad": (torch.optim.Adam, {"amsgrad": True}),
+    "adamax": (torch.optim.Adamax, {}),
+    "centered": (torch.optim.RMSprop, {"centered": True, "momentum": 0.5}),
+    "damped": (torch.optim.SGD, {"momentum": 0.9, "dampening": 0.3}),
+    "slowing": (torch.optim.Adagrad, {"lr_decay": 0.01, "initial_accumulator_value": 0.1}),
     "nadam": (torch.optim.NAdam, {}),
     "radam": (torch.optim.RAdam, {}),
     "rmsprop": (torch.optim.RMSprop, {}),
@@ -36,11 +42,11 @@ def make_rows(rows, inputs, targets, dtype):
 
 
 def make_recipe(seeds, lrs, optimizer="adam", **changes):
-    kind, settings = OPTIMIZERS[optimizer]
-    members = len(seeds)
+    kind, given = OPTIMIZERS[optimizer]
+    members, settings = len(seeds), {key: value for key, value in given.items() if key != "weight_decay"}
     recipe = {
         "optimizer": kind,
-        "optimizer_settings": settings,
+        "optimizer_settings": settings | ({"weight_decay": 0.0} if kind is torch.optim.AdamW else {}),
         "lr": lrs,
         "seeds": seeds,
         "l1": [0.0] * members,
@@ -48,7 +54,7 @@ def make_recipe(seeds, lrs, optimizer="adam", **changes):
         "clip_val": [math.inf] * members,
         "schedule": Cosine(),
         "loss": find_loss("mse"),
-        "weight_decay": [0.0] * members,
+        "weight_decay": [given.get("weight_decay", 0.0)] * members,
         "max_epochs": [100] * members,
         "evaluate_every": 10,
     }

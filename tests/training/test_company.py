@@ -8,11 +8,18 @@ import torch
 from fit.catalog.activations import ACTIVATIONS
 from fit.catalog.losses import LOSSES
 from fit.evaluation.losses import find_loss
+from fit.training.eager import Eager
+from fit.training.kernel import Kernel
 from stacks import OPTIMIZERS, make_recipe, train
 
 MEMBERS = 64
 SEEDS = [index % 3 for index in range(MEMBERS)]
 LRS = [1e-4 * 1.05**index for index in range(MEMBERS)]
+
+
+@pytest.fixture(params=[Eager, Kernel], ids=lambda engine: engine.name)
+def engine(request):
+    return request.param
 
 
 def assert_the_same_alone(recipe_changes, optimizer, **how):
@@ -27,21 +34,29 @@ def assert_the_same_alone(recipe_changes, optimizer, **how):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_every_optimizer(optimizer, dtype):
+def test_every_optimizer(engine, optimizer, dtype):
     assert_the_same_alone(
-        lambda seeds: {}, optimizer, sizes=(3, 64, 1), activation="gelu", rows=36, batch_size=2, steps=100, dtype=dtype
+        lambda seeds: {},
+        optimizer,
+        sizes=(3, 64, 1),
+        activation="gelu",
+        rows=36,
+        batch_size=2,
+        steps=100,
+        dtype=dtype,
+        engine=engine,
     )
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_activation_at_awkward_widths_with_dropout(activation):
+def test_every_activation_at_awkward_widths_with_dropout(engine, activation):
     # 7 rows of 13 and 5 columns leave numbers over that a CPU computes by another formula than whole vectors.
-    how = {"sizes": (3, 13, 5, 2), "activation": activation, "output": activation, "dropout": 0.2}
+    how = {"sizes": (3, 13, 5, 2), "activation": activation, "output": activation, "dropout": 0.2, "engine": engine}
     assert_the_same_alone(lambda seeds: {}, "adam", **how, rows=20, batch_size=7, steps=30)
 
 
 @pytest.mark.parametrize("case", range(30))
-def test_any_shape(case):
+def test_any_shape(engine, case):
     draw = random.Random(case)
     sizes = (
         draw.choice([1, 2, 3, 20]),
@@ -59,4 +74,5 @@ def test_any_shape(case):
         steps=20,
         dtype=draw.choice([torch.float32, torch.float64]),
         dropout=draw.choice([0.0, 0.3]),
+        engine=engine,
     )

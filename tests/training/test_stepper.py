@@ -1,4 +1,4 @@
-"""Training a stack of one against torch's own modules, optimizers and schedules."""
+"""Training a stack of one, by each engine, against torch's own modules, optimizers and schedules."""
 
 import math
 from itertools import pairwise
@@ -9,6 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from fit.evaluation.losses import find_loss
+from fit.training.eager import Eager
+from fit.training.kernel import Kernel
 from fit.training.schedules import Schedule
 from stacks import OPTIMIZERS, make_recipe, make_rows, train
 
@@ -39,9 +41,16 @@ def plain(seed, optimizer, lr, dropout=0.0, loss=F.mse_loss, penalty=None, clip=
     return torch.cat([part.reshape(-1) for layer in layers for part in (layer.weight.detach().T, layer.bias.detach())])
 
 
-def ours(seed, optimizer, lr, dropout=0.0, dtype=torch.float32, **changes):
-    recipe = make_recipe([seed], [lr], optimizer, schedule=Schedule(), **changes)
-    return train(recipe, SIZES, "gelu", ROWS, BATCH, STEPS, dtype=dtype, dropout=dropout)[0]
+@pytest.fixture(params=[Eager, Kernel], ids=lambda engine: engine.name)
+def ours(request):
+    """Return a function that trains by one engine."""
+
+    def run(seed, optimizer, lr, dropout=0.0, dtype=torch.float32, **changes):
+        recipe = make_recipe([seed], [lr], optimizer, schedule=Schedule(), **changes)
+        how = {"dtype": dtype, "dropout": dropout, "engine": request.param}
+        return train(recipe, SIZES, "gelu", ROWS, BATCH, STEPS, **how)[0]
+
+    return run
 
 
 def distance(first, second):
@@ -50,13 +59,13 @@ def distance(first, second):
 
 @pytest.mark.parametrize("dropout", [0.0, 0.25])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_every_optimizer_against_torch(optimizer, dropout):
+def test_every_optimizer_against_torch(ours, optimizer, dropout):
     lr = 0.5 if optimizer == "adadelta" else 3e-3
     assert distance(ours(1, optimizer, lr, dropout), plain(1, optimizer, lr, dropout)) < 1e-5
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_every_optimizer_against_torch_in_double_precision(optimizer):
+def test_every_optimizer_against_torch_in_double_precision(ours, optimizer):
     dtype = torch.float64
     assert distance(ours(1, optimizer, 3e-3, dtype=dtype), plain(1, optimizer, 3e-3, dtype=dtype)) < 1e-13
 
@@ -72,11 +81,11 @@ def test_every_optimizer_against_torch_in_double_precision(optimizer):
         ("log_cosh", lambda outputs, targets: (outputs - targets).cosh().log().mean()),
     ],
 )
-def test_every_loss_against_torch(name, loss):
+def test_every_loss_against_torch(ours, name, loss):
     assert distance(ours(2, "adam", 3e-3, loss=find_loss(name)), plain(2, "adam", 3e-3, loss=loss)) < 1e-5
 
 
-def test_penalties_against_autograd():
+def test_penalties_against_autograd(ours):
     changed = ours(0, "sgd", 0.01, l1=[1e-2], l2=[3e-2])
     expected = plain(
         0, "sgd", 0.01, penalty=lambda weights: sum(1e-2 * w.abs().sum() + 3e-2 * w.square().sum() for w in weights)
@@ -92,16 +101,17 @@ def test_penalties_against_autograd():
         ("value", lambda parameters: nn.utils.clip_grad_value_(parameters, 0.03)),
     ],
 )
-def test_clipping_against_torch(algorithm, clip):
+def test_clipping_against_torch(ours, algorithm, clip):
     limit = {"norm": 0.3, "value": 0.03}[algorithm]
     clipped = ours(0, "sgd", 0.1, clip_val=[limit], clip_algorithm=algorithm)
     assert distance(clipped, plain(0, "sgd", 0.1, clip=clip)) < 1e-5
     assert distance(clipped, ours(0, "sgd", 0.1)) > 1e-3
 
 
-def test_a_diverged_member_leaves_the_others_alone():
-    together = train(make_recipe([0, 1], [1e30, 1e-3], "sgd"), (3, 8, 1), "relu", 36, 6, 60)
-    alone = train(make_recipe([1], [1e-3], "sgd"), (3, 8, 1), "relu", 36, 6, 60)
+@pytest.mark.parametrize("engine", [Eager, Kernel], ids=lambda engine: engine.name)
+def test_a_diverged_member_leaves_the_others_alone(engine):
+    together = train(make_recipe([0, 1], [1e30, 1e-3], "sgd"), (3, 8, 1), "relu", 36, 6, 60, engine=engine)
+    alone = train(make_recipe([1], [1e-3], "sgd"), (3, 8, 1), "relu", 36, 6, 60, engine=engine)
     assert not together[0].isfinite().all()
     assert torch.equal(together[1], alone[0])
     assert math.isfinite(float(alone.sum()))
