@@ -34,14 +34,25 @@ class KernelError(Exception):
     """There is no kernel on this machine; the message says why, as what follows its name."""
 
 
-@cache
 def load_library(double: bool) -> CDLL:
     """Return the kernel in single or double precision; raise KernelError where it cannot be had."""
+    found = attempt(double)
+    if isinstance(found, KernelError):
+        raise found
+    return found
+
+
+@cache
+def attempt(double: bool) -> CDLL | KernelError:
+    """Load the kernel, compiled now or before, once in a process; or return why it cannot be had."""
     if os.name != "posix":
-        raise KernelError("needs Linux or macOS")
-    command, folder = find_compiler(), user_cache_path("fit") / "kernels"
-    name = f"{'double' if double else 'single'}-{key(command)}"
-    library = find_built(folder, name) or build(folder, name, command, double)
+        return KernelError("needs Linux or macOS")
+    try:
+        command, folder = find_compiler(), user_cache_path("fit") / "kernels"
+        name = f"{'double' if double else 'single'}-{key(command)}"
+        library = find_built(folder, name) or build(folder, name, command, double)
+    except KernelError as error:
+        return error
     library.needed.argtypes, library.needed.restype = [POINTER(Task), c_int], c_int64
     library.train.argtypes, library.train.restype = [POINTER(Task), c_int, c_int], None
     return library
