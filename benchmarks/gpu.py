@@ -5,7 +5,6 @@ Takes at most five minutes: python benchmarks/gpu.py [--json]
 
 import csv
 import json
-import math
 import shutil
 import subprocess
 import sys
@@ -14,20 +13,10 @@ from pathlib import Path
 
 import torch
 
-from fit.data.batches import Batches
-from fit.evaluation.losses import find_loss
-from fit.model.stack import Stack
-from fit.model.start import start_values
 from fit.training.eager import Eager
-from fit.training.recipe import Recipe
-from fit.training.schedules import Schedule
+from kernel import A1, MAIN_JOB, Task, build
 
 FOLDER = Path("outputs/bench/gpu")
-# Sizes, activation, rows and batch size.
-TASKS = {
-    "A1": ((3, 64, 1), "identity", 36, 2, torch.optim.RAdam),
-    "main job": ((3, 64, 64, 1), "gelu", 1024, 64, torch.optim.Adam),
-}
 AS_JSON = "--json" in sys.argv
 
 
@@ -40,10 +29,10 @@ def main() -> int:
         what="device", gpu=torch.cuda.get_device_name(), cpu_threads=torch.get_num_threads(), torch=torch.__version__
     )
     good = [compare_runs("64-true", 200, 1e-6), compare_runs("32-true", 20, 1e-3), compare_sweeps(), compare_stacks()]
-    for name in TASKS:
-        for members in (1, 1000, 100_000):
-            if name == "A1" or members <= 1000:
-                report(what="step", task=name, members=members, us_per_member_and_step=time_steps(name, members))
+    for task in (A1, MAIN_JOB):
+        for members in (1, 1000, 100_000) if task is A1 else (1, 1000):
+            each = time_steps(task._replace(members=members))
+            report(what="step", task=task.name, members=members, us_per_member_and_step=each)
     return 0 if all(good) else 1
 
 
@@ -85,7 +74,7 @@ def compare_stacks() -> bool:
     """Train 1,000 members of article A1's network on both, and compare their weights."""
     weights = {}
     for device in ("cpu", "cuda"):
-        engine, batches = build("A1", 1000, device, torch.float64)
+        engine, batches = build(A1._replace(members=1000), Eager, device=device, dtype=torch.float64)
         for _ in range(5):
             engine.train(batches, 5)
         weights[device] = engine.stack.theta.data.cpu()
@@ -101,9 +90,9 @@ def compare(name: str, ours: float, theirs: float, tolerance: float, **more: obj
     return good
 
 
-def time_steps(name: str, members: int) -> float:
+def time_steps(task: Task) -> float:
     """Return the microseconds of a step for each member, in single precision."""
-    engine, batches = build(name, members, "cuda", torch.float32)
+    engine, batches = build(task, Eager, device="cuda")
     engine.train(batches, 1)
     torch.cuda.synchronize()
     passes, began = 0, time.perf_counter()
@@ -112,37 +101,7 @@ def time_steps(name: str, members: int) -> float:
         torch.cuda.synchronize()
         passes += 1
     seconds = time.perf_counter() - began
-    return float(f"{1e6 * seconds / passes / len(batches) / members:.3g}")
-
-
-def build(name: str, members: int, device: str, dtype: torch.dtype) -> tuple[Eager, Batches]:
-    """Build a stack with random start values and rows."""
-    sizes, activation, rows, batch_size, optimizer = TASKS[name]
-    generator = torch.Generator().manual_seed(0)
-    inputs, targets = (
-        torch.randn(1, rows, columns, generator=generator, dtype=dtype).to(device) for columns in (sizes[0], sizes[-1])
-    )
-    starts = torch.stack([start_values(sizes, seed) for seed in range(min(members, 1000))])
-    starts = starts.repeat(math.ceil(members / len(starts)), 1)[:members]
-    seeds = [0] * members
-    recipe = Recipe(
-        optimizer=optimizer,
-        optimizer_settings={},
-        lr=[1e-3] * members,
-        seeds=seeds,
-        l1=[0.0] * members,
-        l2=[0.0] * members,
-        clip_val=[math.inf] * members,
-        weight_decay=[0.0] * members,
-        max_epochs=[10**4] * members,
-        schedule=Schedule(),
-        loss=find_loss("mse"),
-        evaluate_every=10,
-        engine="eager",
-    )
-    return Eager(Stack(starts.to(device, dtype), sizes, activation), recipe), Batches(
-        inputs, targets, batch_size, seeds
-    )
+    return float(f"{1e6 * seconds / passes / len(batches) / task.members:.3g}")
 
 
 def train(*arguments: str) -> None:

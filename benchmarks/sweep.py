@@ -1,40 +1,26 @@
-"""Time sweeps against plain Lightning with Hydra's basic launcher, against Hydra's own cost, and against JAX."""
+"""Time sweeps against plain Lightning with Hydra's basic launcher, and against Hydra's own cost."""
 
 import argparse
-import json
 import os
 import resource
 import shutil
-import statistics
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # as the command does, before the first product
 
-import torch
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
 from hydra.core.utils import run_job, setup_globals
 from hydra.types import HydraContext, RunMode
 
-from fit.data.batches import Batches
-from fit.data.problem import build_dataset, pose
-from fit.evaluation.losses import LOSSES
 from fit.hydra_adapter.command import CONF
 from fit.hydra_adapter.job_context import JobContext
 from fit.hydra_adapter.loader import QuickLoader
-from fit.model.stack import Stack
-from fit.model.start import start_values
-from fit.training.compiled import Compiled
-from fit.training.eager import Eager
-from fit.training.recipe import Recipe
-from fit.training.schedules import Schedule
 from speed import FOLDER, PYTHON, interleave, whole_process
 
 PEERS = Path(__file__).parent / "peers"
-PASSES = 10
 
 
 def rates(count: int) -> str:
@@ -118,80 +104,6 @@ class _Silent:
         return lambda **kwargs: None
 
 
-def bench_training(repeats: int = 5) -> None:
-    """Compare training alone with JAX, per member and step."""
-    for members in (1, 100, 1000):
-        (ours, batches), (compiled, _) = build(members, Eager), build(members, Compiled)
-        eager, jaxed, fast = list[float](), list[float](), list[float]()
-        for _ in range(repeats):
-            jaxed.append(jax_microseconds(members))
-            eager.append(microseconds(ours, batches))
-            fast.append(microseconds(compiled, batches))
-        one, other, third = (statistics.median(each) for each in (eager, jaxed, fast))
-        print(
-            f"{members} members, µs per member and step: eager {one:.2f}, compiled {third:.2f}, JAX {other:.2f};",
-            end=" ",
-        )
-        print(f"of JAX: eager {one / other:.2f}, compiled {third / other:.2f} (asked at 1,000: 4 and 1)")
-
-
-def build(members: int, kind: type[Eager]) -> tuple[Eager, Batches]:
-    """Build a stack on article A1's cured settings."""
-    torch.set_num_threads(1)
-    problem = pose(build_dataset(a1().data))
-    seeds = [index % 5 for index in range(members)]
-    recipe = Recipe(
-        optimizer=torch.optim.RAdam,
-        optimizer_settings={},
-        lr=[1e-4 * 100 ** (index / max(members - 1, 1)) for index in range(members)],
-        seeds=seeds,
-        l1=[0.0] * members,
-        l2=[0.0] * members,
-        clip_val=[float("inf")] * members,
-        weight_decay=[0.0] * members,
-        max_epochs=[10**6] * members,
-        schedule=Schedule(),
-        loss=LOSSES["mse"],
-        evaluate_every=10,
-    )
-    sizes = (3, 64, 1)
-    stack = Stack(torch.stack([start_values(sizes, seed, init="xavier_normal") for seed in seeds]), sizes, "identity")
-    engine = kind(stack, recipe)
-    inputs = problem.input_scaler.transform(problem.train.inputs).float()[None]
-    batches = Batches(inputs, problem.train.targets.float()[None], 2, seeds)
-
-    return engine, batches
-
-
-def microseconds(engine: Eager, batches: Batches) -> float:
-    """Time some passes, after as many to warm up."""
-
-    def run() -> None:
-        engine.train(batches, engine.rates_ahead(len(batches), engine.epoch + PASSES), PASSES)
-
-    run()
-    began = time.perf_counter()
-    run()
-    return 1e6 * (time.perf_counter() - began) / (PASSES * len(batches) * engine.stack.members)
-
-
-def a1() -> object:
-    """Compose article A1's cured settings."""
-    from hydra import compose, initialize_config_dir
-
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("train", ["experiment=a1_cured"])
-
-
-def jax_microseconds(members: int) -> float:
-    """Time JAX in a process of its own."""
-    command = [PYTHON, str(PEERS / "jax_scan.py"), "--members", str(members), "--passes", str(PASSES), "--repeats", "3"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit("The peer needs JAX: pip install jax")
-    return float(json.loads(done.stdout)["microseconds_per_member_and_step"])
-
-
 def bench_growth() -> None:
     """Compare 1,000 members with 100, and measure the memory of the whole command."""
     seconds = {}
@@ -208,13 +120,12 @@ def main() -> None:
     """Print every figure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="run all 100 jobs of the peer (7 minutes)")
-    parser.add_argument("--only", choices=["command", "hydra", "training", "growth"])
+    parser.add_argument("--only", choices=["command", "hydra", "growth"])
     asked = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     benches = {
         "growth": bench_growth,  # first, while no other child has a say in the peak of memory
         "hydra": bench_hydra,
-        "training": bench_training,
         "command": lambda: bench_command(asked.full),
     }
     for name, bench in benches.items():
