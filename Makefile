@@ -23,7 +23,7 @@ train: .venv/installed  ## install, then run the main job
 test: .venv/installed  ## install, then run every test but the slow ones
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: .venv/installed  ## Ray, kills, compilers, the wheel, the doctor's whole table
+test-slow: .venv/installed  ## Ray, kills, the wheel, the doctor's whole table
 	$(BIN)/python -m pytest -m slow --dist=load
 
 lint: .venv/installed  ## ruff check, ruff format --check, mypy --strict over src
@@ -34,13 +34,14 @@ lint: .venv/installed  ## ruff check, ruff format --check, mypy --strict over sr
 articles: .venv/installed  ## run every attempt of the four articles and compare with what they claim
 	$(BIN)/python benchmarks/articles.py
 
-bench: .venv/installed  ## time fit against the articles' own loops, plain Lightning and scikit-learn, as ratios
+bench: .venv/installed  ## time fit against the articles' own loops, plain Lightning, JAX and scikit-learn, as ratios
+	$(BIN)/python -c 'import jax' 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check jax
+	$(BIN)/python benchmarks/kernel.py
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/regressor.py
 	$(BIN)/python benchmarks/predict.py
 
-bench-sweep: .venv/installed  ## time sweeps against plain Lightning with Hydra's basic launcher and, with JAX installed, JAX
-	$(BIN)/pip install --quiet --disable-pip-version-check jax
+bench-sweep: .venv/installed  ## time sweeps against plain Lightning with Hydra's basic launcher
 	$(BIN)/python benchmarks/sweep.py
 
 doctor-report: .venv/installed  ## diagnose and cure every case of the doctor's table: recall, precision, cure rate

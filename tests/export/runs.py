@@ -65,6 +65,7 @@ def make_run(folder, sizes, theta, *, activation="identity", output="identity", 
     fields = dict.fromkeys(Checkpoint.__annotations__, 0) | {
         "format": FORMAT,
         "diverged_epoch": None,
+        "engine": None,
         "sizes": sizes,
         "theta": theta,
         "input_scaler": {"center": plain["in"], "factor": plain["in"] + 1},

@@ -10,7 +10,17 @@ from omegaconf import DictConfig
 from fit.errors import FitError
 from fit.messages import shown
 
-CORES = os.cpu_count() or 1
+# Those that this process may use.
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_threads() -> int:
+    """Return how many threads to use where nobody says it: all cores, or as many as OMP_NUM_THREADS allows.
+
+    What starts several processes at once, as joblib does, shares the cores among them in this way.
+    """
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(CORES, max(1, int(limit))) if limit.isdigit() else CORES
 
 
 def check_memory(cfg: DictConfig, rows: int | None = None) -> None:

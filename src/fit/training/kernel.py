@@ -150,14 +150,23 @@ class Kernel(BaseEngine):
         if len(self._arena) < (needed := task.arena_bytes * workers):
             self._arena = torch.empty(needed, dtype=torch.uint8)
         task.arena = self._arena.data_ptr()
-        others = [
-            threading.Thread(target=self._library.train, args=(byref(task), worker, workers))
-            for worker in range(1, workers)
-        ]
-        for each in others:
-            each.start()
+        others: list[threading.Thread] = []
+        complete = threading.Event()
+
+        def work(worker: int) -> None:
+            complete.wait()
+            self._library.train(byref(task), worker, len(others) + 1)
+
+        for worker in range(1, workers):
+            thread = threading.Thread(target=work, args=(worker,))
+            try:
+                thread.start()
+            except RuntimeError:  # there are too many already: fewer do as well
+                break
+            others.append(thread)
+        complete.set()
         try:
-            self._library.train(byref(task), 0, workers)
+            self._library.train(byref(task), 0, len(others) + 1)
         finally:
             for each in others:
                 each.join()

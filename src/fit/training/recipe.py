@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from fit.evaluation.losses import LossFunction, find_loss
 from fit.settings.build import arguments, build, find_class
-from fit.settings.machine import CORES
+from fit.settings.machine import default_threads
 from fit.training.schedules import Schedule
 from fit.training.update import Settings, check_proportional
 
@@ -77,5 +77,5 @@ def build_recipe(cfgs: Sequence[DictConfig]) -> Recipe:
         loss=find_loss(first.loss),
         evaluate_every=first.trainer.check_val_every_n_epoch,
         engine=first.engine,
-        threads=first.trainer.num_threads or CORES,
+        threads=first.trainer.num_threads or default_threads(),
     )
