@@ -30,18 +30,23 @@ class Batches:
         """Return the number of batches in a pass; the last may be smaller."""
         return -(-self.inputs.shape[1] // self.batch_size)
 
-    def draw_orders(self) -> Tensor | None:
-        """Shuffle for one pass: the order of rows `[seeds, rows]` for each distinct seed; None for full batches."""
+    def draw_orders(self, passes: int) -> Tensor | None:
+        """Shuffle for some passes: orders of rows `[passes, seeds, rows]`, by distinct seeds; None for full batches."""
         if len(self) == 1:
             return None
         rows = self.inputs.shape[1]
-        return torch.stack([torch.randperm(rows, generator=each) for each in self.generators.values()])
+        orders = torch.empty(passes, len(self.generators), rows, dtype=torch.int64)
+        for of_seed, generator in zip(orders.unbind(1), self.generators.values(), strict=True):
+            for order in of_seed.unbind():
+                torch.randperm(rows, generator=generator, out=order)
+        return orders
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield inputs and targets `[members or 1, batch, columns]`."""
-        orders = self.draw_orders()
-        if orders is None:
+        drawn = self.draw_orders(1)
+        if drawn is None:
             return iter([(self.inputs, self.targets)])
+        orders = drawn[0]
         if len(orders) > 1:
             orders = orders[self.order_of_member]
         orders = orders.to(self.inputs.device)

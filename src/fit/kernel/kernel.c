@@ -275,16 +275,22 @@ static size_t lay_out(const Net *net, char *arena, int groups, Member *member, R
 static void pack(const Net *net, const real *from, real *to) {
     memset(to, 0, net->numbers * sizeof(real));
     for (const Layer *l = net->layer; l < net->layer + net->layers; l++) {
-        for (int i = 0; i < l->in; i++)
-            for (int o = 0; o < l->out; o++) to[l->weight + (l->across ? o * l->deep + i : i * l->wide + o)] = *from++;
-        for (int o = 0; net->task->bias && o < l->out; o++) to[l->bias + o] = *from++;
+        real *w = to + l->weight;
+        for (int i = 0; i < l->in; i++, from += l->out)
+            if (l->across)
+                for (int o = 0; o < l->out; o++) w[o * l->deep + i] = from[o];
+            else memcpy(w + (size_t)i * l->wide, from, l->out * sizeof(real));
+        if (net->task->bias) memcpy(to + l->bias, from, l->out * sizeof(real)), from += l->out;
     }
 }
 static void unpack(const Net *net, const real *from, real *to) {
     for (const Layer *l = net->layer; l < net->layer + net->layers; l++) {
-        for (int i = 0; i < l->in; i++)
-            for (int o = 0; o < l->out; o++) *to++ = from[l->weight + (l->across ? o * l->deep + i : i * l->wide + o)];
-        for (int o = 0; net->task->bias && o < l->out; o++) *to++ = from[l->bias + o];
+        const real *w = from + l->weight;
+        for (int i = 0; i < l->in; i++, to += l->out)
+            if (l->across)
+                for (int o = 0; o < l->out; o++) to[o] = w[o * l->deep + i];
+            else memcpy(to, w + (size_t)i * l->wide, l->out * sizeof(real));
+        if (net->task->bias) memcpy(to, from + l->bias, l->out * sizeof(real)), to += l->out;
     }
 }
 

@@ -3,11 +3,11 @@
 import threading
 import time
 from ctypes import byref
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from fit.catalog.updates import UPDATES, find_update
 from fit.data.batches import Batches, places
@@ -17,7 +17,6 @@ from fit.kernel.task import MOST_LAYERS, Task
 from fit.model.architecture import Networks
 from fit.model.stack import Stack
 from fit.training.base import BaseEngine
-from fit.training.engine import Snapshot
 from fit.training.recipe import Recipe
 
 # How long a call should take, so that the progress bar moves and Ctrl-C is heard.
@@ -30,6 +29,15 @@ WORTH_SHARING = 2**20
 CALLS_BETWEEN_TRIES = 32
 # And all the products of a call from which on threads share its members.
 WORTH_THREADS = 2**22
+
+
+class Noted(NamedTuple):
+    """Where a call began, beside the copies of weights and optimizer state."""
+
+    epoch: int
+    step: int
+    numbers: dict[str, Tensor]
+    generators: list[tuple[Generator, Tensor]]
 
 
 class Kernel(BaseEngine):
@@ -71,6 +79,7 @@ class Kernel(BaseEngine):
         self._library = load_library(stack.theta.dtype == torch.float64)
         self._task = self._describe()
         self._arena = torch.empty(0, dtype=torch.uint8)
+        self._copies: list[Tensor] = []
         self._calls = 0
         self._pace: dict[int, float] = {}  # passes in a second, by the number of threads
 
@@ -82,25 +91,20 @@ class Kernel(BaseEngine):
         workers = self._choose_workers(batches)
         pace = self._pace.get(workers, 0.0)
         passes = min(until - self.epoch, max(1, int(pace * SECONDS_PER_CALL)), most)
-        before = self.snapshot()
-        generators = {seed: each.get_state() for seed, each in batches.generators.items()}
+        noted = self._note(batches)
         began = time.perf_counter()
         totals = self._pass_over(batches, passes, workers)
         # At most eight times as many as the last time, which may have been a fluke.
         self._pace[workers] = min(passes / (time.perf_counter() - began), 8 * passes / SECONDS_PER_CALL)
         lost = first_lost(totals) // per_pass + 1
         if lost < passes:  # the others have gone too far: the same again, up to there
-            self._go_back(before)
-            for seed, state in generators.items():
-                batches.generators[seed].set_state(state)
+            self._go_back(noted)
             totals = self._pass_over(batches, lost, workers)
         return totals
 
     def _pass_over(self, batches: Batches, passes: int, workers: int) -> Tensor:
         """Pass so often over the batches, in calls of bounded memory."""
-        drawn = [batches.draw_orders() for _ in range(passes)] if len(batches) > 1 else []
-        orders = torch.stack([each for each in drawn if each is not None]) if drawn else None
-        steps = passes * len(batches)
+        orders, steps = batches.draw_orders(passes), passes * len(batches)
         at_once = max(1, MOST_NUMBERS // max(self.stack.members, self._mask_numbers(batches)))
         totals = [
             self._call(batches, orders, range(first, min(first + at_once, steps)), workers)
@@ -139,7 +143,7 @@ class Kernel(BaseEngine):
         self.step += steps
         self.rates = rates[-1, :, None].clone()
         if self._kind.counts:
-            self.update.optimizer.state[self.stack.theta]["step"] = torch.tensor(float(self.step))
+            self._state["step"] = torch.tensor(float(self.step))
         return totals
 
     def _run(self, workers: int) -> None:
@@ -217,9 +221,15 @@ class Kernel(BaseEngine):
         if hasattr(self, "_task"):
             self._task = self._describe()
 
+    @property
+    def _state(self) -> dict[str, Tensor]:
+        """Torch's own dictionary of what the optimizer remembers."""
+        state: dict[str, Tensor] = self.update.optimizer.state[self.stack.theta]
+        return state
+
     def _remembered(self) -> list[Tensor | None]:
         """Return what the optimizer remembers `[members, parameters]`, in torch's own dictionary; zeros at first."""
-        state = self.update.optimizer.state[self.stack.theta]
+        state = self._state
         names = self._kind.remembers(self._settings)
         for name in filter(None, names):
             if state.get(name) is None:
@@ -228,7 +238,7 @@ class Kernel(BaseEngine):
 
     def _scalars(self, steps: int) -> Tensor:
         """Return the numbers of each step's update `[steps, 4]`."""
-        state = self.update.optimizer.state[self.stack.theta]
+        state = self._state
         held = {key: float(state[key]) for key in ("mu_product",) if key in state}
         columns = self._kind.numbers(self._settings, np.arange(self.step + 1.0, self.step + steps + 1), held)
         state.update({key: torch.tensor(value, dtype=torch.float32) for key, value in held.items()})
@@ -256,13 +266,26 @@ class Kernel(BaseEngine):
                 taken += batch * width
         return drawn.div_(self.masks.kept)
 
-    def _go_back(self, before: Snapshot) -> None:
-        """Take up the state of all members again."""
-        self.epoch, self.step = before.epoch, before.step
-        self.stack.theta.data.copy_(before.theta)
-        self.update.optimizer.state[self.stack.theta] = dict(before.optimizer)
-        for seed, state in before.dropout.items():
-            self.masks.generators[seed].set_state(state)
+    def _note(self, batches: Batches) -> Noted:
+        """Copy what a call changes, into memory that is kept for it."""
+        now = [self.stack.theta.data, *(each for each in self._remembered() if each is not None)]
+        if len(self._copies) != len(now) or self._copies[0].shape != now[0].shape:
+            self._copies = [torch.empty_like(each) for each in now]
+        for copy, each in zip(self._copies, now, strict=True):
+            copy.copy_(each)
+        numbers = {key: each for key, each in self._state.items() if key in ("step", "mu_product")}
+        generators = [*batches.generators.values(), *self.masks.generators.values()]
+        return Noted(self.epoch, self.step, numbers, [(each, each.get_state()) for each in generators])
+
+    def _go_back(self, noted: Noted) -> None:
+        """Take up again what was noted."""
+        self.epoch, self.step = noted.epoch, noted.step
+        now = [self.stack.theta.data, *(each for each in self._remembered() if each is not None)]
+        for copy, each in zip(self._copies, now, strict=True):
+            each.copy_(copy)
+        self._state.update(noted.numbers)
+        for generator, state in noted.generators:
+            generator.set_state(state)
 
 
 def full_settings(recipe: Recipe) -> dict[str, Any]:
