@@ -196,7 +196,7 @@ INLINE vec sign_(vec x) { return choose(x > 0, all(1), choose(x < 0, all(-1), x)
 /* ---- What is to be done ----------------------------------------------------------------------------------------- */
 
 #define MOST_LAYERS 32
-#define CHUNK 32  /* rows that are passed through the network at once */
+#define CHUNK 96  /* rows that are passed through the network at once */
 #define GROUPS 16 /* into so many sums at most the gradient of a batch is split: threads share these */
 
 typedef struct { /* fit/kernel/task.py has the same */
@@ -237,12 +237,14 @@ typedef struct {
 } Room;
 
 static size_t filled(size_t numbers) { return (numbers + LANES - 1) / LANES * LANES; }
+/* The numbers of a row: rows a multiple of a kilobyte apart would share a few places of the first cache. */
+static size_t row_of(size_t numbers) { return filled(numbers) + (filled(numbers) * sizeof(real) % 1024 == 0 ? LANES : 0); }
 
 static Net describe(const Task *task) {
     Net net = {.task = task, .layers = (int)task->layers};
     for (int l = 0; l < net.layers; l++) {
         Layer *layer = &net.layer[l];
-        size_t in = task->sizes[l], out = task->sizes[l + 1], deep = filled(in), wide = filled(out);
+        size_t in = task->sizes[l], out = task->sizes[l + 1], deep = row_of(in), wide = row_of(out);
         int across = wide * in > deep * out;
         *layer = (Layer){.in = in, .out = out, .deep = deep, .wide = wide, .across = across};
         layer->weight = net.numbers;
@@ -262,7 +264,7 @@ static size_t lay_out(const Net *net, char *arena, int groups, Member *member, R
     TAKE(member->turned, net->turned);
     for (int s = 0; s < 3; s++) TAKE(member->state[s], net->numbers);
     for (int l = 0; l <= net->layers; l++) {
-        size_t numbers = (size_t)CHUNK * filled(net->task->sizes[l]);
+        size_t numbers = (size_t)CHUNK * row_of(net->task->sizes[l]);
         TAKE(room->values[l], numbers);
         TAKE(room->slopes[l], numbers);
         if (l == net->layers) TAKE(room->targets, numbers);
@@ -389,14 +391,14 @@ static vec lose(int64_t which, real *errors, const real *targets, int rows, int 
 
 static void gather(const real *from, int columns, const int64_t *order, int64_t row, int rows,
                    real *to) {
-    int wide = filled(columns);
+    int wide = row_of(columns);
     for (int r = 0; r < rows; r++) {
         const real *source = from + (order ? order[row + r] : row + r) * columns;
         for (int i = 0; i < columns; i++) to[r * wide + i] = source[i];
     }
 }
 static void drop(const real *mask, int rows, int units, real *values, real *slopes) {
-    int wide = filled(units);
+    int wide = row_of(units);
     for (int r = 0; r < rows; r++)
         for (int u = 0; u < units; u++) {
             values[r * wide + u] *= mask[r * units + u];
@@ -546,12 +548,11 @@ static void meet(Task *task, int workers, int64_t *turn) {
 static void train_member(Task *task, const Net *net, Member *member, Room *room, int64_t m, int worker, int workers) {
     int64_t turns = atomic_load(&task->turn);
     size_t numbers = net->numbers, offset = (size_t)m * task->parameters;
-    if (worker == 0) {
-        pack(net, task->theta + offset, member->w);
-        for (int s = 0; s < 3; s++)
-            if (task->state[s]) pack(net, task->state[s] + offset, member->state[s]);
-        turn(net, member->w, member->turned, 0, 1);
-    }
+    if (worker == 0) pack(net, task->theta + offset, member->w);
+    for (int s = 0; s < 3; s++)
+        if (task->state[s] && (s + 1) % workers == worker) pack(net, task->state[s] + offset, member->state[s]);
+    meet(task, workers, &turns);
+    turn(net, member->w, member->turned, worker, workers);
     meet(task, workers, &turns);
     size_t part = filled((numbers + workers - 1) / workers), low = part * worker, high = low + part;
     if (low > numbers) low = numbers;
@@ -605,12 +606,10 @@ static void train_member(Task *task, const Net *net, Member *member, Room *room,
         }
         if (net->turned) meet(task, workers, &turns);
     }
-    if (worker == 0) {
-        unpack(net, member->w, task->theta + offset);
-        unpack(net, member->gradients[0], task->gradient + offset);
-        for (int s = 0; s < 3; s++)
-            if (task->state[s]) unpack(net, member->state[s], task->state[s] + offset);
-    }
+    if (worker == 0) unpack(net, member->w, task->theta + offset);
+    if (worker == 1 % workers) unpack(net, member->gradients[0], task->gradient + offset);
+    for (int s = 0; s < 3; s++)
+        if (task->state[s] && s % workers == worker) unpack(net, member->state[s], task->state[s] + offset);
     meet(task, workers, &turns);
 }
 
@@ -632,8 +631,8 @@ void train(Task *task, int worker, int workers) {
     char *arena = (char *)(((uintptr_t)task->arena + BYTES - 1) / BYTES * BYTES);
     lay_out(&net, arena + worker * task->arena_bytes, shared ? GROUPS : 2, &own, &room);
     lay_out(&net, arena, shared ? GROUPS : 2, &member, &(Room){0});
-    memset(room.values[0], 0, CHUNK * filled(task->sizes[0]) * sizeof(real));
-    memset(room.targets, 0, CHUNK * filled(task->sizes[net.layers]) * sizeof(real));
+    memset(room.values[0], 0, CHUNK * row_of(task->sizes[0]) * sizeof(real));
+    memset(room.targets, 0, CHUNK * row_of(task->sizes[net.layers]) * sizeof(real));
 #if defined __x86_64__
     unsigned int mode = _mm_getcsr();
     _mm_setcsr(mode | 0x8040); /* numbers too small to be normal take a hundred times as long, and are as good as 0 */

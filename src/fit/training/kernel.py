@@ -91,13 +91,13 @@ class Kernel(BaseEngine):
         workers = self._choose_workers(batches)
         pace = self._pace.get(workers, 0.0)
         passes = min(until - self.epoch, max(1, int(pace * SECONDS_PER_CALL)), most)
-        noted = self._note(batches)
+        noted = self._note(batches) if passes > 1 else None
         began = time.perf_counter()
         totals = self._pass_over(batches, passes, workers)
         # At most eight times as many as the last time, which may have been a fluke.
         self._pace[workers] = min(passes / (time.perf_counter() - began), 8 * passes / SECONDS_PER_CALL)
         lost = first_lost(totals) // per_pass + 1
-        if lost < passes:  # the others have gone too far: the same again, up to there
+        if noted is not None and lost < passes:  # the others have gone too far: the same again, up to there
             self._go_back(noted)
             totals = self._pass_over(batches, lost, workers)
         return totals
@@ -183,8 +183,8 @@ class Kernel(BaseEngine):
         if shared <= members:
             return shared if len(batches) * members * products >= WORTH_THREADS else 1
         self._calls += 1
-        if len(self._pace) < 2:
-            return (1, shared)[len(self._pace)]
+        if self._calls <= 3:  # the very first is slow in any way
+            return (shared, shared, 1)[self._calls - 1]
         faster = max(self._pace, key=self._pace.__getitem__)
         return faster if self._calls % CALLS_BETWEEN_TRIES else 1 + shared - faster
 
