@@ -1,8 +1,6 @@
 """The engine of small networks on the CPU: many steps in one call of the kernel."""
 
-import threading
 import time
-from ctypes import byref
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +11,7 @@ from fit.catalog.updates import UPDATES, find_update
 from fit.data.batches import Batches, places
 from fit.kernel.code import activation_codes, loss_codes
 from fit.kernel.library import KernelError, load_library
+from fit.kernel.runner import Runner
 from fit.kernel.task import MOST_LAYERS, Task
 from fit.model.architecture import Networks
 from fit.model.stack import Stack
@@ -76,9 +75,8 @@ class Kernel(BaseEngine):
         assert key is not None
         self._key, self._kind = key, UPDATES[key]
         self._settings = full_settings(recipe)
-        self._library = load_library(stack.theta.dtype == torch.float64)
+        self._runner = Runner(stack.theta.dtype == torch.float64)
         self._task = self._describe()
-        self._arena = torch.empty(0, dtype=torch.uint8)
         self._copies: list[Tensor] = []
         self._calls = 0
         self._pace: dict[int, float] = {}  # passes in a second, by the number of threads
@@ -88,7 +86,7 @@ class Kernel(BaseEngine):
         """Pass over the batches for a moment; return every step's summed errors `[steps, members]`."""
         per_pass = len(batches)
         most = max(1, MOST_NUMBERS // (per_pass * self.stack.members))
-        workers = self._choose_workers(batches)
+        workers = self._choose_workers(batches, until - self.epoch)
         pace = self._pace.get(workers, 0.0)
         passes = min(until - self.epoch, max(1, int(pace * SECONDS_PER_CALL)), most)
         noted = self._note(batches) if passes > 1 else None
@@ -139,49 +137,20 @@ class Kernel(BaseEngine):
             setattr(task, field, tensor.data_ptr())
         for place, each in enumerate(state):
             task.state[place] = None if each is None else each.data_ptr()
-        self._run(workers)
+        self._runner.run(task, workers)
         self.step += steps
         self.rates = rates[-1, :, None].clone()
         if self._kind.counts:
             self._state["step"] = torch.tensor(float(self.step))
         return totals
 
-    def _run(self, workers: int) -> None:
-        """Have threads, this one among them, do the task together."""
-        task = self._task
-        task.next = task.arrived = task.turn = 0
-        task.arena_bytes = self._library.needed(byref(task), workers)
-        if len(self._arena) < (needed := task.arena_bytes * workers):
-            self._arena = torch.empty(needed, dtype=torch.uint8)
-        task.arena = self._arena.data_ptr()
-        others: list[threading.Thread] = []
-        complete = threading.Event()
-
-        def work(worker: int) -> None:
-            complete.wait()
-            self._library.train(byref(task), worker, len(others) + 1)
-
-        for worker in range(1, workers):
-            thread = threading.Thread(target=work, args=(worker,))
-            try:
-                thread.start()
-            except RuntimeError:  # there are too many already: fewer do as well
-                break
-            others.append(thread)
-        complete.set()
-        try:
-            self._library.train(byref(task), 0, len(others) + 1)
-        finally:
-            for each in others:
-                each.join()
-
-    def _choose_workers(self, batches: Batches) -> int:
-        """Return how many threads to use: they share members, or else the rows of a large batch."""
+    def _choose_workers(self, batches: Batches, passes: int) -> int:
+        """Return how many threads to use for so many passes: they share members, or else the rows of large batches."""
         members, threads = self.stack.members, self.recipe.threads
         products = batches.batch_size * self.stack.theta.shape[1]
         shared = threads if products >= WORTH_SHARING else min(threads, members)
         if shared <= members:
-            return shared if len(batches) * members * products >= WORTH_THREADS else 1
+            return shared if passes * len(batches) * members * products >= WORTH_THREADS else 1
         self._calls += 1
         if self._calls <= 3:  # the very first is slow in any way
             return (shared, shared, 1)[self._calls - 1]
