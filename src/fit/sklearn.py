@@ -30,6 +30,8 @@ except ImportError as error:
 
 # With fewer held-out rows, none are held out: they would not suffice to choose an epoch.
 FEWEST_HELD_OUT = 10
+# An evaluation takes as long as many passes over a small table; so many are enough to choose an epoch from.
+EVALUATIONS = 250
 
 
 class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -47,7 +49,7 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     loss : a value of `loss`, such as `mse` or `huber`.
     l2 : factor of the sum of squared weights that is added to the loss.
     validation_fraction : fraction of the rows that each network holds out, unless there are fewer than 10; it
-        keeps the weights of the epoch with the lowest loss on them.
+        keeps the weights of the lowest loss on them, of up to 500 epochs at equal distances.
     patience : epochs without a lower loss on the held-out rows after which a network stops; None: never.
     random_state : seed of start values, shuffling and held-out rows.
     verbose : whether to show a progress bar.
@@ -108,6 +110,7 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self._flat: bool = y.ndim == 1
         seed = 0 if self.random_state == 0 else int(check_random_state(self.random_state).randint(2**30))
         held_out = round(len(X) * cfg.data.val_fraction) >= FEWEST_HELD_OUT
+        cfg.trainer.check_val_every_n_epoch = max(1, cfg.trainer.max_epochs // EVALUATIONS)
         if not held_out:
             cfg.data.val_fraction, cfg.early_stopping.patience = 0.0, None
             cfg.trainer.check_val_every_n_epoch = cfg.trainer.max_epochs
@@ -155,7 +158,6 @@ class FitRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Return the settings as a configuration; raise FitError for an invalid one, even if it is not used."""
         cfg = compose_settings(str(self.optimizer), str(self.scheduler)).copy()
         cfg.data.path = "data.npz"
-        cfg.trainer.check_val_every_n_epoch = 1
         for key, value in {
             "loss": self.loss,
             "data.batch_size": self.batch_size,
