@@ -56,7 +56,7 @@ def test_every_activation_at_awkward_widths_with_dropout(engine, activation):
 
 
 @pytest.mark.parametrize("case", range(30))
-def test_any_shape(engine, case):
+def test_any_shape(case):
     draw = random.Random(case)
     sizes = (
         draw.choice([1, 2, 3, 20]),
@@ -74,5 +74,4 @@ def test_any_shape(engine, case):
         steps=20,
         dtype=draw.choice([torch.float32, torch.float64]),
         dropout=draw.choice([0.0, 0.3]),
-        engine=engine,
     )

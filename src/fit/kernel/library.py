@@ -66,7 +66,7 @@ def find_compiler() -> tuple[str, ...]:
             return (found, *command[1:])
     if find_spec("ziglang"):
         return (sys.executable, "-m", "ziglang", "cc")
-    raise KernelError("needs a C compiler: install gcc or clang, or pip install 'fit-networks[kernel]'")
+    raise KernelError("needs a C compiler: install gcc or clang, or pip install '.[kernel]' in the clone of fit")
 
 
 def key(command: Sequence[str]) -> str:
