@@ -21,7 +21,7 @@ Y = X[:, 0] ** 2 + X[:, 1]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([FitRegressor(hidden=(16,), max_epochs=100, ensemble=2)])
+@parametrize_with_checks([FitRegressor(hidden=(16,), max_epochs=40, ensemble=2)])
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
 

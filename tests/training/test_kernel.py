@@ -52,7 +52,7 @@ def draw_case(number):
     return recipe, how
 
 
-@pytest.mark.parametrize("number", range(25))
+@pytest.mark.parametrize("number", range(20))
 def test_a_member_is_the_same_alone_and_by_any_number_of_threads(monkeypatch, number):
     recipe, how = draw_case(number)
     alone = train(recipe.keep([1]), engine=Kernel, **how)[0]
