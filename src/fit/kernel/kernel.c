@@ -91,7 +91,7 @@ INLINE real sum(vec x) {
     return half[0];
 }
 
-/* Polynomials fitted by Chebyshev's method in 60 digits; the errors are in tests/kernel. */
+/* Polynomials fitted by Chebyshev's method in 60 digits; tests/training/test_kernel.py compares with torch. */
 #ifdef DOUBLE
 #define MAGIC 6755399441055744.0 /* added and taken away, it rounds to a whole number */
 #define BIAS 1023
