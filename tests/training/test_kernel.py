@@ -104,14 +104,28 @@ def test_where_a_call_ends_changes_nothing(monkeypatch):
     assert torch.equal(train(recipe, engine=Kernel, **how), whole)
 
 
-def test_a_member_that_is_lost_ends_a_call_at_its_pass_for_all():
+def test_threads_that_share_rows_report_the_same_losses():
+    inputs, targets = make_rows(400, 3, 1, torch.float32)
+    seen = []
+    for threads in (1, 2, 4):
+        recipe = make_recipe([0], [1e-3], threads=threads)
+        stack = Stack(start_values((3, 700, 1), 0)[None], (3, 700, 1), "relu")
+        engine, batches = Kernel(stack, recipe), Batches(inputs, targets, 200, recipe.seeds)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kernel, "WORTH_SHARING", 0)
+            seen.append(torch.cat([engine.train(batches, engine.epoch + 4) for _ in range(30)])[:60])
+    assert torch.equal(seen[0], seen[1])
+    assert torch.equal(seen[0], seen[2])
+
+
+def test_a_member_that_is_lost_ends_a_call_at_its_pass_for_all(monkeypatch):
+    monkeypatch.setattr(kernel, "SECONDS_PER_CALL", 100.0)  # as long calls as there can be
     inputs, targets = make_rows(36, 3, 1, torch.float32)
     ends = []
     for rates in ([1e-3, 40.0], [40.0]):
         recipe = make_recipe([0] * len(rates), rates, "sgd")
         stack = Stack(torch.stack([start_values((3, 8, 1), 0)] * len(rates)), (3, 8, 1), "relu")
         engine, batches = Kernel(stack, recipe), Batches(inputs, targets, 6, recipe.seeds)
-        engine._pace = {1: 1e9}  # as long calls as there can be
         while bool(engine.train(batches, 10**4).isfinite().all()):
             assert engine.epoch < 10**4
         ends.append((engine.epoch, engine.step))

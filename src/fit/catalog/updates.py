@@ -23,7 +23,7 @@ class Update:
 
     `remembers` names what it keeps for each weight: s0, s1, s2 in C. `constants` are h[0], h[1], ...; `numbers` are
     k[0] to k[3] `[steps, at most 4]` of the steps counted from 1, and may go on from what the state holds. `takes` are
-    the settings that it reads, and the values of others with which it is the same.
+    the settings that it knows: with others an optimizer is not this one. `counts`: torch keeps the number of steps.
     """
 
     code: str
@@ -192,7 +192,7 @@ UPDATES = {
 def find_update(name: str, settings: Settings) -> str | None:
     """Return the key of an optimizer's update with all its settings; None where there is none that does the same."""
     key = f"{name} amsgrad" if settings.get("amsgrad") else name
-    if key not in UPDATES or settings.get("eps") == 0:  # what fills up a vector would be 0 / 0
+    if key not in UPDATES or settings.get("eps", 1.0) < 1e-30:  # what fills up a vector would be 0 / 0
         return None
     left = {each: value for each, value in settings.items() if each not in (*WITHOUT_EFFECT, *UPDATES[key].takes)}
     return key if not any(left.values()) else None

@@ -219,7 +219,7 @@ typedef struct { /* fit/kernel/task.py has the same */
 typedef struct {
     int in, out, deep, wide; /* sizes, and the same filled up to whole vectors */
     int across; /* few outputs: weights are [out][deep], and vectors run over the inputs; else [in][wide] */
-    size_t weight, bias, end, turned; /* where they stand among the numbers of a member */
+    size_t weight, bias, turned; /* where they stand among the numbers of a member */
 } Layer;
 
 typedef struct {
@@ -249,7 +249,7 @@ static Net describe(const Task *task) {
         *layer = (Layer){.in = in, .out = out, .deep = deep, .wide = wide, .across = across};
         layer->weight = net.numbers;
         layer->bias = layer->weight + (across ? deep * out : wide * in);
-        layer->end = net.numbers = layer->bias + (task->bias ? wide : 0);
+        net.numbers = layer->bias + (task->bias ? wide : 0);
         layer->turned = net.turned;
         if (l && !across) net.turned += deep * out;
     }
@@ -583,6 +583,11 @@ static void train_member(Task *task, const Net *net, Member *member, Room *room,
                 for (size_t i = 0; i < numbers; i += LANES) AT(gradient + i) += AT(sums + i);
         }
         meet(task, workers, &turns);
+        if (worker == 0) { /* now: the others write theirs of the next step as soon as this one has moved its part */
+            real total = member->totals[0];
+            for (int group = 1; group < groups; group++) total += member->totals[group];
+            task->totals[step * task->members + m] = total;
+        }
         for (int group = 1; workers > 1 && group < groups; group++)
             for (size_t i = low; i < high; i += LANES) AT(gradient + i) += AT(member->gradients[group] + i);
         if (task->penalized) penalize(net, member->w, gradient, task->l1[m], task->l2[m], low, high);
@@ -599,11 +604,6 @@ static void train_member(Task *task, const Net *net, Member *member, Room *room,
         else move(task->optimizer, 1, &update, member->w, gradient, member->state, low, high);
         meet(task, workers, &turns);
         turn(net, member->w, member->turned, worker, workers);
-        if (worker == 0) {
-            real total = member->totals[0];
-            for (int group = 1; group < groups; group++) total += member->totals[group];
-            task->totals[step * task->members + m] = total;
-        }
         if (net->turned) meet(task, workers, &turns);
     }
     if (worker == 0) unpack(net, member->w, task->theta + offset);

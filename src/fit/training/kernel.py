@@ -252,6 +252,8 @@ class Kernel(BaseEngine):
         now = [self.stack.theta.data, *(each for each in self._remembered() if each is not None)]
         for copy, each in zip(self._copies, now, strict=True):
             each.copy_(copy)
+        for key in ("step", "mu_product"):
+            self._state.pop(key, None)
         self._state.update(noted.numbers)
         for generator, state in noted.generators:
             generator.set_state(state)
