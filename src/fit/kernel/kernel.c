@@ -229,10 +229,10 @@ typedef struct {
     Layer layer[MOST_LAYERS];
 } Net;
 
-typedef struct { /* a member, or what a worker needs for itself */
-    real *w, *turned, *state[3], *gradients[GROUPS], totals[GROUPS];
+typedef struct { /* a member, in the memory that the workers share */
+    real *w, *turned, *totals, *state[3], *gradients[GROUPS];
 } Member;
-typedef struct {
+typedef struct { /* what each worker needs for itself */
     real *targets, *values[MOST_LAYERS + 1], *slopes[MOST_LAYERS + 1];
 } Room;
 
@@ -262,6 +262,7 @@ static size_t lay_out(const Net *net, char *arena, int groups, Member *member, R
 #define TAKE(pointer, count) (pointer) = (real *)(arena + at), at += filled(count) * sizeof(real)
     TAKE(member->w, net->numbers);
     TAKE(member->turned, net->turned);
+    TAKE(member->totals, GROUPS);
     for (int s = 0; s < 3; s++) TAKE(member->state[s], net->numbers);
     for (int l = 0; l <= net->layers; l++) {
         size_t numbers = (size_t)CHUNK * row_of(net->task->sizes[l]);
