@@ -52,7 +52,7 @@ def surroundings_kept() -> Iterator[None]:
 
 
 def build_module(runs: Sequence[Run], stop: Callable[[], bool]) -> StackModule:
-    """Build the stack of some runs, with what trains it; `stop` is asked after each pass whether to end."""
+    """Build the stack of some runs, with what trains it; `stop` is asked every few milliseconds whether to end."""
     dtype = prepare(runs[0].cfg)
     members = assign_members(runs)
     cfgs = [run.cfg for run in members]

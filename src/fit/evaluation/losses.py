@@ -20,7 +20,6 @@ class LossFunction:
     value: Callable[[Tensor], Tensor]
     derivative: Callable[[Tensor], Tensor]
     kind: Loss
-    own: bool = False
 
     def weight(self, outputs: Tensor) -> float:
         """Return what the summed values `[members, rows, targets]` are multiplied by to give the loss."""
@@ -38,7 +37,7 @@ def find_loss(name: str) -> LossFunction:
         return LossFunction(
             name, lambda error: elementwise(value, error), lambda error: elementwise(derivative, error), kind
         )
-    return LossFunction(name, value, derivative, kind, own=name not in LOSSES)
+    return LossFunction(name, value, derivative, kind)
 
 
 @cache

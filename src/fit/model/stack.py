@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fit.catalog.activations import ACTIVATIONS
 from fit.model.functions import find_function
 
 # The widest step that a CPU's vector loops take at once, in numbers: see `elementwise`.
@@ -56,7 +55,6 @@ class Stack(nn.Module):
         self.sizes = tuple(sizes)
         self.activation, self.output_activation = activation, output_activation
         self.functions = [find_function(activation)] * (len(sizes) - 2) + [find_function(output_activation)]
-        self.own_functions = not {activation, output_activation} <= set(ACTIVATIONS)
         self.bias = bias
         self.dropout = dropout
         self.theta = nn.Parameter(theta)
