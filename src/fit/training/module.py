@@ -50,7 +50,7 @@ class StackModule(LightningModule):
         runs: Sequence[Run],
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Take the stack, its recipe, data and runs, and `stop`, which is asked after each call of the engine whether to end."""
+        """Take the stack, its recipe, data and runs, and `stop`, which is asked after each call whether to end."""
         super().__init__()
         self.automatic_optimization = False
         self.stack = stack
